@@ -1,0 +1,32 @@
+"""What features look like without labels: spread and effective rank, which fall when they collapse."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def feature_std(features: Tensor) -> float:
+    """Standard deviation of L2-normalised features [images, dimensions], averaged over dimensions.
+
+    About 1/sqrt(dimensions) where directions spread over the sphere, 0 where all images share one.
+    """
+    return float(F.normalize(features, dim=1).std(dim=0, correction=0).mean())
+
+
+def effective_rank(features: Tensor, *, chunk: int = 8192) -> float:
+    """RankMe (arXiv:2210.02885): exp of the entropy of the singular values, taken as shares.
+
+    From 1 (all features along one line) to the smaller side of `features` [images, dimensions]; not centered,
+    as in the paper. All-zero features have rank 0.
+    """
+    tall = features if features.shape[0] >= features.shape[1] else features.T
+    gram = torch.zeros(tall.shape[1], tall.shape[1], dtype=torch.float64, device=features.device)
+    for rows in tall.split(chunk):
+        rows = rows.double()
+        gram += rows.T @ rows
+    singular_values = torch.linalg.eigvalsh(gram).clamp(min=0).sqrt()
+    total = singular_values.sum()
+    if total == 0:
+        return 0.0
+    shares = singular_values / total
+    return float(torch.special.entr(shares).sum().exp())

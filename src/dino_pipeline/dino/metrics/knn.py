@@ -1,0 +1,120 @@
+"""Weighted k-nearest-neighbour classification of frozen features (arXiv:2104.14294, 4.1)."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+MAX_RANKED_CLASSES = 5
+
+
+class KnnAccuracy(NamedTuple):
+    """Shares of the queries, in [0, 1], whose class came first, or among the first five."""
+
+    top1: float
+    top5: float
+
+
+def knn_accuracy(
+    train_features: Tensor,
+    train_labels: Tensor,
+    test_features: Tensor,
+    test_labels: Tensor,
+    *,
+    num_neighbors: Sequence[int],
+    temperature: float,
+    query_chunk: int = 1024,
+    bank_chunk: int = 16384,
+) -> dict[int, KnnAccuracy]:
+    """Accuracy for each number of neighbours; see `knn_rank_classes` for the arguments.
+
+    A query whose class no training image has counts as wrong.
+    """
+    ranked = knn_rank_classes(
+        train_features,
+        train_labels,
+        test_features,
+        num_neighbors=num_neighbors,
+        temperature=temperature,
+        query_chunk=query_chunk,
+        bank_chunk=bank_chunk,
+    )
+    accuracies = {}
+    for k, classes in ranked.items():
+        hits = classes == test_labels.to(classes.device).unsqueeze(1)
+        accuracies[k] = KnnAccuracy(_share(hits[:, 0]), _share(hits.any(dim=1)))
+    return accuracies
+
+
+def knn_rank_classes(
+    train_features: Tensor,
+    train_labels: Tensor,
+    test_features: Tensor,
+    *,
+    num_neighbors: Sequence[int],
+    temperature: float,
+    query_chunk: int = 1024,
+    bank_chunk: int = 16384,
+) -> dict[int, Tensor]:
+    """Classes of each query, the one with most votes first: `{k: [queries, up to 5]}`.
+
+    Each of the k nearest training images by cosine votes for its class with weight
+    exp(similarity / temperature). All k share one search. A k above the number of training images uses all of
+    them and is reported under the k that was asked for. As in the reference, no more classes are ranked than
+    there are neighbours.
+
+    Args:
+        train_features, test_features: [images, dimensions], any length: they are normalised here.
+        train_labels: [train images] integers; they need not be consecutive.
+        query_chunk, bank_chunk: rows compared at a time, which bounds memory.
+
+    Raises:
+        ValueError: no training image, no query, or a k below 1.
+    """
+    _check(train_features, train_labels, test_features, num_neighbors)
+    bank = F.normalize(train_features, dim=1)
+    classes, class_indices = torch.unique(train_labels.to(bank.device), return_inverse=True)
+    ranked: dict[int, list[Tensor]] = {k: [] for k in num_neighbors}
+    for queries in test_features.to(bank.device).split(query_chunk):
+        similarities, neighbors = _nearest(F.normalize(queries, dim=1), bank, max(num_neighbors), bank_chunk)
+        weights = torch.exp(similarities / temperature)
+        votes_for = class_indices[neighbors]
+        votes = weights.new_zeros(len(queries), len(classes))
+        counted = 0
+        for k in sorted(ranked):
+            votes.scatter_add_(1, votes_for[:, counted:k], weights[:, counted:k])
+            counted = min(k, votes_for.shape[1])
+            num_ranked = min(MAX_RANKED_CLASSES, k, len(classes))
+            # Stable: classes without a vote rank in the labels' order on every machine, as in the reference.
+            order = votes.sort(dim=1, descending=True, stable=True).indices
+            ranked[k].append(classes[order[:, :num_ranked]])
+    return {k: torch.cat(chunks) for k, chunks in ranked.items()}
+
+
+def _nearest(queries: Tensor, bank: Tensor, k: int, bank_chunk: int) -> tuple[Tensor, Tensor]:
+    """Cosine and position [queries, min(k, bank)] of the nearest rows of the bank, nearest first."""
+    similarities = queries.new_empty(len(queries), 0)
+    positions = torch.empty(len(queries), 0, dtype=torch.int64, device=queries.device)
+    for start in range(0, len(bank), bank_chunk):
+        chunk = queries @ bank[start : start + bank_chunk].T
+        nearest = chunk.topk(min(k, chunk.shape[1]), dim=1)
+        similarities = torch.cat([similarities, nearest.values], dim=1)
+        positions = torch.cat([positions, nearest.indices + start], dim=1)
+        similarities, order = similarities.topk(min(k, similarities.shape[1]), dim=1)
+        positions = positions.gather(1, order)
+    return similarities, positions
+
+
+def _share(hits: Tensor) -> float:
+    return int(hits.sum()) / len(hits)
+
+
+def _check(train: Tensor, labels: Tensor, test: Tensor, num_neighbors: Sequence[int]) -> None:
+    if len(train) == 0 or len(test) == 0:
+        raise ValueError(f"k-NN needs images on both sides: {len(train)} in train, {len(test)} to classify")
+    if len(train) != len(labels):
+        raise ValueError(f"{len(train)} training features but {len(labels)} labels")
+    if not num_neighbors or min(num_neighbors) < 1:
+        raise ValueError(f"numbers of neighbours must be 1 or more, got {list(num_neighbors)}")
