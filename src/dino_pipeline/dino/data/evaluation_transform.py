@@ -15,7 +15,7 @@ from dino_pipeline.dino.data.manifest import Manifest
 
 
 def evaluation_crop(image: npt.NDArray[np.uint8], config: EvaluationTransformConfig) -> Tensor:
-    """uint8 [H, W, 3] to uint8 [3, crop, crop]: torchvision's Resize(bicubic) and CenterCrop on PIL images."""
+    """uint8 [H, W, 3] to uint8 [3, crop, crop]: torchvision's Resize(bicubic), CenterCrop as PIL computes them."""
     height, width = image.shape[:2]
     short = min(height, width)
     resized_height = int(config.resize * height / short)

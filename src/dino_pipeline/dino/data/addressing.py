@@ -1,0 +1,26 @@
+"""Randomness that is addressed, not consumed: a draw is a function of where it is used.
+
+Philox is a counter-based generator (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): the seed and the
+domain are its key, the address is its counter, so views and masks are the same for any number of workers or processes,
+in any order, and after any resume.
+"""
+
+from enum import IntEnum
+
+import numpy as np
+
+
+class Domain(IntEnum):
+    """What a random stream is for; two domains never share numbers."""
+
+    ORDER = 1
+    VIEW = 2
+    DROP_PATH = 3
+
+
+def generator_at(seed: int, domain: Domain, *address: int) -> np.random.Generator:
+    """The generator at an address of up to three non-negative integers, e.g. (epoch, image, view)."""
+    assert len(address) <= 3
+    # The lowest word of the counter is left to the draws made at this address.
+    counter = [0, *address, *[0] * (3 - len(address))]
+    return np.random.Generator(np.random.Philox(key=[seed, int(domain)], counter=counter))

@@ -1,0 +1,88 @@
+"""Rank, world size and reductions that answer alone (0, 1, identity) as well as in a process group."""
+
+import os
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+def in_group() -> bool:
+    """Whether this process is one of several."""
+    return dist.is_available() and dist.is_initialized()
+
+
+def rank() -> int:
+    return dist.get_rank() if in_group() else 0
+
+
+def world_size() -> int:
+    return dist.get_world_size() if in_group() else 1
+
+
+def local_rank() -> int:
+    """This process's number on its own machine, as torchrun sets it."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+def join_group(device: torch.device) -> None:
+    """Join the group that torchrun describes in the environment; a single process needs none."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+
+
+def leave_group() -> None:
+    if in_group():
+        dist.destroy_process_group()
+
+
+def all_reduce_sum(x: Tensor) -> Tensor:
+    """Sum over all processes, in place; the tensor itself when alone."""
+    if in_group():
+        dist.all_reduce(x)
+    return x
+
+
+def any_process(flag: bool, device: torch.device) -> bool:
+    """Whether the flag is set on any process; every process gets the same answer."""
+    if not in_group():
+        return flag
+    flags = torch.tensor([float(flag)], device=device)
+    dist.all_reduce(flags, op=dist.ReduceOp.MAX)
+    return bool(flags.item())
+
+
+def gather_rows(rows: Tensor, *, num_rows: int) -> Tensor:
+    """Join rows that were dealt out in turn (process r holds rows r, r + world size, ...) back into their order.
+
+    Args:
+        rows: [own rows, dim]
+        num_rows: rows over all processes; processes may hold one more or one fewer.
+
+    Returns:
+        [num_rows, dim] on every process.
+    """
+    if not in_group():
+        return rows
+    longest = -(-num_rows // world_size())
+    padded = torch.zeros(longest, *rows.shape[1:], dtype=rows.dtype, device=rows.device)
+    padded[: len(rows)] = rows
+    parts = [torch.empty_like(padded) for _ in range(world_size())]
+    dist.all_gather(parts, padded)
+    return torch.stack(parts, dim=1).flatten(0, 1)[:num_rows]
+
+
+class _DifferentiableSum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: object, x: Tensor) -> Tensor:
+        return all_reduce_sum(x.clone())
+
+    @staticmethod
+    def backward(ctx: object, grad: Tensor) -> Tensor:  # type: ignore[override]
+        return all_reduce_sum(grad.clone())
+
+
+def differentiable_sum(x: Tensor) -> Tensor:
+    """Sum over all processes through which gradients flow back to every process."""
+    result: Tensor = _DifferentiableSum.apply(x) if in_group() else x
+    return result

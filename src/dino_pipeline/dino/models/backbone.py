@@ -1,0 +1,33 @@
+"""Build the backbone that a configuration names."""
+
+import difflib
+
+import timm
+from timm.models.vision_transformer import VisionTransformer
+
+from dino_pipeline.dino.models.backbone_config import BackboneConfig
+from dino_pipeline.dino.models.convnet import PooledBackbone
+from dino_pipeline.dino.models.vision_transformer import ViTBackbone
+
+Backbone = ViTBackbone | PooledBackbone
+
+
+def build_backbone(config: BackboneConfig) -> Backbone:
+    """A randomly initialised network without classifier.
+
+    Raises:
+        ValueError: for a name timm does not know, with the nearest ones, or options that do not fit it.
+    """
+    if not timm.is_model(config.name):
+        nearest = difflib.get_close_matches(config.name, timm.list_models(), n=5)
+        raise ValueError(f"timm knows no model {config.name!r}; nearest names: {', '.join(nearest) or 'none'}")
+    options = dict(config.options)
+    if "vit_" in config.name:
+        options["dynamic_img_size"] = True  # patches come as a grid, of any size
+    if config.drop_path_rate > 0:
+        options["drop_path_rate"] = config.drop_path_rate
+    try:
+        model = timm.create_model(config.name, pretrained=False, num_classes=0, **options)
+    except TypeError as error:
+        raise ValueError(f"backbone.options do not fit {config.name}: {error}") from error
+    return ViTBackbone(model) if type(model) is VisionTransformer else PooledBackbone(model)

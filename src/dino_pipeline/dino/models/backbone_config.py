@@ -1,0 +1,20 @@
+"""Which network is trained: a timm name, its options, and its stochastic depth."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from dino_pipeline.dino.config import frozen
+
+
+@frozen
+class BackboneConfig:
+    """A timm architecture.
+
+    `options` go to `timm.create_model` as they are, so a ViT of any width, depth, patch and native size can be named:
+    `{img_size: 32, patch_size: 4, embed_dim: 192, depth: 6, num_heads: 3}`.
+    """
+
+    name: str
+    options: dict[str, bool | int | float | str]
+    drop_path_rate: Annotated[float, Field(ge=0, lt=1)]  # student only

@@ -1,0 +1,34 @@
+"""Any other timm network (ResNet, ConvNeXt, XCiT, ...): its pooled output is the feature."""
+
+from torch import Tensor, nn
+
+
+class PooledBackbone(nn.Module):
+    """A timm network without classifier."""
+
+    is_vit = False
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        self.num_features: int = model.num_features
+
+    def forward(self, images: Tensor) -> Tensor:
+        """[N, 3, H, W] -> [N, dim]."""
+        features: Tensor = self.model(images)
+        return features
+
+    def last_blocks(self, images: Tensor, *, num_blocks: int, average_patches: bool) -> Tensor:
+        """The pooled feature, which is what the linear protocol uses for ConvNets: [N, dim].
+
+        Raises:
+            ValueError: when ViT features are asked for.
+        """
+        if num_blocks != 1 or average_patches:
+            raise ValueError("a ConvNet has one feature: set num_last_blocks to 1 and average_patches to false")
+        return self(images)
+
+    def patch_tokens(self, images: Tensor) -> Tensor:
+        """The last feature map, [N, rows, columns, dim]."""
+        maps: Tensor = self.model.forward_features(images)
+        return maps.permute(0, 2, 3, 1)

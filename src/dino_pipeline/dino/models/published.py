@@ -1,0 +1,57 @@
+"""A finished model on disk: model.json, teacher.safetensors, student.safetensors, history.csv."""
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from dino_pipeline.dino.config import from_dict, frozen, to_dict
+from dino_pipeline.dino.models.backbone import Backbone, build_backbone
+from dino_pipeline.dino.models.backbone_config import BackboneConfig
+
+DESCRIPTION = "model.json"
+Network = Literal["teacher", "student"]
+
+
+@frozen
+class PublishedModel:
+    """What a model is: no times, ids or machine names, so equal trainings publish equal bytes."""
+
+    fingerprint: str
+    data_digest: str
+    recipe: str
+    config: dict[str, Any]  # the resolved training parameters
+
+
+def write_model(folder: Path, description: PublishedModel, networks: dict[Network, nn.Module]) -> None:
+    """Write description and weights (float32, keys `backbone.model.*` and `head.*`) into an existing folder."""
+    for name, network in networks.items():
+        weights = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+        weights = {key: value.float() if value.is_floating_point() else value for key, value in weights.items()}
+        save_file(weights, folder / f"{name}.safetensors")
+    (folder / DESCRIPTION).write_text(json.dumps(to_dict(description), indent=2, sort_keys=True) + "\n")
+
+
+def read_model(folder: Path) -> PublishedModel:
+    """Read a model's description.
+
+    Raises:
+        FileNotFoundError: where no finished model lies, with what to do about it.
+    """
+    if not (folder / DESCRIPTION).is_file():
+        raise FileNotFoundError(f"no finished model in {folder}; train one with: kedro run --pipeline=pretrain")
+    return from_dict(PublishedModel, json.loads((folder / DESCRIPTION).read_text()))
+
+
+def load_backbone(folder: Path, network: Network = "teacher") -> Backbone:
+    """A published backbone in evaluation mode, on CPU, in float32."""
+    config = from_dict(BackboneConfig, read_model(folder).config["backbone"])
+    backbone = build_backbone(config)
+    prefix = "backbone."
+    weights = load_file(folder / f"{network}.safetensors")
+    backbone.load_state_dict(
+        {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
+    )
+    return backbone.eval()

@@ -1,0 +1,62 @@
+"""Read training checkpoints of the published DINO code, without executing anything they hold.
+
+Layout: {student, teacher, optimizer, epoch, args, dino_loss}, with `module.` before the student's names
+(https://github.com/facebookresearch/dino, main_dino.py).
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class ReferenceCheckpoint(NamedTuple):
+    """Weights under the names that `MultiCropNetwork.load_state_dict` takes."""
+
+    student: dict[str, Tensor]
+    teacher: dict[str, Tensor]
+    center: Tensor  # [1, prototypes]
+    epoch: int
+
+
+# Besides tensors the files hold a Namespace of arguments and numpy scalars: these may be rebuilt, and nothing else.
+_ALLOWED: list[Any] = [
+    argparse.Namespace,
+    np.dtype,
+    np.ndarray,
+    *{type(np.dtype(kind)) for kind in (np.float64, np.float32, np.int64, np.int32, np.bool_)},
+    np._core.multiarray.scalar,
+    (np._core.multiarray.scalar, "numpy.core.multiarray.scalar"),  # as numpy 1 wrote it
+]
+
+
+def read_reference_checkpoint(path: Path) -> ReferenceCheckpoint:
+    """Read a full training checkpoint.
+
+    Raises:
+        ValueError: if the file is no such checkpoint, naming what is missing.
+        pickle.UnpicklingError: if the file holds anything but data.
+    """
+    with torch.serialization.safe_globals(_ALLOWED):
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    missing = {"student", "teacher", "dino_loss", "epoch"} - set(content)
+    if missing:
+        raise ValueError(f"{path} is no DINO training checkpoint: it lacks {', '.join(sorted(missing))}")
+    return ReferenceCheckpoint(
+        student=_renamed(content["student"]),
+        teacher=_renamed(content["teacher"]),
+        center=content["dino_loss"]["center"],
+        epoch=int(content["epoch"]),
+    )
+
+
+def _renamed(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    plain = {name.removeprefix("module."): value for name, value in weights.items()}
+    # Our backbone keeps timm's network, whose names are the reference's, one level down.
+    return {
+        name.replace("backbone.", "backbone.model.", 1) if name.startswith("backbone.") else name: value
+        for name, value in plain.items()
+    }

@@ -1,0 +1,18 @@
+"""Which optimizer steps, and how gradients are treated before it does."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from dino_pipeline.dino.config import frozen
+
+
+@frozen
+class OptimizerConfig:
+    """AdamW for ViTs, SGD for ConvNets (arXiv:2104.14294, section 3.2)."""
+
+    name: Literal["adamw", "sgd"]
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]]  # adamw only
+    momentum: Annotated[float, Field(ge=0, lt=1)]  # sgd only
+    clip_gradient_norm: Annotated[float, Field(ge=0)]  # of each parameter tensor; 0 leaves gradients alone
+    freeze_last_layer_fraction: Annotated[float, Field(ge=0, le=1)]  # of the run's steps: prototypes stand still
