@@ -15,13 +15,14 @@ from dino_pipeline.dino.data.manifest import Manifest
 
 
 def evaluation_crop(image: npt.NDArray[np.uint8], config: EvaluationTransformConfig) -> Tensor:
-    """uint8 [H, W, 3] to uint8 [3, crop, crop]: torchvision's Resize(bicubic), CenterCrop as PIL computes them."""
+    """uint8 [H, W, 3] to uint8 [3, crop, crop], by torchvision's Resize(bicubic) and CenterCrop."""
     height, width = image.shape[:2]
     short = min(height, width)
     resized_height = int(config.resize * height / short)
     resized_width = int(config.resize * width / short)
     # A view of HWC memory is channels-last: torch's fast uint8 kernel, Pillow's filter in fixed point.
-    pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1).unsqueeze(0)
+    # Pillow's arrays are read-only, which torch warns of.
+    pixels = torch.from_numpy(np.require(image, requirements=["C", "W"])).permute(2, 0, 1).unsqueeze(0)
     if (resized_height, resized_width) != (height, width):
         pixels = F.interpolate(pixels, (resized_height, resized_width), mode="bicubic", antialias=True)
     top = round((resized_height - config.crop) / 2)
