@@ -1,0 +1,165 @@
+"""The manifest: a table of images, where their bytes lie, which split and class they belong to."""
+
+import hashlib
+import os
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+SPLITS = ("train", "val", "test")
+
+SCHEMA = pa.schema(
+    [
+        ("path", pa.string()),  # relative to the project folder where inside it; of a member: the archive's
+        ("member", pa.string()),  # name inside the archive, else null
+        ("offset", pa.int64()),  # of the data inside an uncompressed .tar, else null
+        ("split", pa.string()),
+        ("label", pa.string()),
+        ("width", pa.int32()),  # upright
+        ("height", pa.int32()),
+        ("bytes", pa.int64()),  # encoded
+        ("sha256", pa.string()),  # of the encoded bytes
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Images of one or more splits; picklable, and safe to read from in forked loader workers.
+
+    Attributes:
+        table: the rows, columns as `SCHEMA`.
+        root: the project folder, which relative paths hang on.
+        row_ids: int64 [images], each row's index in the whole manifest file.
+    """
+
+    table: pa.Table
+    root: Path
+    row_ids: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def split(self, name: str) -> "Manifest":
+        """The rows of one split, none where it has none.
+
+        Raises:
+            ValueError: there is no split of this name in any manifest.
+        """
+        if name not in SPLITS:
+            raise ValueError(f"{name!r} is no split: one of {', '.join(SPLITS)}")
+        rows = np.flatnonzero(np.asarray(pc.equal(self.table["split"], name), dtype=bool))
+        return Manifest(self.table.take(pa.array(rows)).combine_chunks(), self.root, self.row_ids[rows])
+
+    @property
+    def labels(self) -> list[str | None]:
+        """Class names, None where an image has none."""
+        labels: list[str | None] = self.table["label"].to_pylist()
+        return labels
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether there are images and every one has a label."""
+        return len(self) > 0 and self.table["label"].null_count == 0
+
+    @property
+    def class_names(self) -> list[str]:
+        """The labels that occur, sorted."""
+        return sorted({label for label in self.labels if label is not None})
+
+    def label_indices(self, class_names: Sequence[str]) -> NDArray[np.int64]:
+        """Labels as positions in `class_names`: int64 [images], -1 where absent or not among them."""
+        index = {name: position for position, name in enumerate(class_names)}
+        return np.array(
+            [-1 if label is None else index.get(label, -1) for label in self.labels], dtype=np.int64
+        )
+
+    @property
+    def sha256(self) -> list[str]:
+        """Hashes of the encoded bytes."""
+        hashes: list[str] = self.table["sha256"].to_pylist()
+        return hashes
+
+    def read_bytes(self, position: int) -> bytes:
+        """The encoded image at a position of this manifest.
+
+        Raises:
+            ValueError: the file is gone or no longer the size that was ingested.
+        """
+        path, member, offset, size = (
+            self.table[name][position].as_py() for name in ("path", "member", "offset", "bytes")
+        )
+        try:
+            data = read_image_bytes(str(self.root / path), member, offset, size)
+        except (FileNotFoundError, KeyError) as error:
+            raise ValueError(
+                f"{_name(path, member)} is in the manifest and no longer there: ingest again"
+            ) from error
+        if len(data) != size:
+            raise ValueError(
+                f"{_name(path, member)} has {len(data):,} bytes, {size:,} when it was ingested: ingest again"
+            )
+        return data
+
+    def digest(self) -> str:
+        """The data's identity: sha256 over split, label and image hash of each row in order, no paths."""
+        digest = hashlib.sha256()
+        for split, label, image in zip(
+            self.table["split"].to_pylist(), self.labels, self.sha256, strict=True
+        ):
+            # no file name holds a NUL, and an absent label differs from an empty one
+            digest.update(f"{split}\0{'' if label is None else '=' + label}\0{image}\n".encode())
+        return digest.hexdigest()
+
+
+def read_manifest(path: Path, root: Path) -> Manifest:
+    """Read a manifest file; `root` is the project folder.
+
+    Raises:
+        ValueError: no file there, or its columns are not those of a manifest.
+    """
+    if not path.is_file():
+        raise ValueError(f"no manifest at {path}: run the ingest pipeline first")
+    table = pq.read_table(path)
+    if table.column_names != SCHEMA.names:
+        raise ValueError(
+            f"{path} is no manifest: its columns are {table.column_names}, expected {SCHEMA.names}"
+        )
+    table = table.replace_schema_metadata(None).cast(SCHEMA).combine_chunks()
+    return Manifest(table, root, np.arange(table.num_rows, dtype=np.int64))
+
+
+def read_image_bytes(path: str, member: str | None, offset: int | None, size: int) -> bytes:
+    """Encoded bytes of a file, of a .tar member (by offset) or of a .zip member (by name).
+
+    Archives stay open in each process, since opening one anew costs more than reading a small image.
+    """
+    if member is None:
+        return Path(path).read_bytes()
+    if offset is not None:
+        return os.pread(_open_tar(path, os.getpid()).fileno(), size, offset)
+    return _open_zip(path, os.getpid()).read(member)
+
+
+# Keyed by process: a forked worker must not share a file position with its parent.
+@lru_cache(maxsize=8)
+def _open_tar(path: str, _process: int) -> BinaryIO:
+    return Path(path).open("rb")
+
+
+@lru_cache(maxsize=8)
+def _open_zip(path: str, _process: int) -> zipfile.ZipFile:
+    return zipfile.ZipFile(path)
+
+
+def _name(path: str, member: str | None) -> str:
+    return path if member is None else f"{path}:{member}"
