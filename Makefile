@@ -1,0 +1,75 @@
+# Everything this project does, by name. Needs python 3.11 or newer, make, git and the package registries; nothing else.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-full format lint types layers unit full ui picture lock clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+PORT ?= 5000
+
+# uv reads neither pip's configuration nor its variables: hand the registry of the environment on.
+ifneq ($(PIP_INDEX_URL),)
+export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
+endif
+# No command here phones home.
+export DO_NOT_TRACK := 1
+export KEDRO_DISABLE_TELEMETRY := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 18
+
+setup: $(STAMP)  ## make .venv with the pinned packages and this project in it
+
+# Made again only when the pins, the project's metadata or the checkout's place change.
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "dino_pipeline needs python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)."; \
+	  echo "Name another one: make PYTHON=python3.12 $(or $(MAKECMDGOALS),setup)"; exit 1; }
+	@$(BIN)/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear .venv || { \
+	  echo "python could not make a virtual environment (on Debian and Ubuntu: apt install python3-venv)."; exit 1; }
+	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"
+	@echo "Installing the pinned packages into .venv (several GB the first time) ..."
+	@$(BIN)/python -m uv pip sync --quiet --python $(BIN)/python requirements.lock
+	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+demo: setup  ## ingest, pretrain, evaluate and register on photographs that came with the packages; prints one table
+	@$(BIN)/kedro run
+
+test: setup format lint types layers unit  ## formatting, lint, types, import layers, and the tests with coverage
+
+test-full: setup full  ## the long tests: the pipelines and DVC in temporary clones
+
+format: setup
+	@echo "== formatting"; $(BIN)/ruff format --check .
+
+lint: setup
+	@echo "== lint"; $(BIN)/ruff check .
+
+types: setup
+	@echo "== types"; $(BIN)/mypy
+
+layers: setup
+	@echo "== import layers"; $(BIN)/lint-imports
+
+unit: setup
+	@echo "== tests"; $(BIN)/pytest -m "not full" --cov --cov-report=term:skip-covered
+
+full: setup
+	@echo "== long tests"; $(BIN)/pytest -m full
+
+fix: setup  ## put formatting and lint right where a tool can
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+ui: setup  ## MLflow's UI on mlruns/, at http://127.0.0.1:5000 (PORT=... for another)
+	@mkdir -p mlruns
+	@echo "MLflow UI on http://127.0.0.1:$(PORT) in about 20 seconds; Ctrl-C ends it."
+	@$(BIN)/mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db --default-artifact-root mlruns/artifacts --host 127.0.0.1 --port $(PORT) --workers 1
+
+picture: setup  ## draw docs/pipelines.svg again, from the registry
+	@$(BIN)/python -m dino_pipeline picture docs/pipelines.svg
+
+lock:  ## pin the newest allowed packages into requirements.lock
+	@$(BIN)/python -m uv pip compile --universal --generate-hashes --python-version 3.11 --all-extras --no-header \
+	  --no-emit-index-url pyproject.toml -o requirements.lock
