@@ -1,0 +1,37 @@
+"""Configuration in three soft layers: conf/base, then the recipe (`--env`), then the user's conf/local."""
+
+from pathlib import Path
+from typing import Any
+
+from kedro.config import MissingConfigException, OmegaConfigLoader
+
+_USER_LAYER = "local"
+
+
+class LayeredConfigLoader(OmegaConfigLoader):
+    """Merges the layers key by key; `--params` stands above them all.
+
+    Kedro's own loader knows two layers, so that `--env` leaves conf/local out.
+
+    Raises:
+        MissingConfigException: there is no recipe of this name; the text lists those there are.
+    """
+
+    def __init__(self, conf_source: str | Path, env: str | None = None, **options: Any) -> None:
+        folder = Path(conf_source)
+        if env and folder.is_dir() and not (folder / env).is_dir():
+            recipes = sorted(path.name for path in folder.iterdir() if path.is_dir())
+            raise MissingConfigException(f"There is no recipe {env!r}; conf/ has: {', '.join(recipes)}.")
+        super().__init__(conf_source, env, **options)
+
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        layer = Path(self.conf_source) / _USER_LAYER
+        was_set_by_hand = key in self
+        values: dict[str, Any] = super().__getitem__(key)
+        if was_set_by_hand or not layer.is_dir() or (self.env or self.default_run_env) == _USER_LAYER:
+            return values
+        user_values = self.load_and_merge_dir_config(
+            str(layer), self.config_patterns[key], key, set(), key == "credentials"
+        )
+        merged: dict[str, Any] = self._merge_configs(values, user_values, key, str(layer))
+        return merged

@@ -1,0 +1,62 @@
+"""Folders as datasets: a node gets an absolute path, never one that hangs on the current folder."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset, DatasetError
+
+
+class FolderDataset(AbstractDataset[Path, Path]):
+    """A folder, loaded as its absolute path.
+
+    A working folder (no marker) is made where it is missing. A product has a marker, the file that
+    tells it is finished: saving one puts a copy of the folder that the node returns in its place, whole or not at all.
+    """
+
+    def __init__(
+        self, *, filepath: str, marker: str | None = None, metadata: dict[str, Any] | None = None
+    ) -> None:
+        self._filepath = Path(filepath)
+        self._marker = marker
+        self.metadata = metadata
+
+    def load(self) -> Path:
+        """The folder.
+
+        Raises:
+            DatasetError: the product is not there yet; the text says how to make it.
+        """
+        if self._marker is None:
+            self._filepath.mkdir(parents=True, exist_ok=True)
+        elif not self._exists():
+            raise DatasetError(
+                f"There is no {self._filepath.name}/{self._marker} in {self._filepath.parent} yet. "
+                "`kedro run` makes it, as does `kedro run --pipeline=<name>`, which brings all that it needs."
+            )
+        return self._filepath.absolute()
+
+    def save(self, data: Path) -> None:
+        """Publish a finished folder.
+
+        Raises:
+            DatasetError: the folder lacks the marker, or this is a working folder.
+        """
+        if self._marker is None or not (data / self._marker).is_file():
+            raise DatasetError(f"{data} holds no {self._marker}: it is not a finished {self._filepath.name}.")
+        if data.absolute() == self._filepath.absolute():
+            return
+        self._filepath.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".publishing-", dir=self._filepath.parent) as scratch:
+            fresh = shutil.copytree(data, Path(scratch) / "fresh")
+            if self._filepath.exists():
+                self._filepath.rename(Path(scratch) / "replaced")
+            fresh.rename(self._filepath)
+
+    def _exists(self) -> bool:
+        return (self._filepath / self._marker).is_file() if self._marker else self._filepath.is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": os.fspath(self._filepath), "marker": self._marker}

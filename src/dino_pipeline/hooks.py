@@ -1,0 +1,63 @@
+"""Around a run: a line for each node, tracking's address, a mark on a model whose later stage failed."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol, DatasetError
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+
+from dino_pipeline import tracking
+
+FAILURE_TAG = "failed_after_training"
+_STAGES_AFTER_TRAINING = {"extract", "evaluate", "register"}
+
+logger = logging.getLogger(__name__)
+
+
+class StageHooks:
+    """Say which node runs: Kedro's own account of every load and save is switched off in conf/logging.yml."""
+
+    @hook_impl
+    def before_node_run(self, node: Node) -> None:
+        """Name the node."""
+        logger.info("%s ...", node.short_name.removesuffix("_node").replace("_", " "))
+
+
+class ModelRunHooks:
+    """Set tracking up, and mark a model's run when a stage after its training fails."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Tell tracking where the project is and which recipe runs."""
+        recipe = context.config_loader["globals"]["recipe"]
+        tracking.configure(Path(context.project_path), {"recipe": recipe})
+
+    @hook_impl
+    def on_node_error(self, error: Exception, node: Node, catalog: CatalogProtocol[Any]) -> None:
+        """Tag the model's run with the failure of a stage that comes after training."""
+        fingerprint = _trained_fingerprint(catalog) if node.tags & _STAGES_AFTER_TRAINING else None
+        if fingerprint:
+            text = f"{node.short_name}: {type(error).__name__}: {error}"
+            tracking.model_run(fingerprint).set_tags({FAILURE_TAG: text})
+
+    @hook_impl
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any]) -> None:
+        """Take the tag away once those stages succeed."""
+        stages = {tag for node in pipeline.nodes for tag in node.tags}
+        fingerprint = _trained_fingerprint(catalog) if stages & _STAGES_AFTER_TRAINING else None
+        if fingerprint:
+            tracking.model_run(fingerprint).remove_tag(FAILURE_TAG)
+
+
+def _trained_fingerprint(catalog: CatalogProtocol[Any]) -> str | None:
+    from dino_pipeline.dino.models.published import read_model
+
+    try:
+        folder: Any = catalog.load("model")
+    except DatasetError:
+        return None
+    return read_model(folder).fingerprint

@@ -1,0 +1,21 @@
+"""What Kedro reads first: the hooks, the configuration's layers, the session."""
+
+import warnings
+
+from kedro import KedroDeprecationWarning
+
+from dino_pipeline.config_loader import LayeredConfigLoader
+from dino_pipeline.hooks import ModelRunHooks, StageHooks
+from dino_pipeline.session import PlainSession
+
+# `kedro run --pipeline=x` is what people type, and it works throughout Kedro 1.
+warnings.filterwarnings("ignore", "Option '--pipeline' is deprecated", KedroDeprecationWarning)
+
+HOOKS = (StageHooks(), ModelRunHooks())
+SESSION_CLASS = PlainSession
+CONFIG_LOADER_CLASS = LayeredConfigLoader
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    "merge_strategy": {"parameters": "soft", "globals": "soft", "catalog": "soft"},
+}

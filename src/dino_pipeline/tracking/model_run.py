@@ -1,0 +1,210 @@
+"""A model's run in MLflow, which an outage of the store turns into a warning and nothing worse."""
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from dino_pipeline.tracking.store import first_line, global_address, outages
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_MAX_PARAM_LENGTH = 6000
+_MAX_TAG_LENGTH = 5000
+_MAX_METRICS = 1000
+_MAX_PARAMS = 100
+_SECONDS_BETWEEN_RETRIES = 30.0
+
+logger = logging.getLogger(__name__)
+
+
+class ModelRun:
+    """A run in the store. Where the store cannot be reached all this says so once and does nothing.
+
+    Safe to use from several threads.
+    """
+
+    def __init__(self, client: "MlflowClient | None", run_id: str) -> None:
+        self.run_id = run_id
+        self._client = client
+        self._lock = threading.RLock()
+        self._pending: list[Mapping[str, float]] = []
+        self._last_step: int | None = None
+        self._retry_at = 0.0
+        self._has_warned = False
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Log nested parameters as `group.name`; those the run already has stay as they are."""
+
+        def send(client: "MlflowClient") -> None:
+            from mlflow.entities import Param
+
+            known = client.get_run(self.run_id).data.params
+            new = [Param(k, v[:_MAX_PARAM_LENGTH]) for k, v in flatten(params).items() if k not in known]
+            for start in range(0, len(new), _MAX_PARAMS):
+                client.log_batch(self.run_id, params=new[start : start + _MAX_PARAMS])
+
+        self._attempt(send)
+
+    def log_rows(self, rows: Sequence[Mapping[str, float]]) -> None:
+        """Log rows of a training history: `row["step"]` is the step, blank (NaN) cells are left out.
+
+        Only steps newer than the store's are sent, so that a resumed training repeats none. Rows
+        that an outage held up are sent with later ones.
+        """
+        with self._lock:
+            self._pending.extend(rows)
+            if self._pending and time.monotonic() >= self._retry_at and not self._attempt(self._send_pending):
+                self._retry_at = time.monotonic() + _SECONDS_BETWEEN_RETRIES
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Log single values."""
+        row = {**metrics, "step": step or 0}
+        self._attempt(lambda client: self._send_metrics(client, [row]))
+
+    def log_artifact(self, path: Path, folder: str | None = None) -> None:
+        """Copy a file, or a folder's contents, into the run's artifacts."""
+        if path.is_dir():
+            self._attempt(lambda client: client.log_artifacts(self.run_id, str(path), folder))
+        else:
+            self._attempt(lambda client: client.log_artifact(self.run_id, str(path), folder))
+
+    def log_json(self, values: Any, name: str) -> None:
+        """Store JSON-ready values as the artifact `name`."""
+        self._attempt(lambda client: client.log_dict(self.run_id, values, name))
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Set tags, replacing those of the same names."""
+
+        def send(client: "MlflowClient") -> None:
+            from mlflow.entities import RunTag
+
+            client.log_batch(self.run_id, tags=[RunTag(k, str(v)[:_MAX_TAG_LENGTH]) for k, v in tags.items()])
+
+        self._attempt(send)
+
+    def remove_tag(self, name: str) -> None:
+        """Remove a tag, where the run has it."""
+
+        def send(client: "MlflowClient") -> None:
+            if name in client.get_run(self.run_id).data.tags:
+                client.delete_tag(self.run_id, name)
+
+        self._attempt(send)
+
+    def register_model(
+        self, *, registered_name: str, alias: str, tags: Mapping[str, str] | None = None, **model: Any
+    ) -> int:
+        """Log a pyfunc model into this run and register it as a new version that bears the alias.
+
+        Args:
+            registered_name: the registered model that gets a new version.
+            alias: moved to the new version.
+            tags: of the version.
+            model: what `mlflow.pyfunc.save_model` takes.
+
+        Returns:
+            the version's number.
+
+        Raises:
+            ConnectionError: the store cannot be reached; registering is this call's whole purpose.
+        """
+        if self._client is None:
+            raise ConnectionError(
+                "The model was not registered, for MLflow's store cannot be reached; see above."
+            )
+        import mlflow.models
+        import mlflow.pyfunc
+
+        # `mlflow.pyfunc.log_model` would need an active run, and set that run's status at its end.
+        with global_address(self._client.tracking_uri):
+            info = mlflow.models.Model.log(
+                artifact_path=None,
+                name="model",
+                flavor=mlflow.pyfunc,
+                run_id=self.run_id,
+                registered_model_name=registered_name,
+                **model,
+            )
+        version = int(info.registered_model_version)
+        for key, value in (tags or {}).items():
+            self._client.set_model_version_tag(registered_name, str(version), key, value)
+        self._client.set_registered_model_alias(registered_name, alias, str(version))
+        return version
+
+    def finish(self, status: str) -> None:
+        """End the run as FINISHED, KILLED or FAILED, after what is still to be sent."""
+        with self._lock:
+            if self._pending:
+                self._attempt(self._send_pending)
+        self._attempt(lambda client: client.set_terminated(self.run_id, status))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.finish("FINISHED")
+        elif issubclass(kind, Exception):
+            self.set_tags({"error": f"{kind.__name__}: {error}"})
+            self.finish("FAILED")
+        else:
+            self.finish("KILLED")
+
+    def _attempt(self, send: "Callable[[MlflowClient], object]") -> bool:
+        """Whether it was sent. Tells of the first failure only."""
+        if self._client is None:
+            return False
+        with self._lock:
+            try:
+                send(self._client)
+            except outages() as error:
+                if not self._has_warned:
+                    logger.warning(
+                        "MLflow does not answer, training goes on without it: %s", first_line(error)
+                    )
+                self._has_warned = True
+                return False
+        return True
+
+    def _send_pending(self, client: "MlflowClient") -> None:
+        if self._last_step is None:
+            known = client.get_run(self.run_id).data.metrics
+            names = [name for name in self._pending[0] if name in known]
+            steps = [m.step for name in names for m in client.get_metric_history(self.run_id, name)]
+            self._last_step = max(steps, default=-1)
+        newer = [row for row in self._pending if row["step"] > self._last_step]
+        self._send_metrics(client, newer)
+        self._last_step = max([self._last_step, *(int(row["step"]) for row in newer)])
+        self._pending.clear()
+
+    def _send_metrics(self, client: "MlflowClient", rows: Sequence[Mapping[str, float]]) -> None:
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        metrics = [
+            Metric(name, float(value), now, int(row["step"]))
+            for row in rows
+            for name, value in row.items()
+            if name != "step" and value is not None and not math.isnan(value)
+        ]
+        for start in range(0, len(metrics), _MAX_METRICS):
+            client.log_batch(self.run_id, metrics=metrics[start : start + _MAX_METRICS])
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested values as `group.name` → text."""
+    flat: dict[str, str] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat.update(flatten(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = str(value)
+    return flat

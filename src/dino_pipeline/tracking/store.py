@@ -1,0 +1,115 @@
+"""Where runs are kept: opening MLflow's store quietly, and making its sqlite file where there is none."""
+
+import fcntl
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+EXPERIMENT = "dino_pipeline"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Store:
+    """Where runs are kept, and the tags that every run made from this project bears."""
+
+    uri: str
+    project_path: Path
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def file(self) -> Path | None:
+        """The sqlite file, where the store is one."""
+        prefix = "sqlite:///"
+        return Path(self.uri.removeprefix(prefix)) if self.uri.startswith(prefix) else None
+
+
+def quieten() -> None:
+    """Before MLflow is imported: no telemetry, no chatter, and an outage noticed in seconds, not minutes."""
+    for name, value in {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_LOGGING_LEVEL": "WARNING",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    }.items():
+        os.environ.setdefault(name, value)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def outages() -> tuple[type[Exception], ...]:
+    """What a store that is away, locked, broken or full raises."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return (MlflowException, SQLAlchemyError, OSError)
+
+
+def connect(store: Store) -> "MlflowClient":
+    """A client of the store, whose sqlite file is made where there is none."""
+    from mlflow import MlflowClient
+
+    if store.file:
+        store.file.parent.mkdir(parents=True, exist_ok=True)
+        _create_database(store.file)
+    return MlflowClient(tracking_uri=store.uri, registry_uri=store.uri)
+
+
+def _create_database(file: Path) -> None:
+    """Make MLflow's sqlite file whole or not at all: its migrations take seconds in which a run may die."""
+    from mlflow import MlflowClient
+
+    with (file.parent / ".creating").open("w") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        if not file.exists():
+            unfinished = file.with_suffix(".unfinished")
+            unfinished.unlink(missing_ok=True)
+            MlflowClient(tracking_uri=f"sqlite:///{unfinished}").search_experiments(max_results=1)
+            unfinished.replace(file)
+
+
+def experiment_id(client: "MlflowClient", store: Store) -> str:
+    """The one experiment of this project, made where there is none: models compare within one table."""
+    from mlflow.exceptions import MlflowException
+
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment is None:
+        artifacts = (store.file.parent / "artifacts").as_uri() if store.file else None
+        try:
+            return client.create_experiment(EXPERIMENT, artifact_location=artifacts)
+        except MlflowException:
+            # Another process was quicker.
+            experiment = client.get_experiment_by_name(EXPERIMENT)
+            if experiment is None:
+                raise
+    return experiment.experiment_id
+
+
+@contextmanager
+def global_address(uri: str) -> Iterator[None]:
+    """MLflow's model registry reads the process's address; put back what was there."""
+    import mlflow
+
+    names = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
+    before = {name: os.environ.get(name) for name in names}
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def first_line(error: BaseException) -> str:
+    """The error in one line."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
