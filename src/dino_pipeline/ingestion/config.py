@@ -1,0 +1,38 @@
+"""What ingestion is told: where the images are, what to refuse, how to split."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from dino_pipeline.dino.config import frozen
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+@frozen
+class PhotographsConfig:
+    """How the embedded photographs are cut into tiles."""
+
+    tile_size: Positive  # px
+    tile_stride: Positive  # px, between neighbours of one split; below tile_size they overlap
+    max_tiles: Positive  # of one photograph in train, evenly spaced; val and test get their share of it
+    validation_share: Annotated[float, Field(gt=0, lt=0.5)]  # of each photograph's longer side
+    test_share: Annotated[float, Field(gt=0, lt=0.5)]
+
+
+@frozen
+class IngestConfig:
+    """The `ingest` parameters."""
+
+    source: str | None
+    copy_images: bool
+    minimum_size: Positive  # px, shorter side
+    max_pixels: Positive
+    max_file_megabytes: Positive
+    max_unpacked_gigabytes: Positive
+    validation_fraction: Fraction
+    test_fraction: Fraction
+    seed: Annotated[int, Field(ge=0)]
+    num_workers: Annotated[int, Field(ge=0)]
+    photographs: PhotographsConfig

@@ -1,0 +1,50 @@
+"""A folder of generated images: whole or not there, and written again only when it would differ."""
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+_NOTE = ".written_by_ingest.json"
+
+
+def write_once(folder: Path, *, origin: dict[str, Any], write: Callable[[Path], None]) -> None:
+    """Fill `folder` by `write(empty folder)`, unless it is there, whole and of the same origin.
+
+    Args:
+        folder: where the images belong.
+        origin: what decides their content, JSON-ready; kept in a hidden file beside them.
+        write: puts the images into the folder it is given.
+
+    Raises:
+        ValueError: the folder is there and holds someone else's files.
+    """
+    note = folder / _NOTE
+    if note.exists():
+        if json.loads(note.read_text()) == origin | {"num_files": _count(folder)}:
+            return
+    elif folder.exists() and any(folder.iterdir()):
+        raise ValueError(f"{folder} was not written by ingest and will not be replaced: move it elsewhere.")
+
+    logger.info("Writing images to %s", folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir()
+        write(partial)
+        (partial / _NOTE).write_text(json.dumps(origin | {"num_files": _count(partial)}))
+        if folder.exists():
+            shutil.rmtree(folder)
+        partial.replace(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _count(folder: Path) -> int:
+    return sum(1 for path in folder.rglob("*") if path.is_file() and path.name != _NOTE)

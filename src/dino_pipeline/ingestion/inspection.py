@@ -1,0 +1,91 @@
+"""Open every image once: its size upright, the hash of its bytes, or why it cannot be used."""
+
+import hashlib
+import multiprocessing
+import signal
+import zlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+from zipfile import BadZipFile
+
+from tqdm import tqdm
+
+from dino_pipeline.dino.data.images import UnreadableImageError, decode_rgb
+from dino_pipeline.dino.data.manifest import read_image_bytes
+from dino_pipeline.ingestion.listing import SourceFile
+
+_CHUNK = 256  # files a task: large enough that passing them costs nothing
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is refused without decoding."""
+
+    max_pixels: int
+    max_bytes: int
+
+
+class Facts(NamedTuple):
+    """What a file's bytes say: size in px and hash of an image, or the reason against it."""
+
+    width: int
+    height: int
+    sha256: str
+    reason: str
+
+
+def inspect(file: SourceFile, limits: Limits) -> Facts:
+    """Read and decode one file; a damaged one yields a reason, never an exception."""
+    if file.problem is not None:
+        return _refused(file.problem)
+    if file.size > limits.max_bytes:
+        return _refused(f"too large a file: {file.size:,} bytes is above {limits.max_bytes:,}")
+    try:
+        data = read_image_bytes(file.path, file.member, file.offset, file.size)
+        pixels = decode_rgb(data, max_pixels=limits.max_pixels)
+    except UnreadableImageError as error:
+        return _refused(str(error))
+    except (OSError, BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        return _refused(f"cannot be read: {error}")
+    except MemoryError:
+        return _refused("too many pixels: they do not fit into memory")
+    height, width, _ = pixels.shape
+    return Facts(width, height, hashlib.sha256(data).hexdigest(), "")
+
+
+def inspect_all(files: Sequence[SourceFile], limits: Limits, *, num_workers: int) -> Iterator[Facts]:
+    """Facts of each file in order, from `num_workers` processes; 0 and short lists stay in this one."""
+    with tqdm(total=len(files), desc="Inspecting images", unit="file", delay=1, disable=None) as progress:
+        if num_workers == 0 or len(files) <= 2 * _CHUNK:
+            for file in files:
+                yield inspect(file, limits)
+                progress.update()
+            return
+        chunks = [files[start : start + _CHUNK] for start in range(0, len(files), _CHUNK)]
+        # Not a fork: the parent may have threads, and theirs would be copied in mid-step.
+        executor = ProcessPoolExecutor(
+            num_workers,
+            mp_context=multiprocessing.get_context("forkserver"),
+            initializer=_leave_ctrl_c_to_parent,
+        )
+        try:
+            for facts in executor.map(partial(_inspect_chunk, limits=limits), chunks):
+                yield from facts
+                progress.update(len(facts))
+        finally:
+            executor.shutdown(cancel_futures=True)
+
+
+def _inspect_chunk(files: Sequence[SourceFile], limits: Limits) -> list[Facts]:
+    return [inspect(file, limits) for file in files]
+
+
+def _leave_ctrl_c_to_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _refused(reason: str) -> Facts:
+    return Facts(0, 0, "", reason)

@@ -1,0 +1,107 @@
+"""Read splits and classes off the folders that images lie in."""
+
+import logging
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+from dino_pipeline.dino.data.manifest import SPLITS
+
+logger = logging.getLogger(__name__)
+
+_SPLIT_FOLDERS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+
+Parts = tuple[str, ...]
+
+
+class Place(NamedTuple):
+    """Where an image belongs; no split: it lies beside the split folders."""
+
+    split: str | None
+    label: str | None
+
+
+def arrange(names: Sequence[str], folders: Collection[str]) -> list[Place]:
+    """Split and label of each image by its name below the source.
+
+    Folders named train, val (valid, validation) and test are splits; the first folder below is the class, as
+    for torchvision's ImageFolder. A folder around everything is passed through, so one class alone is no
+    label. Without split folders everything is train.
+
+    Args:
+        names: of the images, "/" between parts.
+        folders: all folders of the source, empty ones included.
+
+    Raises:
+        ValueError: a split folder has no images, or there is no train split among the split folders.
+    """
+    images, kept_folders = _inside_shared_folder(
+        [_parts(name) for name in names], [_parts(f) for f in folders]
+    )
+    if not _has_split_folders(images, kept_folders):
+        labels, _ = _inside_shared_folder(images, [])
+        return [Place("train", _class_of(parts)) for parts in labels]
+
+    _check_splits(images, kept_folders)
+    splits = [_split_of(parts) for parts in images]
+    inner = iter(_inside_shared_folder([p[1:] for p, s in zip(images, splits, strict=True) if s], [])[0])
+    return [Place(split, _class_of(next(inner))) if split else Place(None, None) for split in splits]
+
+
+def _parts(name: str) -> Parts:
+    return tuple(name.split("/"))
+
+
+def _class_of(parts: Parts) -> str | None:
+    return parts[0] if len(parts) > 1 else None
+
+
+def _split_of(parts: Parts) -> str | None:
+    return _SPLIT_FOLDERS.get(parts[0].lower()) if len(parts) > 1 else None
+
+
+def _inside_shared_folder(images: list[Parts], folders: list[Parts]) -> tuple[list[Parts], list[Parts]]:
+    while True:
+        tops = {parts[0] for parts in images if len(parts) > 1}
+        if len(tops) != 1 or tops.pop().lower() in _SPLIT_FOLDERS:
+            return images, folders
+        shared = next(parts[0] for parts in images if len(parts) > 1)
+        images = [parts[1:] if len(parts) > 1 else parts for parts in images]
+        folders = [parts[1:] for parts in folders if parts[0] == shared and len(parts) > 1]
+
+
+def _has_split_folders(images: list[Parts], folders: list[Parts]) -> bool:
+    tops = {parts[0] for parts in images if len(parts) > 1} | {
+        parts[0] for parts in folders if parts[0].lower() in _SPLIT_FOLDERS
+    }
+    splits = {top for top in tops if top.lower() in _SPLIT_FOLDERS}
+    classes = tops - splits
+    if len(splits) == 1 and classes:
+        # "train" is also a vehicle: CIFAR-100 and VOC have it as a class
+        logger.warning(
+            "The folder %s is taken as a class, beside %s", *splits, ", ".join(sorted(classes)[:5])
+        )
+        return False
+    return bool(splits)
+
+
+def _check_splits(images: list[Parts], folders: list[Parts]) -> None:
+    filled = {_split_of(parts) for parts in images}
+    for folder in sorted({parts[0] for parts in folders if parts[0].lower() in _SPLIT_FOLDERS}):
+        if _SPLIT_FOLDERS[folder.lower()] not in filled:
+            raise ValueError(
+                f"the split folder {folder!r} has no usable image: fill it, or remove it and let ingest "
+                "carve one by ingest.validation_fraction and ingest.test_fraction."
+            )
+    if SPLITS[0] not in filled:
+        raise ValueError(
+            f"there is no train folder, only {', '.join(sorted(s for s in filled if s))}: "
+            "name the folder of training images 'train'."
+        )

@@ -1,0 +1,72 @@
+"""What a source holds before anything is opened: files with size and time, and folders."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One file of a folder, or one member of an archive.
+
+    Attributes:
+        name: relative to the source, parts joined by "/".
+        path: absolute; of a member: the archive's.
+        member: the name inside the archive, as the archive spells it.
+        offset: of the data inside an uncompressed .tar.
+        size: encoded bytes.
+        mtime_ns: of the file; of a member: the archive's.
+        problem: why its bytes cannot be an image's, where that is known without reading them.
+    """
+
+    name: str
+    path: str
+    member: str | None
+    offset: int | None
+    size: int
+    mtime_ns: int
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The files of a source, sorted by name, and its folders, empty ones included."""
+
+    files: list[SourceFile]
+    folders: set[str]
+
+
+def make_listing(files: Iterable[SourceFile], folders: Iterable[str]) -> Listing:
+    """Sort the files and add every folder that a file implies."""
+    ordered = sorted(map(_storable, files), key=lambda file: file.name)
+    implied = {
+        str(parent) for name in folders for parent in [PurePosixPath(name), *PurePosixPath(name).parents]
+    }
+    for directory in {file.name.rpartition("/")[0] for file in ordered}:
+        implied.update(
+            str(parent) for parent in [PurePosixPath(directory), *PurePosixPath(directory).parents]
+        )
+    return Listing(files=ordered, folders=implied - {"."})
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file manager or an operating system keeps it out of sight: such files are nobody's images."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+
+
+def _storable(file: SourceFile) -> SourceFile:
+    try:
+        (file.path + (file.member or "")).encode()
+    except UnicodeEncodeError:  # bytes of another encoding, which no Parquet string can hold
+        return replace(
+            file,
+            name=_escaped(file.name),
+            path=_escaped(file.path),
+            member=None if file.member is None else _escaped(file.member),
+            problem="cannot be read: its name is not UTF-8, rename it",
+        )
+    return file
+
+
+def _escaped(name: str) -> str:
+    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")

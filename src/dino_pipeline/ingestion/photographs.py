@@ -1,0 +1,108 @@
+"""The photographs inside the scikit-image and scikit-learn wheels, cut into tiles: real data, offline."""
+
+import importlib.util
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from dino_pipeline.dino.config import to_dict
+from dino_pipeline.dino.data.images import Pixels, decode_rgb
+from dino_pipeline.ingestion.config import PhotographsConfig
+from dino_pipeline.ingestion.generated_folder import write_once
+
+# Left out of the wheels' pictures: charts, patterns, drawings, logos, the other half of the stereo pair, one
+# too small to split, and two that are nearly one even grey (cell, clock_motion).
+PHOTOGRAPHS = {
+    "astronaut": "skimage/data/astronaut.png",
+    "brick": "skimage/data/brick.png",
+    "camera": "skimage/data/camera.png",
+    "cat": "skimage/data/chelsea.png",
+    "coffee": "skimage/data/coffee.png",
+    "coins": "skimage/data/coins.png",
+    "dahlia": "sklearn/datasets/images/flower.jpg",
+    "galaxies": "skimage/data/hubble_deep_field.jpg",
+    "grass": "skimage/data/grass.png",
+    "gravel": "skimage/data/gravel.png",
+    "handwriting": "skimage/data/text.png",
+    "moon": "skimage/data/moon.png",
+    "motorcycle": "skimage/data/motorcycle_left.png",
+    "page": "skimage/data/page.png",
+    "palace": "sklearn/datasets/images/china.jpg",
+    "retina": "skimage/data/retina.jpg",
+    "rocket": "skimage/data/rocket.jpg",
+    "tissue": "skimage/data/ihc.png",
+}
+
+
+class Tile(NamedTuple):
+    """A square of a photograph; in px from its top left corner."""
+
+    top: int
+    left: int
+
+
+def write_photographs(folder: Path, config: PhotographsConfig) -> None:
+    """Write tiles to `folder`/{train,val,test}/<photograph>/NNNN.png, unless they are there already.
+
+    Raises:
+        ValueError: the configuration leaves a split of a photograph no whole tile.
+    """
+    origin = {
+        "config": to_dict(config),
+        "packages": {name: version(name) for name in ("scikit-image", "scikit-learn", "pillow")},
+    }
+    write_once(folder, origin=origin, write=lambda target: _write_tiles(target, config))
+
+
+def read_photograph(name: str) -> Pixels:
+    """One of `PHOTOGRAPHS` from the installed package: uint8 [height, width, 3]."""
+    package, _, inner = PHOTOGRAPHS[name].partition("/")
+    spec = importlib.util.find_spec(package)  # its folder is all that is needed, importing it takes a second
+    if spec is None or spec.origin is None:
+        raise ValueError(f"the package {package} is not installed: run `make setup`")
+    return decode_rgb((Path(spec.origin).parent / inner).read_bytes())
+
+
+def cut(height: int, width: int, config: PhotographsConfig) -> dict[str, list[Tile]]:
+    """Tiles of each split, from disjoint stretches of the longer side: train first, then val, then test.
+
+    Raises:
+        ValueError: a stretch is shorter than a tile.
+    """
+    length, breadth = max(height, width), min(height, width)
+    first_val = round(length * (1 - config.validation_share - config.test_share))
+    first_test = round(length * (1 - config.test_share))
+    train_share = 1 - config.validation_share - config.test_share
+    stretches = {
+        "train": (0, first_val, config.max_tiles),
+        "val": (first_val, first_test, round(config.max_tiles * config.validation_share / train_share)),
+        "test": (first_test, length, round(config.max_tiles * config.test_share / train_share)),
+    }
+    tiles = {}
+    for split, (start, stop, limit) in stretches.items():
+        along = range(start, stop - config.tile_size + 1, config.tile_stride)
+        across = range(0, breadth - config.tile_size + 1, config.tile_stride)
+        grid = [Tile(b, a) if width >= height else Tile(a, b) for a in along for b in across]
+        if not grid or not limit:
+            raise ValueError(
+                f"ingest.photographs leaves {split} of a {width}x{height} photograph no tile: "
+                "make tile_size smaller, or max_tiles or the split's share larger."
+            )
+        kept = np.linspace(0, len(grid) - 1, min(limit, len(grid))).round().astype(int)
+        tiles[split] = [grid[position] for position in kept]
+    return tiles
+
+
+def _write_tiles(target: Path, config: PhotographsConfig) -> None:
+    size = config.tile_size
+    for name in PHOTOGRAPHS:
+        photograph = read_photograph(name)
+        for split, tiles in cut(photograph.shape[0], photograph.shape[1], config).items():
+            folder = target / split / name
+            folder.mkdir(parents=True)
+            for number, (top, left) in enumerate(tiles):
+                tile = photograph[top : top + size, left : left + size]
+                Image.fromarray(tile).save(folder / f"{number:04d}.png")

@@ -1,0 +1,61 @@
+"""What ingestion found, in numbers: for the log and for a JSON file."""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from dino_pipeline.dino.data.manifest import SPLITS, Manifest
+
+logger = logging.getLogger(__name__)
+
+
+def summarise(table: pa.Table, reasons: Sequence[str]) -> dict[str, Any]:
+    """Counts by split, class and kind of refusal, quantiles of the sizes, and the data's digest."""
+    manifest = Manifest(table, Path(), np.arange(table.num_rows))
+    parts = {split: manifest.split(split) for split in SPLITS}
+    train_hashes = set(parts["train"].sha256)
+    return {
+        "digest": manifest.digest(),
+        "num_images": len(manifest),
+        "splits": {split: len(part) for split, part in parts.items()},
+        "num_classes": len(manifest.class_names),
+        "classes": dict(sorted(Counter(label for label in manifest.labels if label is not None).items())),
+        "is_labelled": manifest.is_labelled,
+        "classes_missing_in_train": sorted(set(manifest.class_names) - set(parts["train"].class_names)),
+        "held_out_images_also_in_train": {
+            split: sum(image in train_hashes for image in parts[split].sha256) for split in SPLITS[1:]
+        },
+        "quantiles": {name: _quantiles(table[name].to_numpy()) for name in ("width", "height", "bytes")},
+        "quarantined": dict(sorted(Counter(map(_kind, reasons)).items())),
+    }
+
+
+def count_kinds(reasons: Sequence[str]) -> str:
+    """Reasons by kind, the commonest first: "3 truncated, 1 empty"."""
+    return ", ".join(f"{count} {kind}" for kind, count in Counter(map(_kind, reasons)).most_common())
+
+
+def report(summary: dict[str, Any]) -> None:
+    """Log the summary in a line or two."""
+    splits = ", ".join(f"{split} {count:,}" for split, count in summary["splits"].items())
+    classes = f"{summary['num_classes']} classes" if summary["is_labelled"] else "unlabelled"
+    logger.info("Ingested %s images (%s; %s)", f"{summary['num_images']:,}", splits, classes)
+    if summary["quarantined"]:
+        counts = ", ".join(f"{count} {kind}" for kind, count in summary["quarantined"].items())
+        logger.warning("Quarantined %s: the quarantine table says why, file by file", counts)
+    if summary["classes_missing_in_train"]:
+        logger.warning("train has no image of %s", ", ".join(summary["classes_missing_in_train"][:10]))
+
+
+def _kind(reason: str) -> str:
+    return reason.partition(":")[0]
+
+
+def _quantiles(values: "np.ndarray[Any, np.dtype[Any]]") -> dict[str, int]:
+    names = ("minimum", "median", "maximum")
+    return dict(zip(names, (int(value) for value in np.quantile(values, (0, 0.5, 1))), strict=True))

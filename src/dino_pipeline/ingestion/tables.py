@@ -1,0 +1,53 @@
+"""The two tables that ingestion yields: the manifest and the quarantine."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import pyarrow as pa
+
+from dino_pipeline.dino.data.manifest import SCHEMA, SPLITS
+from dino_pipeline.ingestion.inspection import Facts
+from dino_pipeline.ingestion.listing import SourceFile
+
+
+class Row(NamedTuple):
+    """A usable image."""
+
+    file: SourceFile
+    facts: Facts
+    split: str
+    label: str | None
+
+
+def manifest_table(rows: Sequence[Row], project_folder: Path) -> pa.Table:
+    """Rows in the manifest's order and columns."""
+    ordered = sorted(rows, key=lambda row: (SPLITS.index(row.split), row.file.path, row.file.member or ""))
+    columns = {
+        "path": [_relative(row.file.path, project_folder) for row in ordered],
+        "member": [row.file.member for row in ordered],
+        "offset": [row.file.offset for row in ordered],
+        "split": [row.split for row in ordered],
+        "label": [row.label for row in ordered],
+        "width": [row.facts.width for row in ordered],
+        "height": [row.facts.height for row in ordered],
+        "bytes": [row.file.size for row in ordered],
+        "sha256": [row.facts.sha256 for row in ordered],
+    }
+    return pa.table(columns, schema=SCHEMA)
+
+
+def quarantine_table(
+    files: Sequence[SourceFile], reasons: Sequence[str], project_folder: Path
+) -> pd.DataFrame:
+    """Path, member and reason of each file that has one."""
+    refused = [(file, reason) for file, reason in zip(files, reasons, strict=True) if reason]
+    return pd.DataFrame(
+        [(_relative(file.path, project_folder), file.member or "", reason) for file, reason in refused],
+        columns=["path", "member", "reason"],
+    )
+
+
+def _relative(path: str, project_folder: Path) -> str:
+    return path.removeprefix(f"{project_folder}/")
