@@ -13,7 +13,8 @@ class FolderDataset(AbstractDataset[Path, Path]):
     """A folder, loaded as its absolute path.
 
     A working folder (no marker) is made where it is missing. A product has a marker, the file that
-    tells it is finished: saving one puts a copy of the folder that the node returns in its place, whole or not at all.
+    tells it is finished: saving one puts a copy of the folder that the node returns in its place, whole or
+    not at all.
     """
 
     def __init__(

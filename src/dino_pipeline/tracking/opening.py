@@ -5,8 +5,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from dino_pipeline.tracking.model_run import ModelRun
 from dino_pipeline.tracking.origin import origin_tags
+from dino_pipeline.tracking.run import ModelRun
 from dino_pipeline.tracking.store import Store, connect, experiment_id, first_line, outages, quieten
 
 FINGERPRINT_TAG = "fingerprint"
