@@ -21,8 +21,8 @@ def effective_rank(features: Tensor, *, chunk: int = 8192) -> float:
     """
     tall = features if features.shape[0] >= features.shape[1] else features.T
     gram = torch.zeros(tall.shape[1], tall.shape[1], dtype=torch.float64, device=features.device)
-    for rows in tall.split(chunk):
-        rows = rows.double()
+    for start in range(0, len(tall), chunk):
+        rows = tall[start : start + chunk].double()
         gram += rows.T @ rows
     singular_values = torch.linalg.eigvalsh(gram).clamp(min=0).sqrt()
     total = singular_values.sum()

@@ -77,7 +77,8 @@ def knn_rank_classes(
     bank = F.normalize(train_features, dim=1)
     classes, class_indices = torch.unique(train_labels.to(bank.device), return_inverse=True)
     ranked: dict[int, list[Tensor]] = {k: [] for k in num_neighbors}
-    for queries in test_features.to(bank.device).split(query_chunk):
+    for start in range(0, len(test_features), query_chunk):
+        queries = test_features[start : start + query_chunk].to(bank.device)
         similarities, neighbors = _nearest(F.normalize(queries, dim=1), bank, max(num_neighbors), bank_chunk)
         weights = torch.exp(similarities / temperature)
         votes_for = class_indices[neighbors]

@@ -1,0 +1,39 @@
+"""Where a backbone looks: attention of [CLS] (ViT), principal components of the feature map (any network)."""
+
+import torch
+from torch import Tensor
+
+from dino_pipeline.dino.models.convnet import PooledBackbone
+from dino_pipeline.dino.models.vision_transformer import ViTBackbone
+
+
+@torch.inference_mode()
+def class_attention(backbone: ViTBackbone, images: Tensor) -> Tensor:
+    """How [CLS] of the last block attends to each patch: [N, heads, rows, columns].
+
+    Args:
+        images: normalised [N, 3, H, W], sides divisible by the patch.
+    """
+    attention = backbone.attention(images)[:, :, 0, 1:]
+    rows, columns = backbone.patch_tokens(images[:1]).shape[1:3]
+    return attention.reshape(*attention.shape[:2], rows, columns)
+
+
+@torch.inference_mode()
+def feature_colors(backbone: ViTBackbone | PooledBackbone, images: Tensor) -> Tensor:
+    """The first three principal components of all patch features as colours: [N, rows, columns, 3]."""
+    return principal_colors(backbone.patch_tokens(images))
+
+
+def principal_colors(tokens: Tensor) -> Tensor:
+    """Project [..., dimensions] on their first three principal axes, each then stretched to [0, 1]."""
+    flat = tokens.flatten(0, -2).double()
+    centered = flat - flat.mean(dim=0)
+    _, axes = torch.linalg.eigh(centered.T @ centered)
+    axes = axes[:, -3:].flip(-1)
+    # An axis has no sign of its own: the largest entry is made positive, so that equal features look equal.
+    largest = axes.abs().argmax(dim=0, keepdim=True)
+    projected = centered @ (axes * axes.gather(0, largest).sign())
+    low, high = projected.amin(dim=0), projected.amax(dim=0)
+    colors: Tensor = (projected - low) / (high - low).clamp(min=1e-12)
+    return colors.float().view(*tokens.shape[:-1], 3)

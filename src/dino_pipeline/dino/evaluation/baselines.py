@@ -1,0 +1,96 @@
+"""What a pretrained backbone has to beat: raw pixels, colours, and itself before training."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from dino_pipeline.dino.data.evaluation_transform import evaluation_loader, normalise
+from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
+from dino_pipeline.dino.data.manifest import Manifest
+from dino_pipeline.dino.evaluation.config import BaselinesConfig, ExtractConfig
+from dino_pipeline.dino.evaluation.extraction import FeatureBatch, FeatureFunction
+from dino_pipeline.dino.models.backbone import Backbone, build_backbone
+from dino_pipeline.dino.models.backbone_config import BackboneConfig
+
+
+def pixel_features(transform: EvaluationTransformConfig, config: BaselinesConfig) -> FeatureFunction:
+    """The crop as a network sees it, flattened; crops above `pixels_size` are resized to it first."""
+    size = config.pixels_size
+
+    def features(images: Tensor) -> FeatureBatch:
+        if images.shape[-1] > size:
+            images = F.interpolate(images, (size, size), mode="bicubic", antialias=True)
+        return FeatureBatch(normalise(images, transform.mean, transform.std).flatten(1), None)
+
+    return features
+
+
+def histogram_features(config: BaselinesConfig) -> FeatureFunction:
+    """Joint RGB histogram of the crop, bins^3 shares that sum to 1."""
+    bins = config.histogram_bins
+
+    def features(images: Tensor) -> FeatureBatch:
+        return FeatureBatch(color_histogram(images, bins), None)
+
+    return features
+
+
+def color_histogram(images: Tensor, bins: int) -> Tensor:
+    """uint8 [N, 3, H, W] to shares of pixels per colour [N, bins^3], red the slowest axis."""
+    red, green, blue = (images.long() * bins // 256).flatten(2).unbind(dim=1)
+    cells = (red * bins + green) * bins + blue
+    counts = torch.zeros(len(images), bins**3, device=images.device)
+    return counts.scatter_add_(1, cells, torch.ones_like(cells, dtype=counts.dtype)) / cells.shape[1]
+
+
+def random_backbone(
+    backbone: BackboneConfig,
+    train: Manifest,
+    transform: EvaluationTransformConfig,
+    config: ExtractConfig,
+    *,
+    device: torch.device,
+) -> Backbone:
+    """The same architecture, untrained. Batch norm, if any, has its statistics from train images.
+
+    With its initial statistics (mean 0, variance 1) a deep ConvNet's outputs are nearly constant, and beating
+    them would prove nothing.
+    """
+    with torch.random.fork_rng():  # a data loader draws too
+        torch.manual_seed(config.baselines.random_seed)
+        network = build_backbone(backbone).to(device)
+        if any(isinstance(module, _BatchNorm) for module in network.modules()):
+            measure_batch_norm(network, train, transform, config, device=device)
+    return network.eval()
+
+
+@torch.no_grad()
+def measure_batch_norm(
+    network: nn.Module,
+    train: Manifest,
+    transform: EvaluationTransformConfig,
+    config: ExtractConfig,
+    *,
+    device: torch.device,
+) -> None:
+    """Set running statistics to the mean over batches of images spread evenly over `train`."""
+    num_images = min(config.baselines.batch_norm_images, len(train))
+    # Whole batches only: each counts the same, and a last one of a single image may have no variance.
+    batch_size = min(config.batch_size, num_images)
+    rows = np.linspace(0, len(train) - 1, num_images // batch_size * batch_size).round().astype(np.int64)
+    images = Manifest(train.table.take(rows), train.root, train.row_ids[rows])
+    network.eval()
+    layers = [module for module in network.modules() if isinstance(module, _BatchNorm)]
+    momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None  # cumulative
+        layer.train()
+    loader = evaluation_loader(images, transform, batch_size=batch_size, num_workers=config.num_workers)
+    for batch in loader:
+        network(normalise(batch.to(device), transform.mean, transform.std))
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
+        layer.eval()

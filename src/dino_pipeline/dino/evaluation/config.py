@@ -1,0 +1,73 @@
+"""What is extracted from images and how features are measured (light: imports no torch)."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from dino_pipeline.dino.config import frozen
+
+Count = Annotated[int, Field(ge=1)]
+
+
+@frozen
+class BaselinesConfig:
+    """What the teacher is compared with."""
+
+    random_seed: int  # of the randomly initialised backbone
+    batch_norm_images: Count  # train images that give a random backbone's batch norm its statistics
+    pixels_size: Count  # larger crops are resized to this side before they are flattened
+    histogram_bins: Annotated[int, Field(ge=1, le=256)]  # per channel, of the joint colour histogram
+
+
+@frozen
+class ExtractConfig:
+    """Features of every image of the manifest; mean and std are those of the model's training."""
+
+    resize: Count  # short side in pixels, bicubic
+    crop: Count  # central square in pixels
+    num_last_blocks: (
+        Count  # ViTs: blocks whose [CLS] the linear feature joins; a ConvNet has its pooled feature
+    )
+    average_patches: bool  # ViTs: the mean of the last patch tokens is joined too
+    precision: Literal["fp32", "bf16"]
+    batch_size: Count
+    num_workers: Annotated[int, Field(ge=0)]
+    num_threads: Count | None  # null: torch's choice; equal bits on two machines need equal numbers
+    baselines: BaselinesConfig
+
+
+@frozen
+class KnnConfig:
+    """Weighted k-NN."""
+
+    num_neighbors: Annotated[tuple[Count, ...], Field(min_length=1)]
+    temperature: Annotated[float, Field(gt=0)]
+
+
+@frozen
+class LinearProbeConfig:
+    """A linear classifier by SGD; learning rates are per 256 images and scaled by the batch."""
+
+    learning_rates: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
+    epochs: Count
+    batch_size: Count
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+    seed: int
+
+
+@frozen
+class PictureConfig:
+    """The picture of attention (ViT) or of the features' principal components (ConvNet)."""
+
+    num_images: Count  # held-out images, spread over the test split
+    image_size: Count  # pixels; position embeddings interpolate, so it may exceed the training's
+
+
+@frozen
+class EvaluateConfig:
+    """Measures of stored features."""
+
+    knn: KnnConfig
+    linear_probe: LinearProbeConfig
+    picture: PictureConfig
+    num_threads: Count | None  # as in extract

@@ -1,0 +1,86 @@
+"""Stored features: one row an image, in Parquet, with the manifest's row ids."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+Matrix = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features of images of one or more splits.
+
+    Attributes:
+        row_ids: int64 [images], rows of the manifest file.
+        splits: [images].
+        labels: [images] class names, None where an image has none.
+        embedding: float32 [images, dimensions], not normalised: what k-NN compares.
+        linear: float32 [images, dimensions], what the linear probe classifies; None: the embedding.
+    """
+
+    row_ids: NDArray[np.int64]
+    splits: NDArray[np.str_]
+    labels: NDArray[np.object_]
+    embedding: Matrix
+    linear: Matrix | None
+
+    def __len__(self) -> int:
+        return len(self.row_ids)
+
+    @property
+    def for_linear_probe(self) -> Matrix:
+        """What the linear probe classifies."""
+        return self.embedding if self.linear is None else self.linear
+
+    def split(self, name: str) -> "Features":
+        """The images of one split."""
+        rows = np.flatnonzero(self.splits == name)
+        return Features(
+            row_ids=self.row_ids[rows],
+            splits=self.splits[rows],
+            labels=self.labels[rows],
+            embedding=self.embedding[rows],
+            linear=None if self.linear is None else self.linear[rows],
+        )
+
+
+def write_features(path: Path, features: Features) -> None:
+    """Columns row_id, split, label, embedding and, where it differs, linear. Equal features, equal bytes."""
+    columns = {
+        "row_id": pa.array(features.row_ids),
+        "split": pa.array(features.splits.tolist(), pa.string()),
+        "label": pa.array(features.labels.tolist(), pa.string()),
+        "embedding": _to_lists(features.embedding),
+    }
+    if features.linear is not None:
+        columns["linear"] = _to_lists(features.linear)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(columns), path, compression="zstd", row_group_size=16384)
+
+
+def read_features(path: Path) -> Features:
+    """Read what `write_features` wrote."""
+    table = pq.read_table(path)
+    has_linear = "linear" in table.column_names
+    return Features(
+        row_ids=table["row_id"].to_numpy(),
+        splits=np.array(table["split"].to_pylist(), dtype=np.str_),
+        labels=np.array(table["label"].to_pylist(), dtype=np.object_),
+        embedding=_to_matrix(table["embedding"]),
+        linear=_to_matrix(table["linear"]) if has_linear else None,
+    )
+
+
+def _to_lists(matrix: Matrix) -> pa.Array:
+    values = np.ascontiguousarray(matrix, dtype=np.float32).reshape(-1)
+    return pa.FixedSizeListArray.from_arrays(pa.array(values), matrix.shape[1])
+
+
+def _to_matrix(column: pa.ChunkedArray) -> Matrix:
+    matrix: Matrix = np.concatenate([chunk.flatten().to_numpy() for chunk in column.chunks])
+    return matrix.reshape(-1, column.type.list_size)

@@ -1,0 +1,41 @@
+"""Attention maps and principal colours against their definitions."""
+
+import numpy as np
+import torch
+
+from dino_pipeline.dino.evaluation.attention import class_attention, feature_colors, principal_colors
+from dino_pipeline.dino.models.backbone import build_backbone
+from dino_pipeline.dino.models.backbone_config import BackboneConfig
+
+OPTIONS = {"img_size": 16, "patch_size": 4, "embed_dim": 24, "depth": 2, "num_heads": 3}
+VIT = BackboneConfig(name="vit_tiny_patch16_224", options=OPTIONS, drop_path_rate=0.0)
+
+
+def test_class_attention_is_row_zero_of_the_last_block_laid_out_as_the_image():
+    vit = build_backbone(VIT).eval()
+    images = torch.randn(2, 3, 16, 24)
+    attention = class_attention(vit, images)
+    assert attention.shape == (2, 3, 4, 6)
+    with torch.no_grad():
+        whole = vit.attention(images)
+    torch.testing.assert_close(attention[1, 2, 3, 5], whole[1, 2, 0, 1 + 3 * 6 + 5])
+    torch.testing.assert_close(attention.sum(dim=(2, 3)) + whole[:, :, 0, 0], torch.ones(2, 3))
+
+
+def test_principal_colors_are_the_stretched_scores_of_numpys_svd():
+    tokens = np.random.default_rng(0).normal(size=(2, 4, 5, 7)) * np.arange(1, 8)
+    flat = tokens.reshape(-1, 7) - tokens.reshape(-1, 7).mean(axis=0)
+    left, values, axes = np.linalg.svd(flat, full_matrices=False)
+    signs = np.sign(axes[np.arange(3), np.abs(axes[:3]).argmax(axis=1)])
+    scores = left[:, :3] * values[:3] * signs
+    expected = (scores - scores.min(axis=0)) / (scores.max(axis=0) - scores.min(axis=0))
+    ours = principal_colors(torch.from_numpy(tokens)).numpy()
+    np.testing.assert_allclose(ours.reshape(-1, 3), expected, atol=1e-5)
+
+
+def test_a_convnet_gets_colours_of_its_feature_map():
+    convnet = build_backbone(BackboneConfig(name="resnet10t", options={}, drop_path_rate=0.0)).eval()
+    colors = feature_colors(convnet, torch.randn(2, 3, 64, 96))
+    assert colors.shape == (2, 2, 3, 3)
+    assert colors.min() >= 0
+    assert colors.max() <= 1
