@@ -66,26 +66,22 @@ def read_photograph(name: str) -> Pixels:
     return decode_rgb((Path(spec.origin).parent / inner).read_bytes())
 
 
-def cut(height: int, width: int, config: PhotographsConfig) -> dict[str, list[Tile]]:
+def cut(photograph: Pixels, config: PhotographsConfig) -> dict[str, list[Tile]]:
     """Tiles of each split, from disjoint stretches of the longer side: train first, then val, then test.
 
+    Tiles of a single colour are left out: black corners look alike in every split and show nothing.
+
     Raises:
-        ValueError: a stretch is shorter than a tile.
+        ValueError: a stretch has no whole tile.
     """
-    length, breadth = max(height, width), min(height, width)
-    first_val = round(length * (1 - config.validation_share - config.test_share))
-    first_test = round(length * (1 - config.test_share))
-    train_share = 1 - config.validation_share - config.test_share
-    stretches = {
-        "train": (0, first_val, config.max_tiles),
-        "val": (first_val, first_test, round(config.max_tiles * config.validation_share / train_share)),
-        "test": (first_test, length, round(config.max_tiles * config.test_share / train_share)),
-    }
+    height, width, _ = photograph.shape
+    size, stride = config.tile_size, config.tile_stride
     tiles = {}
-    for split, (start, stop, limit) in stretches.items():
-        along = range(start, stop - config.tile_size + 1, config.tile_stride)
-        across = range(0, breadth - config.tile_size + 1, config.tile_stride)
+    for split, (start, stop, limit) in _stretches(max(height, width), config).items():
+        along = range(start, stop - size + 1, stride)
+        across = range(0, min(height, width) - size + 1, stride)
         grid = [Tile(b, a) if width >= height else Tile(a, b) for a in along for b in across]
+        grid = [tile for tile in grid if np.ptp(pixels_of(photograph, tile, size), axis=(0, 1)).any()]
         if not grid or not limit:
             raise ValueError(
                 f"ingest.photographs leaves {split} of a {width}x{height} photograph no tile: "
@@ -96,13 +92,29 @@ def cut(height: int, width: int, config: PhotographsConfig) -> dict[str, list[Ti
     return tiles
 
 
+def pixels_of(photograph: Pixels, tile: Tile, size: int) -> Pixels:
+    """The tile cut out: uint8 [size, size, 3]."""
+    return photograph[tile.top : tile.top + size, tile.left : tile.left + size]
+
+
+def _stretches(length: int, config: PhotographsConfig) -> dict[str, tuple[int, int, int]]:
+    """First and last pixel of each split along the longer side, and the most tiles it may yield."""
+    train_share = 1 - config.validation_share - config.test_share
+    first_val = round(length * train_share)
+    first_test = round(length * (1 - config.test_share))
+    return {
+        "train": (0, first_val, config.max_tiles),
+        "val": (first_val, first_test, round(config.max_tiles * config.validation_share / train_share)),
+        "test": (first_test, length, round(config.max_tiles * config.test_share / train_share)),
+    }
+
+
 def _write_tiles(target: Path, config: PhotographsConfig) -> None:
-    size = config.tile_size
     for name in PHOTOGRAPHS:
         photograph = read_photograph(name)
-        for split, tiles in cut(photograph.shape[0], photograph.shape[1], config).items():
+        for split, tiles in cut(photograph, config).items():
             folder = target / split / name
             folder.mkdir(parents=True)
-            for number, (top, left) in enumerate(tiles):
-                tile = photograph[top : top + size, left : left + size]
-                Image.fromarray(tile).save(folder / f"{number:04d}.png")
+            for number, tile in enumerate(tiles):
+                pixels = pixels_of(photograph, tile, config.tile_size)
+                Image.fromarray(pixels).save(folder / f"{number:04d}.png")
