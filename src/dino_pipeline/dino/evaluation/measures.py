@@ -1,0 +1,108 @@
+"""All measures of stored features, for the teacher and for what it is compared with."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dino_pipeline.dino.evaluation.config import EvaluateConfig
+from dino_pipeline.dino.evaluation.features import Features
+from dino_pipeline.dino.evaluation.linear_probe import LabelledFeatures, evaluate_linear_probe
+from dino_pipeline.dino.metrics.feature_statistics import effective_rank, feature_std
+from dino_pipeline.dino.metrics.knn import knn_accuracy
+
+HELD_OUT = ("val", "test")
+
+
+def measure(
+    networks: Mapping[str, Features], config: EvaluateConfig, *, device: torch.device
+) -> dict[str, Any]:
+    """Named numbers, shares in [0, 1], under `val` and `test`, then the name of the network.
+
+    Returns:
+        `val` and `test`: `{network: {knn_20, knn_20_top5, linear, feature_std, effective_rank, ...}}`, the
+        same names for every network; `linear_learning_rate` as chosen on val; `num_images`, `num_classes`;
+        `skipped`: measure to the reason why it could not be taken; `notes`: what a reader should know.
+    """
+    any_features = next(iter(networks.values()))
+    train_labels = any_features.split("train").labels
+    classes = sorted({label for label in train_labels if label is not None})
+    skipped = _skipped(any_features)
+    report: dict[str, Any] = {split: {} for split in HELD_OUT}
+    report["linear_learning_rate"] = {}
+    for name, features in networks.items():
+        splits = {split: features.split(split) for split in ("train", *HELD_OUT)}
+        for split in HELD_OUT:
+            report[split][name] = _statistics(splits[split], device)
+            if f"{split}/knn" not in skipped:
+                report[split][name] |= _knn(splits["train"], splits[split], classes, config, device)
+        if "linear" not in skipped:
+            train, val, test = (
+                LabelledFeatures(
+                    torch.from_numpy(part.for_linear_probe).to(device), _labels(part, classes, device)
+                )
+                for part in splits.values()
+            )
+            result = evaluate_linear_probe(train, val, test, config.linear_probe)
+            report["val"][name]["linear"] = result.val
+            report["test"][name]["linear"] = result.test
+            report["linear_learning_rate"][name] = result.learning_rate
+    report["num_images"] = {split: len(any_features.split(split)) for split in ("train", *HELD_OUT)}
+    report["num_classes"] = len(classes)
+    report["skipped"] = skipped
+    report["notes"] = _notes(len(train_labels), config)
+    return report
+
+
+def _skipped(features: Features) -> dict[str, str]:
+    """Measures that need labels which are not there, each with its reason."""
+    reasons = {}
+    for split in ("train", *HELD_OUT):
+        labels = features.split(split).labels
+        missing = sum(label is None for label in labels)
+        if len(labels) == 0:
+            reasons[split] = f"{split} has no images"
+        elif missing:
+            reasons[split] = f"{missing:,} of the {len(labels):,} images of {split} have no label"
+    skipped = {}
+    for split in HELD_OUT:
+        reason = reasons.get("train") or reasons.get(split)
+        if reason:
+            skipped[f"{split}/knn"] = reason
+    if reasons:
+        skipped["linear"] = next(iter(reasons.values()))
+    return skipped
+
+
+def _statistics(features: Features, device: torch.device) -> dict[str, float]:
+    embedding = torch.from_numpy(features.embedding).to(device)
+    return {"feature_std": feature_std(embedding), "effective_rank": effective_rank(embedding)}
+
+
+def _knn(
+    train: Features, queries: Features, classes: list[str], config: EvaluateConfig, device: torch.device
+) -> dict[str, float]:
+    accuracies = knn_accuracy(
+        torch.from_numpy(train.embedding).to(device),
+        _labels(train, classes, device),
+        torch.from_numpy(queries.embedding).to(device),
+        _labels(queries, classes, device),
+        num_neighbors=config.knn.num_neighbors,
+        temperature=config.knn.temperature,
+    )
+    values = {}
+    for k, accuracy in accuracies.items():
+        values[f"knn_{k}"] = accuracy.top1
+        values[f"knn_{k}_top5"] = accuracy.top5
+    return values
+
+
+def _labels(features: Features, classes: list[str], device: torch.device) -> Tensor:
+    index = {name: position for position, name in enumerate(classes)}
+    return torch.tensor([index.get(label, -1) for label in features.labels], dtype=torch.int64, device=device)
+
+
+def _notes(num_train: int, config: EvaluateConfig) -> list[str]:
+    clipped = [k for k in config.knn.num_neighbors if k > num_train]
+    return [f"k-NN with k = {k} uses all {num_train:,} train images" for k in clipped]

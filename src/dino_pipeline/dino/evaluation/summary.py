@@ -1,0 +1,47 @@
+"""The report as a table for people."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def summary(report: Mapping[str, Any], *, num_neighbors: int) -> str:
+    """One row a network: k-NN and linear accuracy in percent on validation and test, or what needs no labels.
+
+    Args:
+        report: what `measures.measure` returns.
+        num_neighbors: the k whose accuracy is shown.
+    """
+    columns = [
+        (f"{title} {split}", split, key, factor)
+        for title, key, factor in (
+            (f"k-NN (k={num_neighbors})", f"knn_{num_neighbors}", 100),
+            ("linear", "linear", 100),
+            ("feature std", "feature_std", 1),
+            ("effective rank", "effective_rank", 1),
+        )
+        for split in ("val", "test")
+    ]
+    has_accuracies = any(f"knn_{num_neighbors}" in row for row in report["test"].values())
+    shown = columns[:4] if has_accuracies else columns[4:]
+    head = ["", *(title for title, *_ in shown)]
+    rows = [
+        [name, *(_number(report[split][name].get(key), factor) for _, split, key, factor in shown)]
+        for name in report["test"]
+    ]
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in [head, *rows]
+    ]
+    lines += [f"{measure} skipped: {reason}" for measure, reason in report["skipped"].items()]
+    lines += report["notes"]
+    return "\n".join(lines)
+
+
+def _number(value: float | None, factor: int) -> str:
+    if value is None:
+        return "-"
+    return f"{factor * value:.1f}" if factor == 100 else f"{value:.3g}"

@@ -1,0 +1,82 @@
+"""Nodes of the evaluate pipeline."""
+
+import logging
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dino_pipeline import tracking
+from dino_pipeline.dino.config import to_dict
+from dino_pipeline.dino.evaluation.config import EvaluateConfig
+from dino_pipeline.dino.evaluation.features import Features
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+SHOWN_NEIGHBORS = 20  # the paper's
+
+logger = logging.getLogger(__name__)
+
+
+def evaluate_features(
+    teacher: Features,
+    student: Features,
+    random: Features,
+    pixels: Features,
+    histogram: Features,
+    model: Path,
+    config: EvaluateConfig,
+) -> dict[str, Any]:
+    """k-NN, linear probe, spread and rank of every kind of features, logged to the model's run as a table."""
+    from dino_pipeline.dino.evaluation import compute
+    from dino_pipeline.dino.evaluation.measures import measure
+    from dino_pipeline.dino.evaluation.summary import summary
+    from dino_pipeline.dino.models.published import read_model
+
+    networks = {
+        "teacher": teacher,
+        "student": student,
+        "random": random,
+        "pixels": pixels,
+        "histogram": histogram,
+    }
+    with compute.fixed_threads(config.num_threads):
+        report = measure(networks, config, device=compute.device())
+    asked = config.knn.num_neighbors
+    shown = SHOWN_NEIGHBORS if SHOWN_NEIGHBORS in asked else asked[0]
+    logger.info("accuracy in percent\n%s", summary(report, num_neighbors=shown))
+
+    run = tracking.model_run(read_model(model).fingerprint)
+    run.log_metrics(
+        {
+            f"{split}/{network}/{name}": value
+            for split in ("val", "test")
+            for network, values in report[split].items()
+            for name, value in values.items()
+        }
+    )
+    run.log_json(report, "metrics.json")
+    run.log_json(to_dict(config), "evaluate_parameters.json")
+    return report
+
+
+def draw_picture(manifest: Any, project_folder: Path, model: Path, config: EvaluateConfig) -> "Image.Image":
+    """Where the teacher looks on held-out images: attention of each head (ViT) or principal colours."""
+    from dino_pipeline.dino.data.manifest import Manifest
+    from dino_pipeline.dino.evaluation import compute
+    from dino_pipeline.dino.models.published import load_backbone, read_model
+    from dino_pipeline.pipelines.evaluate.picture import picture
+
+    published = read_model(model)
+    with compute.fixed_threads(config.num_threads):
+        image = picture(
+            load_backbone(model),
+            Manifest.from_pandas(manifest, project_folder).split("test"),
+            config.picture,
+            mean=published.config["mean"],
+            std=published.config["std"],
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        image.save(Path(folder) / "attention.png")
+        tracking.model_run(published.fingerprint).log_artifact(Path(folder) / "attention.png")
+    return image
