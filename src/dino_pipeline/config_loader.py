@@ -6,6 +6,7 @@ from typing import Any
 from kedro.config import MissingConfigException, OmegaConfigLoader
 
 _USER_LAYER = "local"
+MERGE_STRATEGY = {"parameters": "soft", "globals": "soft", "catalog": "soft"}
 
 
 class LayeredConfigLoader(OmegaConfigLoader):

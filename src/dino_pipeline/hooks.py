@@ -6,7 +6,7 @@ from typing import Any
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
-from kedro.io import CatalogProtocol, DatasetError
+from kedro.io import DataCatalog, DatasetError
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
@@ -37,7 +37,7 @@ class ModelRunHooks:
         tracking.configure(Path(context.project_path), {"recipe": recipe})
 
     @hook_impl
-    def on_node_error(self, error: Exception, node: Node, catalog: CatalogProtocol[Any]) -> None:
+    def on_node_error(self, error: Exception, node: Node, catalog: DataCatalog) -> None:
         """Tag the model's run with the failure of a stage that comes after training."""
         fingerprint = _trained_fingerprint(catalog) if node.tags & _STAGES_AFTER_TRAINING else None
         if fingerprint:
@@ -45,7 +45,7 @@ class ModelRunHooks:
             tracking.model_run(fingerprint).set_tags({FAILURE_TAG: text})
 
     @hook_impl
-    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any]) -> None:
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Take the tag away once those stages succeed."""
         stages = {tag for node in pipeline.nodes for tag in node.tags}
         fingerprint = _trained_fingerprint(catalog) if stages & _STAGES_AFTER_TRAINING else None
@@ -53,7 +53,7 @@ class ModelRunHooks:
             tracking.model_run(fingerprint).remove_tag(FAILURE_TAG)
 
 
-def _trained_fingerprint(catalog: CatalogProtocol[Any]) -> str | None:
+def _trained_fingerprint(catalog: DataCatalog) -> str | None:
     from dino_pipeline.dino.models.published import read_model
 
     try:

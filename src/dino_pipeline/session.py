@@ -1,7 +1,7 @@
 """A Kedro session whose foreseeable errors are one plain line, and not a wall of frames."""
 
-import logging
 import os
+import re
 from typing import Any
 
 import click
@@ -10,10 +10,8 @@ from kedro.framework.session import KedroSession
 from kedro.io import DatasetError
 from kedro.validation import ParameterValidationError
 
-FORESEEN = (ValueError, OSError, DatasetError, MissingConfigException, ParameterValidationError)
+_FORESEEN = (ValueError, OSError, DatasetError)
 _ASK_FOR_TRACEBACK = "DINO_PIPELINE_TRACEBACK"
-
-logger = logging.getLogger(__name__)
 
 
 class PlainSession(KedroSession):
@@ -26,10 +24,23 @@ class PlainSession(KedroSession):
             click.ClickException: input, parameters or files are not right; carries only the text.
         """
         try:
-            outputs: dict[str, Any] = super().run(*args, **kwargs)
-        except FORESEEN as error:
+            return super().run(*args, **kwargs)
+        except ParameterValidationError as error:
+            raise click.ClickException(plain_parameter_errors(str(error))) from error
+        except MissingConfigException as error:
+            raise click.ClickException(str(error)) from error
+        except _FORESEEN as error:
             if os.environ.get(_ASK_FOR_TRACEBACK):
                 raise
-            where = f"({_ASK_FOR_TRACEBACK}=1 shows where in the code.)"
-            raise click.ClickException(f"{error}\n{where}") from error
-        return outputs
+            raise click.ClickException(f"{error}\n({_ASK_FOR_TRACEBACK}=1 shows where.)") from error
+
+
+def plain_parameter_errors(text: str) -> str:
+    """Kedro's report of pydantic's report, as one line for each wrong parameter."""
+    lines = []
+    for group, report in re.findall(r"for parameter '([^']+)':(.*?)(?=\n- Parameter|\Z)", text, re.DOTALL):
+        for name, problem, value in re.findall(
+            r"^(\S+)\n  (.+?) \[type=\w+, input_value=(.*?), input_type=\w+\]", report, re.MULTILINE
+        ):
+            lines.append(f"{group}.{name}: {problem} (it is {value}).")
+    return "\n".join(lines) or text

@@ -4,7 +4,7 @@ import warnings
 
 from kedro import KedroDeprecationWarning
 
-from dino_pipeline.config_loader import LayeredConfigLoader
+from dino_pipeline.config_loader import MERGE_STRATEGY, LayeredConfigLoader
 from dino_pipeline.hooks import ModelRunHooks, StageHooks
 from dino_pipeline.session import PlainSession
 
@@ -17,5 +17,5 @@ CONFIG_LOADER_CLASS = LayeredConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
-    "merge_strategy": {"parameters": "soft", "globals": "soft", "catalog": "soft"},
+    "merge_strategy": MERGE_STRATEGY,
 }

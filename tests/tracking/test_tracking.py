@@ -68,6 +68,13 @@ def test_blank_cells_of_a_row_are_no_metrics(client: MlflowClient) -> None:
     assert history(client, run.run_id, "knn") == [(2, 0.5)]
 
 
+def test_two_files_of_one_training_may_have_the_same_steps(client: MlflowClient) -> None:
+    with tracking.open_model_run("f1", name="demo") as run:
+        run.log_rows([{"step": 1, "loss": 2.0}])
+        run.log_rows([{"step": 1, "images_per_second": 50.0}])
+    assert history(client, run.run_id, "images_per_second") == [(1, 50.0)]
+
+
 def test_more_rows_than_one_request_takes_all_arrive(client: MlflowClient) -> None:
     with tracking.open_model_run("f1", name="demo") as run:
         run.log_rows([{"step": step, "loss": 0.0, "images_seen": step * 8} for step in range(1100)])

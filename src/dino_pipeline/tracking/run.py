@@ -34,7 +34,7 @@ class ModelRun:
         self._client = client
         self._lock = threading.RLock()
         self._pending: list[Mapping[str, float]] = []
-        self._last_step: int | None = None
+        self._stored_steps: dict[str, int] = {}  # newest step of each metric when this process first met it
         self._retry_at = 0.0
         self._has_warned = False
 
@@ -175,14 +175,21 @@ class ModelRun:
         return True
 
     def _send_pending(self, client: "MlflowClient") -> None:
-        if self._last_step is None:
-            known = client.get_run(self.run_id).data.metrics
-            names = [name for name in self._pending[0] if name in known]
-            steps = [m.step for name in names for m in client.get_metric_history(self.run_id, name)]
-            self._last_step = max(steps, default=-1)
-        newer = [row for row in self._pending if row["step"] > self._last_step]
+        names = {name for row in self._pending for name in row} - self._stored_steps.keys()
+        known = client.get_run(self.run_id).data.metrics if names else {}
+        for name in names:
+            steps = (
+                [point.step for point in client.get_metric_history(self.run_id, name)]
+                if name in known
+                else []
+            )
+            self._stored_steps[name] = max(steps, default=-1)
+        newer = [
+            {name: value for name, value in row.items() if row["step"] > self._stored_steps[name]}
+            | {"step": row["step"]}
+            for row in self._pending
+        ]
         self._send_metrics(client, newer)
-        self._last_step = max([self._last_step, *(int(row["step"]) for row in newer)])
         self._pending.clear()
 
     def _send_metrics(self, client: "MlflowClient", rows: Sequence[Mapping[str, float]]) -> None:

@@ -1,0 +1,114 @@
+"""The `dino-pipeline` command: a worker's input without Kedro, and the picture of the pipelines."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        text = options.make(options)
+    except (ValueError, OSError) as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return 1
+    if options.output is None:
+        sys.stdout.write(text)
+    else:
+        options.output.write_text(text, encoding="utf-8")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="dino-pipeline", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+    spec = commands.add_parser(
+        "spec",
+        help="write the JSON that a training worker reads",
+        description="Write the JSON for: python -m torch.distributed.run --nproc-per-node=N -m "
+        "dino_pipeline.dino.training.worker spec.json",
+    )
+    spec.add_argument("--recipe", required=True, help="a folder of conf/, such as smoke")
+    spec.add_argument("--manifest", type=Path, required=True, help="the Parquet file that ingest wrote")
+    spec.add_argument(
+        "--images", type=Path, default=Path(), help="what the manifest's paths start from (here)"
+    )
+    spec.add_argument("--folder", type=Path, required=True, help="where the training keeps its progress")
+    spec.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="e.g. pretrain.epochs=3"
+    )
+    spec.add_argument("--output", type=Path, help="the file to write (standard output)")
+    spec.set_defaults(make=_spec)
+    picture = commands.add_parser("picture", help="draw the registered pipelines as SVG")
+    picture.add_argument("output", type=Path, nargs="?", help="the file to write (standard output)")
+    picture.set_defaults(make=_picture)
+    return parser
+
+
+def _spec(options: argparse.Namespace) -> str:
+    from kedro.config import MissingConfigException
+
+    from dino_pipeline.dino.config import from_dict, to_dict
+    from dino_pipeline.dino.data.manifest import read_manifest
+    from dino_pipeline.dino.training.config import (
+        LaunchConfig,
+        MonitoringConfig,
+        PretrainConfig,
+        TrainingSpec,
+    )
+    from dino_pipeline.dino.training.fingerprint import fingerprint
+    from dino_pipeline.recipes import recipe_parameters
+
+    try:
+        parameters = recipe_parameters(options.recipe, _nested(options.set))
+    except MissingConfigException as error:
+        raise ValueError(str(error)) from error
+    pretrain = from_dict(PretrainConfig, parameters["pretrain"])
+    images = read_manifest(options.manifest, options.images)
+    spec = TrainingSpec(
+        fingerprint=fingerprint(pretrain, images.digest()),
+        recipe=options.recipe,
+        manifest=str(options.manifest.absolute()),
+        image_root=str(options.images.absolute()),
+        folder=str(options.folder.absolute()),
+        pretrain=pretrain,
+        monitoring=from_dict(MonitoringConfig, parameters["monitoring"]),
+        launch=from_dict(LaunchConfig, parameters["launch"]),
+    )
+    return json.dumps(to_dict(spec), indent=2) + "\n"
+
+
+def _picture(_options: argparse.Namespace) -> str:
+    from dino_pipeline.picture import draw_stages
+    from dino_pipeline.pipeline_registry import stage_pipelines
+
+    return draw_stages(stage_pipelines())
+
+
+def _nested(settings: Sequence[str]) -> dict[str, Any]:
+    """`["a.b=1"]` as `{"a": {"b": 1}}`.
+
+    Raises:
+        ValueError: a setting has no `=`.
+    """
+    values: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals:
+            raise ValueError(f"--set wants KEY=VALUE, such as pretrain.epochs=3, and got {setting!r}.")
+        *groups, last = name.split(".")
+        place = values
+        for group in groups:
+            place = place.setdefault(group, {})
+        place[last] = yaml.safe_load(text)
+    return values
+
+
+if __name__ == "__main__":
+    sys.exit(main())
