@@ -52,6 +52,7 @@ def write_photographs(folder: Path, config: PhotographsConfig) -> None:
     """
     origin = {
         "config": to_dict(config),
+        "photographs": PHOTOGRAPHS,
         "packages": {name: version(name) for name in ("scikit-image", "scikit-learn", "pillow")},
     }
     write_once(folder, origin=origin, write=lambda target: _write_tiles(target, config))

@@ -1,0 +1,245 @@
+"""A folder becomes a manifest; what is damaged is set aside with its reason; nothing is read twice."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from dino_pipeline.dino.data.manifest import SCHEMA, read_manifest
+from dino_pipeline.ingestion import inspection
+
+from .conftest import RunIngest, WriteImage
+
+
+@pytest.fixture
+def folder(tmp_path: Path, write_image: WriteImage) -> Path:
+    folder = tmp_path / "photos"
+    for number in range(10):
+        write_image(folder / "cat" / f"{number}.jpg")
+        write_image(folder / "dog" / f"{number}.png")
+    return folder
+
+
+def reasons(table: pd.DataFrame) -> dict[str, str]:
+    return {
+        Path(path).name: reason.partition(":")[0]
+        for path, reason in zip(table["path"], table["reason"], strict=True)
+    }
+
+
+def test_columns_are_the_manifest_schema_and_survive_the_disk(
+    folder: Path, run: RunIngest, tmp_path: Path
+) -> None:
+    result = run(folder)
+    result.manifest.to_parquet(tmp_path / "m.parquet")
+    manifest = read_manifest(tmp_path / "m.parquet", tmp_path / "project")
+    assert manifest.table.schema.equals(SCHEMA)
+    assert manifest.digest() == result.summary["digest"]
+    assert manifest.class_names == ["cat", "dog"]
+    for position, path in enumerate(manifest.table["path"].to_pylist()):
+        assert manifest.read_bytes(position) == Path(path).read_bytes()
+
+
+def test_validation_is_carved_and_test_only_when_asked(folder: Path, run: RunIngest) -> None:
+    assert run(folder).summary["splits"] == {"train": 18, "val": 2, "test": 0}
+    assert run(folder, test_fraction=0.2).summary["splits"] == {"train": 15, "val": 1, "test": 4}
+    assert run(folder, validation_fraction=0.0).summary["splits"] == {"train": 20, "val": 0, "test": 0}
+
+
+def test_rows_are_ordered_by_split_then_path(folder: Path, run: RunIngest) -> None:
+    manifest = run(folder, test_fraction=0.2).manifest
+    order = {"train": 0, "val": 1, "test": 2}
+    keys = [(order[split], path) for split, path in zip(manifest["split"], manifest["path"], strict=True)]
+    assert keys == sorted(keys)
+
+
+def test_damaged_files_are_quarantined_with_the_reason(
+    folder: Path, run: RunIngest, write_image: WriteImage, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = write_image(folder / "cat" / "whole.jpg").read_bytes()
+    damaged = {
+        "truncated.jpg": whole[: len(whole) // 2],
+        "empty.jpg": b"",
+        "words.jpg": b"not a picture at all",
+        "notes.txt": b"about these photos",
+        "header.png": b"\x89PNG\r\n\x1a\n" + bytes(20),
+    }
+    for name, data in damaged.items():
+        (folder / "cat" / name).write_bytes(data)
+    write_image(folder / "cat" / "tiny.jpg", size=15)
+    Image.new("1", (20_000, 20_000)).save(folder / "cat" / "bomb.png")
+    os.mkfifo(folder / "cat" / "pipe.jpg")
+    (folder / "cat" / "dangling.jpg").symlink_to("nowhere")
+    (folder / "cat" / ".DS_Store").write_bytes(b"hidden, and nobody's image")
+
+    result = run(folder)
+    assert reasons(result.quarantine) == {
+        "truncated.jpg": "truncated",
+        "empty.jpg": "empty",
+        "words.jpg": "not an image",
+        "notes.txt": "not an image",
+        "header.png": "corrupt",
+        "tiny.jpg": "too small",
+        "bomb.png": "too many pixels",
+        "pipe.jpg": "not an image",
+        "dangling.jpg": "cannot be read",
+    }
+    assert len(result.manifest) == 21
+    assert result.summary["quarantined"]["not an image"] == 3
+    assert "Quarantined 1 cannot be read, 1 corrupt, 1 empty, 3 not an image" in caplog.text
+    assert reasons(run(folder).quarantine) == reasons(result.quarantine), "remembered, too"
+
+
+def test_large_files_are_quarantined_unread(folder: Path, run: RunIngest) -> None:
+    with (folder / "cat" / "film.jpg").open("wb") as sparse:
+        sparse.truncate(2_000_000)
+    assert reasons(run(folder, max_file_megabytes=1).quarantine) == {"film.jpg": "too large a file"}
+
+
+def test_size_is_that_of_the_upright_image(tmp_path: Path, run: RunIngest) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    (tmp_path / "photos").mkdir()
+    for name in ("a.jpg", "b.jpg"):
+        colour = (200, 0, 0) if name == "a.jpg" else (0, 200, 0)
+        Image.new("RGB", (40, 20), colour).save(tmp_path / "photos" / name, exif=exif)
+    manifest = run(tmp_path / "photos", validation_fraction=0.5).manifest
+    assert manifest[["width", "height"]].values.tolist() == [[20, 40], [20, 40]]
+
+
+def test_a_flat_folder_is_unlabelled(tmp_path: Path, write_image: WriteImage, run: RunIngest) -> None:
+    for number in range(10):
+        write_image(tmp_path / "flat" / f"{number}.jpg")
+    result = run(tmp_path / "flat")
+    assert result.manifest["label"].isna().all()
+    assert not result.summary["is_labelled"]
+
+
+def test_linked_folders_are_followed_and_links_back_up_are_not(
+    folder: Path, tmp_path: Path, run: RunIngest
+) -> None:
+    (tmp_path / "linked").mkdir()
+    for name in ("cat", "dog"):
+        (tmp_path / "linked" / name).symlink_to(folder / name)
+    (folder / "cat" / "loop").symlink_to(tmp_path / "linked")
+    assert len(run(tmp_path / "linked").manifest) == 20
+
+
+def test_names_in_another_encoding_are_quarantined(folder: Path, run: RunIngest) -> None:
+    (folder / "cat" / "0.jpg").rename(folder / "cat" / os.fsdecode(b"caf\xe9.jpg"))
+    quarantine = run(folder).quarantine
+    assert quarantine["path"].tolist() == [f"{folder}/cat/caf\\xe9.jpg"]
+    assert "rename it" in quarantine["reason"][0]
+
+
+def test_unchanged_files_are_not_read_again(
+    folder: Path, run: RunIngest, write_image: WriteImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run(folder).manifest
+    # bytes exchanged behind its back: same size and time, so an ingest that read it would see another hash
+    victim = folder / "cat" / "3.jpg"
+    status, content = victim.stat(), victim.read_bytes()
+    victim.write_bytes(bytes(len(content)))
+    os.utime(victim, ns=(status.st_atime_ns, status.st_mtime_ns))
+    pd.testing.assert_frame_equal(run(folder).manifest, first)
+
+    read: list[str] = []
+    inspect = inspection.inspect
+    monkeypatch.setattr(
+        inspection, "inspect", lambda file, limits: read.append(Path(file.path).name) or inspect(file, limits)
+    )
+    victim.write_bytes(content)
+    write_image(folder / "dog" / "new.png")
+    assert len(run(folder).manifest) == 21
+    assert read == ["3.jpg", "new.png"], "only what changed"
+
+
+def test_another_pixel_limit_is_not_answered_from_memory(folder: Path, run: RunIngest) -> None:
+    with pytest.raises(ValueError, match="20 too many pixels"):
+        run(folder, max_pixels=100)
+    assert len(run(folder).manifest) == 20
+    assert set(reasons(run(folder, minimum_size=20).quarantine)) == set()
+    with pytest.raises(ValueError, match="20 too small"):
+        run(folder, minimum_size=21)
+
+
+def test_two_ingests_and_any_number_of_processes_agree(
+    tmp_path: Path, run: RunIngest, write_image: WriteImage
+) -> None:
+    for number in range(600):  # more than two chunks, else no process is started
+        write_image(tmp_path / "many" / str(number % 3) / f"{number}.jpg", size=16)
+    alone = run(tmp_path / "many")
+    for file in (tmp_path / "project" / "data" / "02_intermediate" / "test").iterdir():
+        file.unlink()
+    together = run(tmp_path / "many", num_workers=2)
+    pd.testing.assert_frame_equal(alone.manifest, together.manifest)
+    assert alone.summary == together.summary
+
+
+def test_paths_inside_the_project_are_relative(folder: Path, tmp_path: Path, run: RunIngest) -> None:
+    (tmp_path / "project").mkdir()
+    folder.rename(tmp_path / "project" / "photos")
+    result = run("photos")
+    assert result.manifest["path"][0] == "photos/cat/0.jpg"
+    assert run(tmp_path / "project" / "photos").summary["digest"] == result.summary["digest"]
+
+
+def test_images_are_copied_only_when_asked(folder: Path, tmp_path: Path, run: RunIngest) -> None:
+    raw = tmp_path / "project" / "data" / "01_raw"
+    in_place = run(folder)
+    assert not raw.exists()
+    copied = run(folder, copy_images=True)
+    assert copied.manifest["path"].str.startswith("data/01_raw/photos/").all()
+    assert copied.summary["digest"] == in_place.summary["digest"]
+    (folder / "cat" / "0.jpg").unlink()
+    assert len(run(folder, copy_images=True).manifest) == 19
+    (raw / "other").mkdir()
+    folder.rename(tmp_path / "other")
+    with pytest.raises(ValueError, match="is no copy of"):
+        run(tmp_path / "other", copy_images=True)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (None, "--params=ingest.source=/path/to/photos"),
+        ("nowhere", "does not exist"),
+        ("embedded:cats", "only photographs and digits"),
+    ],
+)
+def test_a_missing_source_is_a_clear_error(source: str | None, words: str, run: RunIngest) -> None:
+    with pytest.raises(ValueError, match=words):
+        run(source)
+
+
+def test_sources_without_images_are_clear_errors(tmp_path: Path, run: RunIngest) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="holds no files"):
+        run(tmp_path / "empty")
+    (tmp_path / "empty" / "notes.txt").write_text("words")
+    with pytest.raises(ValueError, match="no usable image: 1 not an image"):
+        run(tmp_path / "empty")
+    with pytest.raises(ValueError, match="neither a folder nor"):
+        run(tmp_path / "empty" / "notes.txt")
+
+
+def test_a_share_of_no_images_is_a_clear_error(
+    tmp_path: Path, write_image: WriteImage, run: RunIngest
+) -> None:
+    write_image(tmp_path / "one" / "1.jpg")
+    with pytest.raises(ValueError, match=r"raise ingest\.validation_fraction"):
+        run(tmp_path / "one")
+
+
+def test_an_image_whose_decoder_lacks_memory_is_quarantined(
+    folder: Path, run: RunIngest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def decode(*_: object, **__: object) -> np.ndarray:
+        raise MemoryError
+
+    monkeypatch.setattr(inspection, "decode_rgb", decode)
+    with pytest.raises(ValueError, match="20 too many pixels"):
+        run(folder)
