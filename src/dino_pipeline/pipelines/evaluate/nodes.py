@@ -3,15 +3,12 @@
 import logging
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dino_pipeline import tracking
 from dino_pipeline.dino.config import to_dict
 from dino_pipeline.dino.evaluation.config import EvaluateConfig
 from dino_pipeline.dino.evaluation.features import Features
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 SHOWN_NEIGHBORS = 20  # the paper's
 
@@ -60,7 +57,7 @@ def evaluate_features(
     return report
 
 
-def draw_picture(manifest: Any, project_folder: Path, model: Path, config: EvaluateConfig) -> "Image.Image":
+def draw_picture(manifest: Any, project_folder: Path, model: Path, config: EvaluateConfig) -> Any:
     """Where the teacher looks on held-out images: attention of each head (ViT) or principal colours."""
     from dino_pipeline.dino.data.manifest import Manifest
     from dino_pipeline.dino.evaluation import compute

@@ -1,0 +1,46 @@
+"""The registry: composites bring what they need, stages run alone, listing is quick, parameters are typed."""
+
+import dataclasses
+import subprocess
+import sys
+import typing
+from itertools import pairwise
+
+import pytest
+
+from dino_pipeline.pipeline_registry import STAGES, register_pipelines, stage_pipelines
+
+# Reached by name from a node's function; a list of pipelines needs none of them.
+HEAVY = {"torch", "torchvision", "timm", "mlflow", "pandas", "skimage", "sklearn", "matplotlib"}
+
+
+def test_each_pipeline_brings_the_stages_before_it() -> None:
+    pipelines = register_pipelines()
+    for before, after in pairwise(STAGES):
+        assert set(pipelines[before].nodes) < set(pipelines[after].nodes)
+    assert pipelines["__default__"].nodes == pipelines[list(STAGES)[-1]].nodes
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_tag_selects_exactly_one_stage(name: str) -> None:
+    assert register_pipelines()[name].only_nodes_with_tags(name).nodes == stage_pipelines()[name].nodes
+
+
+def test_listing_the_pipelines_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from dino_pipeline.pipeline_registry import register_pipelines; register_pipelines();"
+        "print(*{name.partition('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not HEAVY & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_parameter_groups_reach_the_nodes_typed(name: str) -> None:
+    for node in stage_pipelines()[name].nodes:
+        # Kedro validates what it can resolve, and says nothing of what it cannot.
+        hints = typing.get_type_hints(node.func)
+        for argument, dataset in zip(hints, node.inputs, strict=False):
+            if dataset.startswith("params:"):
+                kind = hints[argument]
+                assert kind in (str, int, float, bool) or dataclasses.is_dataclass(kind), (node.name, dataset)
