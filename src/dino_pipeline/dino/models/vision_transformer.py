@@ -65,7 +65,7 @@ class ViTBackbone(nn.Module):
     def _embed(self, images: Tensor) -> Tensor:
         rows, columns = self._grid(images)
         patches = self.model.patch_embed(images).flatten(1, 2)  # timm gives [N, rows, columns, dim]
-        tokens = torch.cat([self.model.cls_token.expand(len(images), -1, -1), patches], dim=1)
+        tokens = torch.cat([self.model.cls_token.expand(images.shape[0], -1, -1), patches], dim=1)
         embedded: Tensor = tokens + interpolate_position_embedding(self.model.pos_embed, rows, columns)
         normed: Tensor = self.model.norm_pre(embedded)
         return normed
