@@ -132,6 +132,18 @@ def test_a_damaged_archive_is_a_clear_error(name: str, tmp_path: Path, folder: P
         run(archive)
 
 
+def test_a_zip_member_with_wrong_bytes_is_quarantined(tmp_path: Path, folder: Path, run: RunIngest) -> None:
+    archive = tmp_path / "x.zip"
+    with zipfile.ZipFile(archive, "w") as opened:  # stored, so the bytes can be found
+        for path in folder.rglob("[0-9].*"):
+            opened.write(path, str(path.relative_to(folder)))
+    victim = (folder / "train/dog/3.jpg").read_bytes()
+    archive.write_bytes(archive.read_bytes().replace(victim, victim[:-9] + bytes(9)))
+    quarantine = run(archive).quarantine
+    assert quarantine["member"].tolist() == ["train/dog/3.jpg"]
+    assert quarantine["reason"][0].startswith("corrupt: Bad CRC-32")
+
+
 def test_an_archive_that_grows_beyond_its_limit_is_refused(tmp_path: Path) -> None:
     bomb = tmp_path / "x.tar.gz"
     bomb.write_bytes(gzip.compress(bytes(5_000_000)))

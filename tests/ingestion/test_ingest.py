@@ -1,5 +1,6 @@
 """A folder becomes a manifest; what is damaged is set aside with its reason; nothing is read twice."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from PIL import Image
 
 from dino_pipeline.dino.data.manifest import SCHEMA, read_manifest
 from dino_pipeline.ingestion import inspection
+from dino_pipeline.ingestion.inspection import Limits
+from dino_pipeline.ingestion.listing import SourceFile
 
 from .conftest import RunIngest, WriteImage
 
@@ -185,6 +188,43 @@ def test_paths_inside_the_project_are_relative(folder: Path, tmp_path: Path, run
     result = run("photos")
     assert result.manifest["path"][0] == "photos/cat/0.jpg"
     assert run(tmp_path / "project" / "photos").summary["digest"] == result.summary["digest"]
+
+
+def test_a_source_beside_the_project_has_an_absolute_path(folder: Path, run: RunIngest) -> None:
+    assert run("../photos").manifest["path"][0] == str(folder / "cat" / "0.jpg")
+
+
+def test_an_interrupted_ingest_keeps_what_it_read(
+    folder: Path, run: RunIngest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inspect, read = inspection.inspect, []
+
+    def interrupted(file: SourceFile, limits: Limits) -> inspection.Facts:
+        read.append(file.name)
+        if len(read) == 8:
+            raise KeyboardInterrupt
+        return inspect(file, limits)
+
+    monkeypatch.setattr(inspection, "inspect", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(folder)
+    assert len(run(folder).manifest) == 20
+    assert len(read) == 8 + 13
+
+
+def test_weak_data_is_named(
+    folder: Path, tmp_path: Path, run: RunIngest, write_image: WriteImage, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    (tmp_path / "set").mkdir()
+    folder = folder.rename(tmp_path / "set" / "train").parent
+    write_image(folder / "test" / "horse" / "1.jpg")
+    (folder / "test" / "horse" / "2.jpg").write_bytes((folder / "train" / "cat" / "0.jpg").read_bytes())
+    write_image(folder / "train" / "nobody.jpg")
+    run(folder)
+    assert "1 images of test are also in train" in caplog.text
+    assert "train has no image of horse" in caplog.text
+    assert "1 images without one" in caplog.text
 
 
 def test_images_are_copied_only_when_asked(folder: Path, tmp_path: Path, run: RunIngest) -> None:

@@ -7,6 +7,8 @@ import os
 import zlib
 from pathlib import Path
 
+from dino_pipeline.ingestion.partial import partial_path
+
 logger = logging.getLogger(__name__)
 
 _CHUNK = 1 << 20
@@ -33,7 +35,7 @@ def decompressed(archive: Path, *, cache_folder: Path, max_bytes: int) -> Path:
 
     cache_folder.mkdir(parents=True, exist_ok=True)
     logger.info("Decompressing %s once, to %s: only a plain .tar can be read from the middle", archive, tar)
-    partial = tar.with_suffix(f".partial-{os.getpid()}")
+    partial = partial_path(tar)
     try:
         _decompress(archive, partial, max_bytes)
         os.utime(partial, ns=(status.st_mtime_ns, status.st_mtime_ns))

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from dino_pipeline.ingestion.folder import list_folder
+from dino_pipeline.ingestion.partial import partial_path
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,6 @@ def _copy_file(source: Path, target: Path) -> None:
         if (found.st_size, found.st_mtime_ns) == (wanted.st_size, wanted.st_mtime_ns):
             return
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.partial")
+    partial = partial_path(target)
     shutil.copy2(source, partial)
     partial.replace(target)

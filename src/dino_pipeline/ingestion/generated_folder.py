@@ -2,11 +2,12 @@
 
 import json
 import logging
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from dino_pipeline.ingestion.partial import partial_path
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +34,7 @@ def write_once(folder: Path, *, origin: dict[str, Any], write: Callable[[Path], 
 
     logger.info("Writing images to %s", folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
-    shutil.rmtree(partial, ignore_errors=True)
+    partial = partial_path(folder)
     try:
         partial.mkdir()
         write(partial)

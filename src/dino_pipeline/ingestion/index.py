@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +10,7 @@ import pandas as pd
 
 from dino_pipeline.ingestion.inspection import Facts, Limits
 from dino_pipeline.ingestion.listing import SourceFile
+from dino_pipeline.ingestion.partial import partial_path
 
 # Raise it when the decoder's verdicts change: facts of an older one are then not trusted.
 _DECODER = 1
@@ -45,7 +45,7 @@ class FileIndex:
         table = pd.concat([_keys(files), pd.DataFrame(facts, columns=list(Facts._fields))], axis="columns")
         table = table[~table["reason"].str.startswith("cannot be read")]
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._file.with_suffix(f".partial-{os.getpid()}")
+        partial = partial_path(self._file)
         table.to_parquet(partial, index=False)
         partial.replace(self._file)
 

@@ -48,7 +48,12 @@ def inspect(file: SourceFile, limits: Limits) -> Facts:
         pixels = decode_rgb(data, max_pixels=limits.max_pixels)
     except UnreadableImageError as error:
         return _refused(str(error))
-    except (OSError, BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (BadZipFile, zlib.error, EOFError) as error:
+        return _refused(f"corrupt: {error}")
+    except (
+        OSError,
+        RuntimeError,
+    ) as error:  # zipfile's word for a compression it does not know is the latter
         return _refused(f"cannot be read: {error}")
     except MemoryError:
         return _refused("too many pixels: they do not fit into memory")

@@ -27,7 +27,9 @@ def list_source(
     if config.source.startswith(_EMBEDDED):
         return list_folder(_write_embedded(config.source.removeprefix(_EMBEDDED), config, raw_folder))
 
-    source = Path(project_folder / Path(config.source).expanduser())
+    source = project_folder / Path(config.source).expanduser()
+    if ".." in source.parts:  # only then, since a link inside the project is better kept as a relative path
+        source = source.resolve()
     if not source.exists():
         raise ValueError(
             f"ingest.source: {source} does not exist. A relative path starts at {project_folder}."

@@ -43,11 +43,19 @@ def count_kinds(reasons: Sequence[str]) -> str:
 def report(summary: dict[str, Any]) -> None:
     """Log the summary in a line or two."""
     splits = ", ".join(f"{split} {count:,}" for split, count in summary["splits"].items())
-    classes = f"{summary['num_classes']} classes" if summary["is_labelled"] else "unlabelled"
+    num_unlabelled = summary["num_images"] - sum(summary["classes"].values())
+    classes = f"{summary['num_classes']} classes" if summary["num_classes"] else "unlabelled"
+    if summary["num_classes"] and num_unlabelled:
+        classes += f", and {num_unlabelled:,} images without one, so it counts as unlabelled"
     logger.info("Ingested %s images (%s; %s)", f"{summary['num_images']:,}", splits, classes)
     if summary["quarantined"]:
         counts = ", ".join(f"{count} {kind}" for kind, count in summary["quarantined"].items())
         logger.warning("Quarantined %s: the quarantine table says why, file by file", counts)
+    for split, count in summary["held_out_images_also_in_train"].items():
+        if count:
+            logger.warning(
+                "%d images of %s are also in train, byte for byte: scores will flatter", count, split
+            )
     if summary["classes_missing_in_train"]:
         logger.warning("train has no image of %s", ", ".join(summary["classes_missing_in_train"][:10]))
 

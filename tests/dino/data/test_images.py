@@ -33,7 +33,9 @@ def png_header(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize("format", ["PNG", "BMP", "TIFF", "PPM"])
 def test_lossless_formats_come_back_exactly(format: str) -> None:
-    np.testing.assert_array_equal(decode_rgb(encode(GRADIENT, format)), GRADIENT)
+    pixels = decode_rgb(encode(GRADIENT, format))
+    np.testing.assert_array_equal(pixels, GRADIENT)
+    assert pixels.flags.writeable, "torch.from_numpy warns otherwise"
 
 
 @pytest.mark.parametrize("format", ["JPEG", "WEBP", "JPEG2000", "GIF"])

@@ -151,7 +151,7 @@ def _to_rgb(image: Image.Image) -> Pixels:
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
-    return np.asarray(image.convert("RGB"))
+    return np.array(image.convert("RGB"))  # a copy: torch wants it writable
 
 
 def _grey16_to_rgb(grey: NDArray[np.integer]) -> Pixels:
