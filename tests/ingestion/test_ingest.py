@@ -2,6 +2,9 @@
 
 import logging
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -210,6 +213,42 @@ def test_an_interrupted_ingest_keeps_what_it_read(
         run(folder)
     assert len(run(folder).manifest) == 20
     assert len(read) == 8 + 13
+
+
+def test_no_process_outlives_a_killed_ingest(tmp_path: Path) -> None:
+    program = tmp_path / "inspect_slowly.py"
+    program.write_text(
+        "import os, sys, time\n"
+        "from pathlib import Path\n"
+        "from dino_pipeline.ingestion import inspection\n"
+        "from dino_pipeline.ingestion.listing import SourceFile\n"
+        "def inspect(file, limits):\n"
+        "    Path(sys.argv[1], str(os.getpid())).touch()\n"
+        "    time.sleep(0.1)\n"
+        "inspection.inspect = inspect\n"
+        "if __name__ == '__main__':\n"
+        "    files = [SourceFile('x', 'x', None, None, 1, 1)] * 2000\n"
+        "    list(inspection.inspect_all(files, inspection.Limits(1, 1), num_workers=2))\n"
+    )
+    (tmp_path / "workers").mkdir()
+    parent = subprocess.Popen([sys.executable, program, tmp_path / "workers"])
+    deadline = time.monotonic() + 60
+    while len(workers := [int(path.name) for path in (tmp_path / "workers").iterdir()]) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    parent.kill()
+    parent.wait()
+    while any(is_running(worker) for worker in workers):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_weak_data_is_named(

@@ -2,7 +2,9 @@
 
 import hashlib
 import multiprocessing
+import os
 import signal
+import threading
 import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -74,7 +76,7 @@ def inspect_all(files: Sequence[SourceFile], limits: Limits, *, num_workers: int
         executor = ProcessPoolExecutor(
             num_workers,
             mp_context=multiprocessing.get_context("forkserver"),
-            initializer=_leave_ctrl_c_to_parent,
+            initializer=_obey_parent,
         )
         try:
             for facts in executor.map(partial(_inspect_chunk, limits=limits), chunks):
@@ -88,8 +90,16 @@ def _inspect_chunk(files: Sequence[SourceFile], limits: Limits) -> list[Facts]:
     return [inspect(file, limits) for file in files]
 
 
-def _leave_ctrl_c_to_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _obey_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)  # killed: nobody is left to read the results, and the executor's queue would wait for ever
 
 
 def _refused(reason: str) -> Facts:
