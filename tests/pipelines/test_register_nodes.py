@@ -171,6 +171,9 @@ def test_the_version_says_where_it_comes_from(project):
     assert "git_commit" in tags
     assert "val/knn_20_top5" not in tags
     run = client(project).get_run(version.run_id)
+    logged = client(project).get_logged_model(version.source.removeprefix("models:/"))
+    assert logged.experiment_id == run.info.experiment_id
+    assert str(project / "mlruns") in logged.artifact_location
     assert run.data.tags["fingerprint"] == "abc"
 
 

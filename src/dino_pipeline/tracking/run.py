@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from dino_pipeline.tracking.store import first_line, global_address, outages
+from dino_pipeline.tracking.store import first_line, global_address, outages, silence
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -122,10 +122,14 @@ class ModelRun:
         import mlflow.pyfunc
 
         # `mlflow.pyfunc.log_model` would need an active run, and set that run's status at its end.
-        with global_address(self._client.tracking_uri):
+        with global_address(self._client.tracking_uri), silence():
+            # Left to itself MLflow keeps the model in the process's experiment, below the current folder.
+            experiment = self._client.get_run(self.run_id).info.experiment_id
+            logged = self._client.create_logged_model(experiment, name="model", source_run_id=self.run_id)
             info = mlflow.models.Model.log(
                 artifact_path=None,
                 name="model",
+                model_id=logged.model_id,
                 flavor=mlflow.pyfunc,
                 run_id=self.run_id,
                 registered_model_name=registered_name,

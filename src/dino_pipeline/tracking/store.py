@@ -110,6 +110,18 @@ def global_address(uri: str) -> Iterator[None]:
                 os.environ[name] = value
 
 
+@contextmanager
+def silence() -> Iterator[None]:
+    """Hold back what MLflow prints past its loggers, such as a line for each registered version."""
+    from mlflow.utils.logging_utils import disable_logging, enable_logging
+
+    disable_logging()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        enable_logging()  # type: ignore[no-untyped-call]
+
+
 def first_line(error: BaseException) -> str:
     """The error in one line."""
     return (str(error).splitlines() or [type(error).__name__])[0]
