@@ -1,0 +1,40 @@
+"""The picture: one row an image, one panel a head, the same pixels for the same model."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from PIL import Image
+from sklearn.datasets import load_sample_image
+
+from dino_pipeline.dino.data.manifest import SCHEMA, Manifest
+from dino_pipeline.dino.evaluation.config import PictureConfig
+from dino_pipeline.dino.models.backbone import build_backbone
+from dino_pipeline.dino.models.backbone_config import BackboneConfig
+from dino_pipeline.pipelines.evaluate.picture import picture
+
+VIT = {"img_size": 16, "patch_size": 8, "embed_dim": 24, "depth": 2, "num_heads": 3}
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """Five crops of a photograph, without labels."""
+    rows = []
+    for index in range(5):
+        path = tmp_path / f"{index}.png"
+        Image.fromarray(load_sample_image("china.jpg")[:200, index * 60 : index * 60 + 100]).save(path)
+        rows.append({"path": path.name, "split": "test", "bytes": path.stat().st_size})
+    return Manifest(pa.Table.from_pylist(rows, schema=SCHEMA), tmp_path, np.arange(5))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "columns"), [("vit_tiny_patch16_224", VIT, 4), ("resnet10t", {}, 2)]
+)
+def test_a_row_an_image_and_a_column_a_head_or_one_of_colours(photographs, name, options, columns):
+    torch.manual_seed(0)
+    backbone = build_backbone(BackboneConfig(name=name, options=options, drop_path_rate=0.0)).eval()
+    config = PictureConfig(num_images=3, image_size=70)  # 70 is rounded down to whole patches
+    drawn = [picture(backbone, photographs, config, mean=[0.5] * 3, std=[0.2] * 3) for _ in range(2)]
+    assert drawn[0].mode == "RGB"
+    assert drawn[0].size == (150 * columns, 160 * 3)
+    assert drawn[0].tobytes() == drawn[1].tobytes()
