@@ -36,6 +36,12 @@ def leave_group() -> None:
         dist.destroy_process_group()
 
 
+def barrier() -> None:
+    """Wait for every process."""
+    if in_group():
+        dist.barrier()
+
+
 def all_reduce_sum(x: Tensor) -> Tensor:
     """Sum over all processes, in place; the tensor itself when alone."""
     if in_group():
@@ -50,6 +56,15 @@ def any_process(flag: bool, device: torch.device) -> bool:
     flags = torch.tensor([float(flag)], device=device)
     dist.all_reduce(flags, op=dist.ReduceOp.MAX)
     return bool(flags.item())
+
+
+def gather(x: Tensor) -> Tensor:
+    """The tensors of all processes, of one shape, stacked: [processes, *shape]."""
+    if not in_group():
+        return x[None]
+    parts = [torch.empty_like(x) for _ in range(world_size())]
+    dist.all_gather(parts, x)
+    return torch.stack(parts)
 
 
 def gather_rows(rows: Tensor, *, num_rows: int) -> Tensor:
@@ -67,9 +82,7 @@ def gather_rows(rows: Tensor, *, num_rows: int) -> Tensor:
     longest = -(-num_rows // world_size())
     padded = torch.zeros(longest, *rows.shape[1:], dtype=rows.dtype, device=rows.device)
     padded[: len(rows)] = rows
-    parts = [torch.empty_like(padded) for _ in range(world_size())]
-    dist.all_gather(parts, padded)
-    return torch.stack(parts, dim=1).flatten(0, 1)[:num_rows]
+    return gather(padded).transpose(0, 1).flatten(0, 1)[:num_rows]
 
 
 class _DifferentiableSum(torch.autograd.Function):

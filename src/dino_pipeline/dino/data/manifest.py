@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SPLITS = ("train", "val", "test")
 
@@ -46,6 +49,12 @@ class Manifest:
     root: Path
     row_ids: NDArray[np.int64]
 
+    @classmethod
+    def from_pandas(cls, rows: "pd.DataFrame", root: Path) -> "Manifest":
+        """A whole manifest that is in memory as a data frame."""
+        table = pa.Table.from_pandas(rows[SCHEMA.names], schema=SCHEMA, preserve_index=False)
+        return cls(table.replace_schema_metadata(None), root, np.arange(table.num_rows, dtype=np.int64))
+
     def __len__(self) -> int:
         return int(self.table.num_rows)
 
@@ -57,8 +66,12 @@ class Manifest:
         """
         if name not in SPLITS:
             raise ValueError(f"{name!r} is no split: one of {', '.join(SPLITS)}")
-        rows = np.flatnonzero(np.asarray(pc.equal(self.table["split"], name), dtype=bool))
-        return Manifest(self.table.take(pa.array(rows)).combine_chunks(), self.root, self.row_ids[rows])
+        return self.take(np.flatnonzero(np.asarray(pc.equal(self.table["split"], name), dtype=bool)))
+
+    def take(self, positions: NDArray[np.int64]) -> "Manifest":
+        """The images at these positions, in their order."""
+        table = self.table.take(pa.array(positions)).combine_chunks()
+        return Manifest(table, self.root, self.row_ids[positions])
 
     @property
     def labels(self) -> list[str | None]:
@@ -136,6 +149,11 @@ def read_manifest(path: Path, root: Path) -> Manifest:
         )
     table = table.replace_schema_metadata(None).cast(SCHEMA).combine_chunks()
     return Manifest(table, root, np.arange(table.num_rows, dtype=np.int64))
+
+
+def write_manifest(manifest: Manifest, path: Path) -> None:
+    """Write a whole manifest as Parquet."""
+    pq.write_table(manifest.table, path)
 
 
 def read_image_bytes(path: str, member: str | None, offset: int | None, size: int) -> bytes:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from dino_pipeline.dino.config import from_dict, frozen, to_dict
@@ -30,7 +30,7 @@ def write_model(folder: Path, description: PublishedModel, networks: dict[Networ
     for name, network in networks.items():
         weights = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
         weights = {key: value.float() if value.is_floating_point() else value for key, value in weights.items()}
-        save_file(weights, folder / f"{name}.safetensors")
+        (folder / f"{name}.safetensors").write_bytes(save(weights))  # save_file would shut others out (0600)
     (folder / DESCRIPTION).write_text(json.dumps(to_dict(description), indent=2, sort_keys=True) + "\n")
 
 

@@ -1,0 +1,104 @@
+"""Batches of multi-crop views, in an order and with contents that depend on nothing but seed, epoch and step."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from dino_pipeline.dino.data.addressing import Domain, generator_at
+from dino_pipeline.dino.data.images import decode_rgb
+from dino_pipeline.dino.data.manifest import Manifest
+from dino_pipeline.dino.data.multi_crop import Views, multi_crop
+from dino_pipeline.dino.data.multi_crop_config import MultiCropConfig
+
+
+class MultiCropBatch(NamedTuple):
+    """uint8 crops, crops first, batch second; they become floats on the device."""
+
+    global_crops: Tensor  # [2, B, G, G, 3]
+    local_crops: Tensor  # [L, B, l, l, 3]
+
+
+class Address(NamedTuple):
+    """Which image, in which epoch."""
+
+    epoch: int
+    position: int
+
+
+class MultiCropDataset(Dataset[Views]):
+    """The views of an image of the manifest in an epoch."""
+
+    def __init__(self, manifest: Manifest, config: MultiCropConfig, *, seed: int) -> None:
+        self.manifest = manifest
+        self.config = config
+        self.seed = seed
+
+    def __getitem__(self, address: Address) -> Views:
+        image = decode_rgb(self.manifest.read_bytes(address.position))
+        row = int(self.manifest.row_ids[address.position])
+        return multi_crop(image, self.config, seed=self.seed, epoch=address.epoch, row=row)
+
+
+class ShuffledBatches(Sampler[list[Address]]):
+    """This process's part of every batch from a step to the end of the run.
+
+    Every epoch is a new permutation cut into whole batches; the rest is left out. A batch is the same set of images for any
+    number of processes, each of which takes one contiguous part of it.
+    """
+
+    def __init__(
+        self, *, num_images: int, batch_size: int, part: range, seed: int, first_step: int, num_steps: int
+    ) -> None:
+        self.num_images = num_images
+        self.batch_size = batch_size
+        self.part = part
+        self.seed = seed
+        self.steps = range(first_step, num_steps)
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __iter__(self) -> Iterator[list[Address]]:
+        steps_per_epoch = self.num_images // self.batch_size
+        order, order_epoch = np.empty(0, np.int64), -1
+        for step in self.steps:
+            epoch, batch = divmod(step, steps_per_epoch)
+            if epoch != order_epoch:
+                order = generator_at(self.seed, Domain.ORDER, epoch).permutation(self.num_images)
+                order_epoch = epoch
+            first = batch * self.batch_size
+            positions = order[first + self.part.start : first + self.part.stop]
+            yield [Address(epoch, int(position)) for position in positions]
+
+
+def build_loader(
+    dataset: MultiCropDataset, batches: ShuffledBatches, *, num_workers: int, pin_memory: bool
+) -> DataLoader[MultiCropBatch]:
+    """One pass over what is left of the run, so that workers start once."""
+    return DataLoader(
+        dataset,
+        batch_sampler=batches,
+        num_workers=num_workers,
+        collate_fn=_collate,
+        worker_init_fn=_single_threaded,
+        pin_memory=pin_memory,
+        prefetch_factor=4 if num_workers else None,
+    )
+
+
+def _collate(samples: list[Views]) -> MultiCropBatch:
+    return MultiCropBatch(
+        global_crops=torch.from_numpy(np.stack([s.global_crops for s in samples], axis=1)),
+        local_crops=torch.from_numpy(np.stack([s.local_crops for s in samples], axis=1)),
+    )
+
+
+def _single_threaded(worker: int) -> None:  # noqa: ARG001  the DataLoader passes it
+    # One worker is one core's work; OpenCV and torch would each start a thread per core in every worker.
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)

@@ -1,0 +1,42 @@
+"""torchrun, ended with its parent: a killed pipeline leaves no training behind, and a requested stop has its own status."""
+
+import os
+import signal
+import sys
+import threading
+import time
+
+from torch.distributed.elastic.multiprocessing.api import SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.run import main as torchrun
+
+from dino_pipeline.dino.training.stop import STOPPED
+
+_POLL_SECONDS = 0.5
+
+
+def main() -> int:
+    """Run torchrun with this process's arguments; 75 when its workers stopped on request."""
+    parent = os.getppid()
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    # torchrun passes SIGTERM on to its workers but not SIGUSR1, the notice of preemption.
+    signal.signal(signal.SIGUSR1, lambda number, frame: os.kill(os.getpid(), signal.SIGTERM))
+    try:
+        torchrun(sys.argv[1:])
+    except SignalException:
+        return STOPPED
+    except ChildFailedError as error:
+        if all(failure.exitcode == STOPPED for failure in error.failures.values()):
+            return STOPPED
+        raise
+    return 0
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_POLL_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

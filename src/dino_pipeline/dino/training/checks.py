@@ -1,0 +1,44 @@
+"""What only shows when parameters, data and machine meet: checked before anything is started."""
+
+import torch
+
+from dino_pipeline.dino.data.manifest import Manifest
+from dino_pipeline.dino.models.backbone import build_backbone
+from dino_pipeline.dino.models.vision_transformer import ViTBackbone
+from dino_pipeline.dino.training.config import PretrainConfig
+
+
+def check(config: PretrainConfig, manifest: Manifest, *, num_processes: int) -> None:
+    """Refuse a training that could not run.
+
+    Raises:
+        ValueError: naming the parameter, its value and the remedy.
+    """
+    num_images = len(manifest.split("train"))
+    if config.batch_size > num_images:
+        raise ValueError(
+            f"pretrain.batch_size is {config.batch_size}, and there are only {num_images} training images: "
+            f"set it to {num_images} or less"
+        )
+    if config.batch_size % num_processes:
+        raise ValueError(
+            f"pretrain.batch_size is {config.batch_size}, which {num_processes} processes cannot share equally: "
+            f"set it to a multiple of {num_processes}"
+        )
+    if config.projection_head.batch_norm and config.batch_size < 2:
+        raise ValueError("pretrain.projection_head.batch_norm needs a pretrain.batch_size of 2 or more")
+    with torch.device("meta"):  # shapes without memory
+        backbone = build_backbone(config.backbone)
+    if config.precision == "bf16" and not isinstance(backbone, ViTBackbone) and not torch.cuda.is_available():
+        # Seen with torch 2.15: single weight gradients of 3e20 from bfloat16 convolutions on CPU.
+        raise ValueError("pretrain.precision is bf16, in which convolutions on CPU give wrong gradients: use fp32")
+    if isinstance(backbone, ViTBackbone):
+        patch = backbone.model.patch_embed.patch_size[0]
+        for name in ("global_crop_size", "local_crop_size"):
+            size = getattr(config.multi_crop, name)
+            if size % patch:
+                nearest = max(patch, round(size / patch) * patch)
+                raise ValueError(
+                    f"pretrain.multi_crop.{name} is {size}, no multiple of the ViT's patch of {patch}: "
+                    f"set it to {nearest}"
+                )

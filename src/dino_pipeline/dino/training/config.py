@@ -1,0 +1,74 @@
+"""What a training is: `PretrainConfig` decides the weights, `MonitoringConfig` watches, `LaunchConfig` says on what it runs."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from dino_pipeline.dino.config import frozen
+from dino_pipeline.dino.data.multi_crop_config import MultiCropConfig
+from dino_pipeline.dino.losses.config import LossConfig
+from dino_pipeline.dino.models.backbone_config import BackboneConfig
+from dino_pipeline.dino.models.head_config import ProjectionHeadConfig
+from dino_pipeline.dino.optimization.config import OptimizerConfig
+from dino_pipeline.dino.optimization.schedules import SchedulesConfig
+
+Count = Annotated[int, Field(ge=1)]
+Rgb = tuple[float, float, float]
+
+
+@frozen
+class PretrainConfig:
+    """Everything that, with the data and the code, decides the weights."""
+
+    seed: Annotated[int, Field(ge=0)]
+    epochs: Count
+    batch_size: Count  # distinct images a step, over all processes
+    precision: Literal["fp64", "fp32", "bf16"]  # fp64 is for proofs
+    mean: Rgb  # per channel, of pixels in [0, 1]
+    std: Rgb
+    backbone: BackboneConfig
+    projection_head: ProjectionHeadConfig
+    multi_crop: MultiCropConfig
+    loss: LossConfig
+    schedules: SchedulesConfig
+    optimizer: OptimizerConfig
+
+
+@frozen
+class MonitoringConfig:
+    """What training reports on its way; none of it changes the weights."""
+
+    log_every_steps: Count
+    checkpoint_every_steps: Count
+    evaluate_every_epochs: Count  # k-NN, feature std, effective rank; always after the last epoch too
+    num_neighbors: Count
+    temperature: Annotated[float, Field(gt=0)]
+    max_images: Count  # of train (the bank) and of val (the queries), evenly spaced
+    resize: Count  # short side in pixels
+    crop: Count  # central square in pixels
+    num_trial_steps: Annotated[int, Field(ge=0)]  # before the first step, to predict time and memory; 0 skips them
+
+
+@frozen
+class LaunchConfig:
+    """On what a training runs; none of it changes the weights but by rounding."""
+
+    cpu_processes: Count  # where there is no GPU; with GPUs, one process for each visible one
+    threads_per_process: Count  # fixed, since sums in another order round differently
+    loader_workers: Annotated[int, Field(ge=0)]  # a process
+    grace_seconds: Annotated[float, Field(gt=0)]  # for saving a checkpoint when asked to stop
+    adopt_progress: str | None  # fingerprint of an unfinished training to continue from, though something differs
+
+
+@frozen
+class TrainingSpec:
+    """A worker's whole input, as JSON: `python -m torch.distributed.run ... -m dino_pipeline.dino.training.worker spec.json`."""
+
+    fingerprint: str
+    recipe: str
+    manifest: str  # path of the Parquet file
+    image_root: str  # folder that the manifest's relative paths hang on
+    folder: str  # where progress is kept
+    pretrain: PretrainConfig
+    monitoring: MonitoringConfig
+    launch: LaunchConfig

@@ -1,0 +1,41 @@
+"""From progress to product: the finished model, made beside its progress; it appears whole or not at all."""
+
+import os
+import shutil
+from pathlib import Path
+
+from dino_pipeline.dino.config import to_dict
+from dino_pipeline.dino.models.published import PublishedModel, write_model
+from dino_pipeline.dino.training.config import TrainingSpec
+from dino_pipeline.dino.training.history import HISTORY
+from dino_pipeline.dino.training.state import TrainingState
+
+FINISHED = "finished"
+
+
+def finish(spec: TrainingSpec, state: TrainingState, *, data_digest: str) -> None:
+    """Write the finished model into the progress folder; it appears there whole or not at all."""
+    folder = Path(spec.folder)
+    temporary = _fresh(folder / f".{FINISHED}")
+    description = PublishedModel(
+        fingerprint=spec.fingerprint,
+        data_digest=data_digest,
+        recipe=spec.recipe,
+        config=to_dict(spec.pretrain),
+    )
+    write_model(temporary, description, {"teacher": state.teacher, "student": state.student})
+    shutil.copyfile(folder / HISTORY, temporary / HISTORY)
+    _sync(temporary)
+    temporary.rename(folder / FINISHED)
+
+
+def _fresh(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _sync(folder: Path) -> None:
+    for file in folder.iterdir():
+        with file.open("rb") as opened:
+            os.fsync(opened.fileno())

@@ -1,0 +1,78 @@
+"""What training writes down: history.csv, the same for equal trainings, and timing.csv, which never is."""
+
+import csv
+from pathlib import Path
+
+HISTORY = "history.csv"
+TIMING = "timing.csv"
+
+HISTORY_COLUMNS = [
+    "step",
+    "epoch",
+    "images_seen",
+    "loss",
+    "teacher_entropy",
+    "kl",
+    "gradient_norm",
+    "learning_rate",
+    "weight_decay",
+    "teacher_momentum",
+    "teacher_temperature",
+    # at the end of an epoch
+    "knn_teacher",
+    "knn_student",
+    "feature_std_teacher",
+    "feature_std_student",
+    "effective_rank_teacher",
+    "effective_rank_student",
+]
+TIMING_COLUMNS = ["step", "seconds", "images_per_second", "data_wait_share", "memory_mb"]
+
+
+class RowFile:
+    """A CSV file that rows are appended to; missing values stay blank."""
+
+    def __init__(self, path: Path, columns: list[str]) -> None:
+        self.path = path
+        self.columns = columns
+
+    def cut_after(self, step: int) -> None:
+        """Start the file, or drop the rows written after the checkpoint that training resumes from."""
+        rows = read_rows(self.path) if self.path.is_file() else []
+        with self.path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, self.columns, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(row for row in rows if int(row["step"]) <= step)
+
+    def append(self, row: dict[str, float]) -> None:
+        """Add one row, visible to readers at once."""
+        with self.path.open("a", newline="") as file:
+            csv.DictWriter(file, self.columns, lineterminator="\n").writerow(row)
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The complete rows of a file, as text; a last line still being written is left out."""
+    text = path.read_text()
+    whole = text[: text.rfind("\n") + 1]
+    return list(csv.DictReader(whole.splitlines()))
+
+
+def numbers(row: dict[str, str]) -> dict[str, float]:
+    """A row's values that are there."""
+    return {name: float(value) for name, value in row.items() if value}
+
+
+class RowTail:
+    """Reads the rows that are added to a file while another process writes it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.last_step = -1.0
+
+    def new_rows(self) -> list[dict[str, float]]:
+        """Rows of later steps than those returned before."""
+        rows = [numbers(row) for row in read_rows(self.path)] if self.path.is_file() else []
+        new = [row for row in rows if row["step"] > self.last_step]
+        if new:
+            self.last_step = new[-1]["step"]
+        return new

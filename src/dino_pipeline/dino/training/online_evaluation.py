@@ -1,0 +1,74 @@
+"""How good the features are while they are learned: k-NN of teacher and student on validation, spread and rank."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dino_pipeline.dino.data.evaluation_transform import evaluation_loader, normalise
+from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
+from dino_pipeline.dino.data.manifest import Manifest
+from dino_pipeline.dino.distributed import gather_rows, rank, world_size
+from dino_pipeline.dino.metrics.feature_statistics import effective_rank, feature_std
+from dino_pipeline.dino.metrics.knn import knn_accuracy
+from dino_pipeline.dino.models.backbone import Backbone
+from dino_pipeline.dino.training.config import MonitoringConfig, PretrainConfig
+from dino_pipeline.dino.training.state import TrainingState
+
+_BATCH = 128
+
+
+class OnlineEvaluation:
+    """Evaluates on evenly spaced images of train and val; every process extracts its share."""
+
+    def __init__(
+        self, manifest: Manifest, config: PretrainConfig, monitoring: MonitoringConfig, *, num_workers: int
+    ) -> None:
+        self.monitoring = monitoring
+        self.transform = EvaluationTransformConfig(
+            resize=monitoring.resize, crop=monitoring.crop, mean=config.mean, std=config.std
+        )
+        self.num_workers = num_workers
+        train, val = manifest.split("train"), manifest.split("val")
+        self.bank = train.take(_evenly_spaced(len(train), monitoring.max_images))
+        self.queries = val.take(_evenly_spaced(len(val), monitoring.max_images))
+
+    def __call__(self, state: TrainingState, device: torch.device) -> dict[str, float]:
+        """Named numbers for the history; k-NN only where every image has a label."""
+        values: dict[str, float] = {}
+        for name, network in (("teacher", state.teacher), ("student", state.student)):
+            network.eval()
+            bank = self._features(network.backbone, self.bank, device)
+            values[f"feature_std_{name}"] = feature_std(bank)
+            values[f"effective_rank_{name}"] = effective_rank(bank)
+            if len(self.queries) and self.bank.is_labelled and self.queries.is_labelled:
+                queries = self._features(network.backbone, self.queries, device)
+                values[f"knn_{name}"] = self._knn(bank, queries)
+            network.train()
+        return values
+
+    @torch.inference_mode()
+    def _features(self, backbone: Backbone, manifest: Manifest, device: torch.device) -> Tensor:
+        own = manifest.take(np.arange(rank(), len(manifest), world_size()))
+        loader = evaluation_loader(own, self.transform, batch_size=_BATCH, num_workers=self.num_workers)
+        dtype = next(backbone.parameters()).dtype
+        features = [torch.empty(0, backbone.num_features, dtype=dtype, device=device)]
+        for images in loader:
+            crops = normalise(images.to(device), self.transform.mean, self.transform.std)
+            features.append(backbone(crops.to(dtype)))
+        return gather_rows(torch.cat(features), num_rows=len(manifest)).float()
+
+    def _knn(self, bank: Tensor, queries: Tensor) -> float:
+        classes = self.bank.class_names
+        accuracy = knn_accuracy(
+            bank,
+            torch.from_numpy(self.bank.label_indices(classes)),
+            queries,
+            torch.from_numpy(self.queries.label_indices(classes)),
+            num_neighbors=[self.monitoring.num_neighbors],
+            temperature=self.monitoring.temperature,
+        )
+        return accuracy[self.monitoring.num_neighbors].top1
+
+
+def _evenly_spaced(count: int, at_most: int) -> np.ndarray:
+    return np.linspace(0, count - 1, min(count, at_most)).round().astype(np.int64)

@@ -1,0 +1,52 @@
+"""Everything that changes while DINO trains, and nothing else."""
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from dino_pipeline.dino.distributed import world_size
+from dino_pipeline.dino.losses.center import Center
+from dino_pipeline.dino.models.batch_norm import globalize_batch_norm
+from dino_pipeline.dino.models.student_teacher import build_student_and_teacher
+from dino_pipeline.dino.models.vision_transformer import ViTBackbone
+from dino_pipeline.dino.optimization.optimizers import build_optimizer
+from dino_pipeline.dino.training.config import PretrainConfig
+
+
+class TrainingState:
+    """Student, teacher, center, optimizer and the number of finished steps."""
+
+    def __init__(self, config: PretrainConfig, device: torch.device) -> None:
+        torch.manual_seed(config.seed)  # every process builds the same student
+        self.student, self.teacher = build_student_and_teacher(config.backbone, config.projection_head)
+        self.center = Center(config.projection_head.num_prototypes, config.loss.center_momentum)
+        for part in (self.student, self.teacher, self.center):
+            part.to(device, torch.float64 if config.precision == "fp64" else torch.float32)
+        for network in (self.student, self.teacher):
+            globalize_batch_norm(network)
+            if device.type == "cpu" and config.precision == "bf16" and isinstance(network.backbone, ViTBackbone):
+                network.backbone.use_matmul_attention()
+        self.optimizer = build_optimizer(config.optimizer, self.student)
+        self.step = 0
+        # Gradients are averaged over processes; statistics of batch norm are global already.
+        self.parallel_student: nn.Module = self.student
+        if world_size() > 1:
+            self.parallel_student = DistributedDataParallel(self.student, gradient_as_bucket_view=True)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "student": self.student.state_dict(),
+            "teacher": self.teacher.state_dict(),
+            "center": self.center.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.student.load_state_dict(state["student"])
+        self.teacher.load_state_dict(state["teacher"])
+        self.center.load_state_dict(state["center"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step = state["step"]

@@ -1,0 +1,41 @@
+"""Stopping on request: a signal, or the death of the parent, becomes a flag that all processes read at the same step."""
+
+import os
+import signal
+import threading
+import time
+from types import FrameType
+
+import torch
+
+from dino_pipeline.dino.distributed import any_process
+
+STOPPED = 75  # the exit status of a training that saved its progress because it was asked to (EX_TEMPFAIL)
+_POLL_SECONDS = 0.5
+
+
+class StopRequest:
+    """Set by SIGINT, SIGTERM or SIGUSR1 (a preemption notice), or when the parent process is gone."""
+
+    def __init__(self, grace_seconds: float) -> None:
+        self._requested = False
+        self._grace_seconds = grace_seconds
+        self._parent = os.getppid()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+            signal.signal(number, self._on_signal)
+        # The agent may be killed without a chance to pass anything on; nobody else would ever end this process.
+        threading.Thread(target=self._watch_parent, daemon=True).start()
+
+    def agreed(self, device: torch.device) -> bool:
+        """Whether any process was asked to stop: all processes get the same answer, so all stop at the same step."""
+        return any_process(self._requested, device)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        self._requested = True
+
+    def _watch_parent(self) -> None:
+        while os.getppid() == self._parent:
+            time.sleep(_POLL_SECONDS)
+        self._requested = True
+        time.sleep(self._grace_seconds)
+        os._exit(STOPPED)  # waiting for a peer that is gone

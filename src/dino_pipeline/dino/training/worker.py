@@ -1,0 +1,41 @@
+"""One training process, as torchrun starts it.
+
+    python -m torch.distributed.run --standalone --nproc-per-node=2 -m dino_pipeline.dino.training.worker spec.json
+
+Alone, without torchrun, it trains with one process.
+"""
+
+import json
+import logging
+import sys
+from pathlib import Path
+
+import torch
+from torch.distributed.elastic.multiprocessing.errors import record
+
+from dino_pipeline.dino.config import from_dict
+from dino_pipeline.dino.distributed import join_group, leave_group, local_rank, rank
+from dino_pipeline.dino.training.config import TrainingSpec
+from dino_pipeline.dino.training.pretraining import pretrain
+from dino_pipeline.dino.training.stop import STOPPED, StopRequest
+
+
+@record
+def main() -> int:
+    """Train what the specification says; 0 when finished, 75 when stopped on request."""
+    spec = from_dict(TrainingSpec, json.loads(Path(sys.argv[1]).read_text()))
+    torch.set_num_threads(spec.launch.threads_per_process)
+    device = torch.device("cuda", local_rank()) if torch.cuda.is_available() else torch.device("cpu")
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    join_group(device)
+    logging.basicConfig(
+        level=logging.INFO if rank() == 0 else logging.WARNING, format="%(message)s", stream=sys.stdout
+    )
+    finished = pretrain(spec, device, StopRequest(spec.launch.grace_seconds))
+    leave_group()
+    return 0 if finished else STOPPED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

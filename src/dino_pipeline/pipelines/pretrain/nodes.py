@@ -1,0 +1,80 @@
+"""Launch a training, show it live, and log it to the model's own MLflow run."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from dino_pipeline import tracking
+from dino_pipeline.dino.config import to_dict
+from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, PretrainConfig, TrainingSpec
+
+logger = logging.getLogger(__name__)
+
+
+def pretrain(
+    manifest: Any,  # a data frame; pandas is slow to import
+    project_folder: Path,
+    training_folder: Path,
+    recipe: str,
+    pretrain: PretrainConfig,
+    monitoring: MonitoringConfig,
+    launch: LaunchConfig,
+) -> Path:
+    """Train under torchrun, or find the model trained already.
+
+    Returns:
+        The folder of the finished model, which the catalog publishes.
+    """
+    from dino_pipeline.dino.data.manifest import Manifest, write_manifest
+    from dino_pipeline.dino.training import launch as launching
+    from dino_pipeline.dino.training.checks import check
+    from dino_pipeline.dino.training.fingerprint import fingerprint
+    from dino_pipeline.dino.training.progress import adopt, differing_keys, progress_folder, unfinished
+    from dino_pipeline.pipelines.pretrain.progress_display import ProgressDisplay
+
+    images = Manifest.from_pandas(manifest, project_folder)
+    check(pretrain, images, num_processes=launching.num_processes(launch))
+    data_digest = images.digest()
+    identity = fingerprint(pretrain, data_digest)
+    folder = progress_folder(training_folder, identity)
+    for other, spec in unfinished(training_folder, recipe, other_than=identity).items():
+        differing = differing_keys(spec["pretrain"], to_dict(pretrain)) or ["data or code"]
+        logger.info(
+            "an unfinished training differs in %s; to continue from it all the same: "
+            "--params=launch.adopt_progress=%s",
+            ", ".join(differing),
+            other,
+        )
+    if launch.adopt_progress:
+        adopt(training_folder, launch.adopt_progress, identity)
+    folder.mkdir(parents=True, exist_ok=True)
+    # The training reads its own copy: whatever happens to the project's, a resume sees the same data.
+    write_manifest(images, folder / "manifest.parquet")
+    spec = TrainingSpec(
+        fingerprint=identity,
+        recipe=recipe,
+        manifest=str(folder / "manifest.parquet"),
+        image_root=str(project_folder),
+        folder=str(folder),
+        pretrain=pretrain,
+        monitoring=monitoring,
+        launch=launch,
+    )
+    if launching.is_finished(spec):
+        logger.info("this model is trained already (fingerprint %s)", identity)
+        return launching.finished_folder(spec)
+
+    tags = {"data_digest": data_digest}
+    with (
+        tracking.open_model_run(identity, name=f"{recipe}-{identity[:6]}", tags=tags) as run,
+        ProgressDisplay(folder, num_steps=pretrain.epochs * (len(images.split("train")) // pretrain.batch_size)) as shown,
+    ):
+        run.log_params({"pretrain": to_dict(pretrain)})
+        run.log_json(to_dict(spec.pretrain), "configuration.json")
+
+        def follow() -> None:
+            run.log_rows(shown.update())
+
+        finished = launching.launch(spec, on_progress=follow)
+        run.log_artifact(finished / "history.csv")
+    return finished

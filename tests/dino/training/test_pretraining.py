@@ -1,0 +1,146 @@
+"""The loop: any number of processes, workers and interruptions end with the same model."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from dino_pipeline.dino.config import to_dict
+from dino_pipeline.dino.training.config import TrainingSpec
+from dino_pipeline.dino.training.history import numbers, read_rows
+from dino_pipeline.dino.training.pretraining import pretrain
+
+from .conftest import MakeSpec
+
+CPU = torch.device("cpu")
+
+
+class StopAfter:
+    """Stops after a number of steps, as a signal would."""
+
+    def __init__(self, steps: float) -> None:
+        self.steps = steps
+
+    def agreed(self, device: torch.device) -> bool:  # noqa: ARG002
+        self.steps -= 1
+        return self.steps <= 0
+
+
+def train(spec: TrainingSpec, *, stop_after: float = float("inf")) -> bool:
+    return pretrain(spec, CPU, StopAfter(stop_after))
+
+
+def model(folder: Path, network: str) -> dict[str, torch.Tensor]:
+    return load_file(folder / "finished" / f"{network}.safetensors")
+
+
+def train_with_processes(spec: TrainingSpec, num_processes: int) -> None:
+    file = Path(spec.folder) / "spec.json"
+    file.write_text(json.dumps(to_dict(spec)))
+    agent = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={num_processes}"]
+    command = [*agent, "-m", "dino_pipeline.dino.training.worker", str(file)]
+    subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def alone(make_spec: MakeSpec, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny training in float64, batch norm in the head, one process, undisturbed."""
+    folder = tmp_path_factory.mktemp("alone")
+    assert train(make_spec(folder))
+    return folder
+
+
+def checkpoint(folder: Path) -> dict[str, torch.Tensor]:
+    """All floating-point tensors of the last checkpoint, by dotted name."""
+
+    def walk(value: object, prefix: str) -> dict[str, torch.Tensor]:
+        if isinstance(value, dict):
+            return {k: v for name, child in value.items() for k, v in walk(child, f"{prefix}.{name}").items()}
+        return {prefix: value} if isinstance(value, torch.Tensor) and value.is_floating_point() else {}
+
+    return walk(torch.load(folder / "last.pt", weights_only=True)["state"], "state")
+
+
+def test_two_processes_train_what_one_does(alone: Path, make_spec: MakeSpec, tmp_path: Path) -> None:
+    train_with_processes(make_spec(tmp_path), 2)
+    one, two = checkpoint(alone), checkpoint(tmp_path)
+    assert set(one) == set(two)
+    for name, value in one.items():
+        torch.testing.assert_close(two[name], value, atol=1e-8, rtol=0, msg=lambda text, n=name: f"{n}: {text}")
+    for row, other in zip(read_rows(alone / "history.csv"), read_rows(tmp_path / "history.csv"), strict=True):
+        assert numbers(other) == pytest.approx(numbers(row), abs=1e-6)
+
+
+@pytest.mark.parametrize("stopped_after", [3, 5], ids=["mid-epoch", "epoch end"])
+def test_a_resumed_training_is_an_undisturbed_one_bit_for_bit(
+    make_spec: MakeSpec, tmp_path: Path, stopped_after: int
+) -> None:
+    changes = {"pretrain": {"precision": "fp32"}}
+    assert train(make_spec(tmp_path / "whole", **changes))
+    interrupted = make_spec(tmp_path / "interrupted", **changes)
+    assert not train(interrupted, stop_after=stopped_after)
+    assert train(interrupted)
+    for name in ("teacher.safetensors", "student.safetensors", "model.json", "history.csv"):
+        whole, resumed = (tmp_path / run / "finished" / name for run in ("whole", "interrupted"))
+        assert whole.read_bytes() == resumed.read_bytes(), name
+
+
+def test_loader_workers_change_nothing(make_spec: MakeSpec, tmp_path: Path) -> None:
+    changes = {"epochs": 1, "precision": "fp32"}
+    for workers in (0, 2):
+        spec = make_spec(tmp_path / str(workers), pretrain=changes, launch={"loader_workers": workers})
+        assert train(spec)
+    for name in ("teacher.safetensors", "history.csv"):
+        contents = [(tmp_path / workers / "finished" / name).read_bytes() for workers in ("0", "2")]
+        assert contents[0] == contents[1], name
+
+
+def test_trial_steps_leave_no_trace(make_spec: MakeSpec, tmp_path: Path) -> None:
+    for trials in (0, 3):
+        monitoring = {"num_trial_steps": trials}
+        assert train(make_spec(tmp_path / str(trials), pretrain={"epochs": 1}, monitoring=monitoring))
+    without, with_trials = model(tmp_path / "0", "student"), model(tmp_path / "3", "student")
+    assert all(torch.equal(without[name], value) for name, value in with_trials.items())
+
+
+def test_the_history_holds_schedules_and_online_evaluation(alone: Path) -> None:
+    rows = [numbers(row) for row in read_rows(alone / "history.csv")]
+    assert [row["step"] for row in rows] == [2, 4, 5, 6, 8, 10]
+    assert [row["images_seen"] for row in rows] == [16, 32, 40, 48, 64, 80]
+    at_epoch_ends = [row for row in rows if "knn_teacher" in row]
+    assert [row["epoch"] for row in at_epoch_ends] == [1, 2]
+    assert all(0 <= row["knn_student"] <= 1 for row in at_epoch_ends)
+    for row in rows:
+        assert row["loss"] == pytest.approx(row["teacher_entropy"] + row["kl"])
+
+
+def test_a_loss_that_is_not_finite_ends_training_with_the_step(make_spec: MakeSpec, tmp_path: Path) -> None:
+    spec = make_spec(tmp_path, pretrain={"std": [1e-320, 1e-320, 1e-320]})
+    with pytest.raises(FloatingPointError, match=r"up to step 2: lower pretrain\.schedules"):
+        train(spec)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "precision", "optimizer"),
+    [("resnet10t", "fp32", "sgd"), ("vit_tiny_patch16_224", "bf16", "adamw")],
+)
+def test_convnets_and_vits_train_in_either_precision(
+    make_spec: MakeSpec, tmp_path: Path, backbone: str, precision: str, optimizer: str
+) -> None:
+    usual = to_dict(make_spec(tmp_path).pretrain)
+    options = usual["backbone"]["options"] if backbone.startswith("vit") else {}
+    changes = {
+        "epochs": 1,
+        "precision": precision,
+        "backbone": {"name": backbone, "options": options, "drop_path_rate": 0.0},
+        "optimizer": usual["optimizer"] | {"name": optimizer},
+    }
+    assert train(make_spec(tmp_path, pretrain=changes))
+    teacher, student = model(tmp_path, "teacher"), model(tmp_path, "student")
+    assert all(torch.isfinite(value).all() for value in teacher.values())
+    assert any(not torch.equal(teacher[name], student[name]) for name in teacher)
