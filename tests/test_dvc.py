@@ -1,0 +1,94 @@
+"""dvc.yaml repeats what the catalog and the pipelines say; here it is held to them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dino_pipeline.config_loader import MERGE_STRATEGY, LayeredConfigLoader
+from dino_pipeline.pipeline_registry import STAGES, stage_pipelines
+
+ROOT = Path(__file__).parents[1]
+RECIPE = "smoke"
+UNWATCHED = {"recipe", "monitoring", "launch"}  # none of them changes what a stage makes
+
+
+def recipes() -> list[str]:
+    return sorted(path.parent.name for path in ROOT.glob("conf/*/globals.yml"))
+
+
+@pytest.fixture(scope="module")
+def catalog() -> dict[str, Any]:
+    loader = LayeredConfigLoader(
+        ROOT / "conf", RECIPE, base_env="base", default_run_env="local", merge_strategy=MERGE_STRATEGY
+    )
+    return loader["catalog"]
+
+
+def dvc_stages() -> dict[str, dict[str, Any]]:
+    text = (ROOT / "dvc.yaml").read_text().replace("${recipe}", RECIPE)
+    stages: dict[str, dict[str, Any]] = yaml.safe_load(text)["stages"]
+    return stages
+
+
+def watched_paths(catalog: dict[str, Any], names: set[str]) -> set[str]:
+    entries = [catalog[name] for name in names if not name.startswith("params:")]
+    return {entry["filepath"] for entry in entries if "unwatched" not in entry.get("metadata", {})}
+
+
+def test_each_pipeline_is_a_stage_that_runs_it_alone() -> None:
+    assert list(dvc_stages()) == list(STAGES)
+    for name, stage in dvc_stages().items():
+        assert stage["cmd"] == f"kedro run --env={RECIPE} --pipelines={name} --tags={name}"
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_what_a_pipeline_writes_are_the_outputs_of_its_stage(name: str, catalog: dict[str, Any]) -> None:
+    stage = dvc_stages()[name]
+    outputs = {*stage.get("outs", []), *stage.get("metrics", [])}
+    assert outputs == watched_paths(catalog, stage_pipelines()[name].all_outputs())
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_what_a_pipeline_reads_are_dependencies_of_its_stage(name: str, catalog: dict[str, Any]) -> None:
+    data = {path for path in dvc_stages()[name]["deps"] if path.startswith("data/")}
+    assert data == watched_paths(catalog, stage_pipelines()[name].inputs())
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_the_groups_a_pipeline_uses_are_watched_in_base_and_in_the_recipe(name: str) -> None:
+    used = {
+        item.removeprefix("params:") for item in stage_pipelines()[name].inputs() if item[:7] == "params:"
+    }
+    watched = [f"{file}:{key}" for entry in dvc_stages()[name]["params"] for file, (key,) in entry.items()]
+    assert sorted(watched) == sorted(
+        f"conf/{layer}/parameters_{group}.yml:{group}"
+        for group in used - UNWATCHED
+        for layer in ("base", RECIPE)
+    )
+
+
+@pytest.mark.parametrize("recipe", recipes())
+@pytest.mark.parametrize("name", STAGES)
+def test_each_recipe_has_each_group_for_dvc_to_watch(recipe: str, name: str) -> None:
+    text = (ROOT / "conf" / recipe / f"parameters_{name}.yml").read_text()
+    assert "${" not in text, "DVC and Optuna read parameter files as plain YAML"
+    assert name in yaml.safe_load(text), f"write `{name}: {{}}` where the recipe changes nothing"
+
+
+def test_source_dependencies_exist() -> None:
+    paths = {path for stage in dvc_stages().values() for path in stage["deps"] if path.startswith("src/")}
+    assert not [path for path in paths if not (ROOT / path).exists()]
+
+
+def test_the_folders_that_decide_the_weights_are_those_of_the_fingerprint() -> None:
+    from dino_pipeline.dino.training.fingerprint import _DECIDES_WEIGHTS
+
+    library = "src/dino_pipeline/dino/"
+    watched = {path.removeprefix(library) for path in dvc_stages()["pretrain"]["deps"] if library in path}
+    assert watched == set(_DECIDES_WEIGHTS)
+
+
+def test_the_demo_is_what_dvc_runs_until_told_otherwise() -> None:
+    assert yaml.safe_load((ROOT / "conf" / "dvc_recipe.yml").read_text()) == {"recipe": "base"}
