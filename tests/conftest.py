@@ -1,10 +1,15 @@
 """What every test may ask for: the golden numbers, the real images, and quiet threads."""
 
 import os
+import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 torch.set_num_threads(1)
 
@@ -23,3 +28,35 @@ def datasets() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real images: {folder} does not exist (set DATASETS_DIR)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database that MLflow has just made, which takes seconds."""
+    from dino_pipeline.tracking.store import _create_database
+
+    file = tmp_path_factory.mktemp("store") / "mlflow.db"
+    _create_database(file)
+    return file
+
+
+@pytest.fixture
+def project(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that tracking is configured for."""
+    from dino_pipeline import tracking
+    from dino_pipeline.tracking import opening
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(opening, "_store", None)
+    (tmp_path / "mlruns").mkdir()
+    shutil.copy(empty_database, tmp_path / "mlruns" / "mlflow.db")
+    tracking.configure(tmp_path, {"recipe": "smoke"})
+    return tmp_path
+
+
+@pytest.fixture
+def client(project: Path) -> "MlflowClient":
+    """An independent view of the project's store."""
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=f"sqlite:///{project / 'mlruns' / 'mlflow.db'}")
