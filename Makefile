@@ -1,6 +1,6 @@
 # Everything this project does, by name. Needs python 3.11 or newer, make, git and the package registries; nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-full format lint types layers unit full ui picture lock clean
+.PHONY: help setup demo test test-full format lint types layers unit full fix ui picture lock
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -30,7 +30,7 @@ $(STAMP): requirements.lock pyproject.toml
 	  echo "python could not make a virtual environment (on Debian and Ubuntu: apt install python3-venv)."; exit 1; }
 	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"
 	@echo "Installing the pinned packages into .venv (several GB the first time) ..."
-	@$(BIN)/python -m uv pip sync --quiet --python $(BIN)/python requirements.lock
+	@$(BIN)/python -m uv pip sync --quiet --compile-bytecode --python $(BIN)/python requirements.lock
 	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
