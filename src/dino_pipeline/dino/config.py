@@ -1,6 +1,6 @@
 """Configuration classes: immutable, keyword-only, typed, and deaf to no misspelling."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, dataclass_transform
 
 from pydantic import ConfigDict, TypeAdapter
@@ -16,7 +16,8 @@ def frozen(cls: type[T]) -> type[T]:
     Fields have no defaults: a value in force that stands in no file is one that nobody can look up, compare or tune.
     """
     config = ConfigDict(extra="forbid", allow_inf_nan=False)
-    return dataclass(frozen=True, kw_only=True, config=config)(cls)
+    decorate: Callable[[type[T]], type[T]] = dataclass(frozen=True, kw_only=True, config=config)  # type: ignore[assignment]
+    return decorate(cls)
 
 
 def from_dict(cls: type[T], values: Mapping[str, Any]) -> T:

@@ -87,11 +87,11 @@ def gather_rows(rows: Tensor, *, num_rows: int) -> Tensor:
 
 class _DifferentiableSum(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: object, x: Tensor) -> Tensor:
+    def forward(ctx: object, x: Tensor) -> Tensor:  # noqa: ARG004
         return all_reduce_sum(x.clone())
 
     @staticmethod
-    def backward(ctx: object, grad: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: object, grad: Tensor) -> Tensor:  # noqa: ARG004
         return all_reduce_sum(grad.clone())
 
 

@@ -25,14 +25,18 @@ def test_loss_gradient_and_center_are_the_references(golden: Path, case: int) ->
     )
     center = Center(int(numbers["out_dim"]), float(numbers["center_momentum"])).double()
     for step in range(int(numbers["steps"])):
-        student = torch.from_numpy(numbers[f"step{step}_student"]).unflatten(0, (num_crops, -1)).requires_grad_()
+        student = (
+            torch.from_numpy(numbers[f"step{step}_student"]).unflatten(0, (num_crops, -1)).requires_grad_()
+        )
         teacher = torch.from_numpy(numbers[f"step{step}_teacher"]).unflatten(0, (2, -1))
         targets = center.targets(teacher, scheduled(temperature, step, epochs))
         loss = dino_loss(student, targets, student_temperature=float(numbers["student_temperature"]))
         center.update(teacher)
         loss.backward()
         assert loss.item() == pytest.approx(float(numbers[f"step{step}_loss"]), abs=1e-10)
-        np.testing.assert_allclose(student.grad.flatten(0, 1), numbers[f"step{step}_student_grad"], atol=1e-10)
+        np.testing.assert_allclose(
+            student.grad.flatten(0, 1), numbers[f"step{step}_student_grad"], atol=1e-10
+        )
         np.testing.assert_allclose(center.center, numbers[f"step{step}_center_after"], atol=1e-10)
 
 

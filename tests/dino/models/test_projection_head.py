@@ -26,7 +26,11 @@ def config(**changes: object) -> ProjectionHeadConfig:
 @pytest.mark.parametrize("case", [0, 1, 2])
 def test_output_and_gradients_are_the_references(golden: Path, case: int) -> None:
     numbers = np.load(golden / f"head_case{case}.npz")
-    weights = {k.removeprefix("weight/"): torch.from_numpy(numbers[k]) for k in numbers.files if k.startswith("weight/")}
+    weights = {
+        k.removeprefix("weight/"): torch.from_numpy(numbers[k])
+        for k in numbers.files
+        if k.startswith("weight/")
+    }
     num_prototypes = len(weights["last_layer.weight_g"])
     head = ProjectionHead(
         config(

@@ -17,7 +17,11 @@ def test_imported_weights_are_the_end_of_the_references_trajectory(golden: Path)
     numbers = np.load(golden / "trajectory_norm_last_layer.npz")
     checkpoint = read_reference_checkpoint(golden / "reference_checkpoint.pth")
     for name, weights in (("student", checkpoint.student), ("teacher", checkpoint.teacher)):
-        expected = {k.removeprefix(f"final_{name}/"): numbers[k] for k in numbers.files if k.startswith(f"final_{name}/")}
+        expected = {
+            k.removeprefix(f"final_{name}/"): numbers[k]
+            for k in numbers.files
+            if k.startswith(f"final_{name}/")
+        }
         plain = {k.replace("backbone.model.", "backbone."): v for k, v in weights.items()}
         assert set(plain) == set(expected)
         for key, value in expected.items():

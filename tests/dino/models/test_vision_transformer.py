@@ -21,9 +21,15 @@ def reference_vit(numbers: NpzFile) -> ViTBackbone:
         "depth": int(numbers["depth"]),
         "num_heads": int(numbers["num_heads"]),
     }
-    backbone = build_backbone(BackboneConfig(name="vit_tiny_patch16_224", options=options, drop_path_rate=0.0))
+    backbone = build_backbone(
+        BackboneConfig(name="vit_tiny_patch16_224", options=options, drop_path_rate=0.0)
+    )
     assert isinstance(backbone, ViTBackbone)
-    weights = {k.removeprefix("weight/"): torch.from_numpy(numbers[k]) for k in numbers.files if k.startswith("weight/")}
+    weights = {
+        k.removeprefix("weight/"): torch.from_numpy(numbers[k])
+        for k in numbers.files
+        if k.startswith("weight/")
+    }
     backbone.double().model.load_state_dict(weights)
     return backbone.eval()
 
@@ -61,7 +67,9 @@ def test_other_image_sizes_give_the_references_numbers(golden: Path) -> None:
             resampled = interpolate_position_embedding(backbone.model.pos_embed, *grid)
             np.testing.assert_allclose(resampled, numbers[f"pos_embed_{size}"], atol=1e-9)
             np.testing.assert_allclose(backbone(images), numbers[f"cls_feature_{size}"], atol=1e-9)
-            np.testing.assert_allclose(backbone.attention(images), numbers[f"last_attention_{size}"], atol=1e-9)
+            np.testing.assert_allclose(
+                backbone.attention(images), numbers[f"last_attention_{size}"], atol=1e-9
+            )
 
 
 def test_native_size_keeps_the_embedding_itself() -> None:

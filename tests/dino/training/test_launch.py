@@ -56,7 +56,10 @@ def wait_until_gone(spec: TrainingSpec) -> None:
 
 
 def endless(make_spec: MakeSpec, folder: Path) -> TrainingSpec:
-    changes = {"pretrain": {"epochs": 100_000}, "monitoring": {"num_trial_steps": 0, "evaluate_every_epochs": 1000}}
+    changes = {
+        "pretrain": {"epochs": 100_000},
+        "monitoring": {"num_trial_steps": 0, "evaluate_every_epochs": 1000},
+    }
     return make_spec(folder, **changes)
 
 

@@ -42,7 +42,13 @@ def model(folder: Path, network: str) -> dict[str, torch.Tensor]:
 def train_with_processes(spec: TrainingSpec, num_processes: int) -> None:
     file = Path(spec.folder) / "spec.json"
     file.write_text(json.dumps(to_dict(spec)))
-    agent = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={num_processes}"]
+    agent = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        f"--nproc-per-node={num_processes}",
+    ]
     command = [*agent, "-m", "dino_pipeline.dino.training.worker", str(file)]
     subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=300)
 
@@ -71,7 +77,9 @@ def test_two_processes_train_what_one_does(alone: Path, make_spec: MakeSpec, tmp
     one, two = checkpoint(alone), checkpoint(tmp_path)
     assert set(one) == set(two)
     for name, value in one.items():
-        torch.testing.assert_close(two[name], value, atol=1e-8, rtol=0, msg=lambda text, n=name: f"{n}: {text}")
+        torch.testing.assert_close(
+            two[name], value, atol=1e-8, rtol=0, msg=lambda text, n=name: f"{n}: {text}"
+        )
     for row, other in zip(read_rows(alone / "history.csv"), read_rows(tmp_path / "history.csv"), strict=True):
         assert numbers(other) == pytest.approx(numbers(row), abs=1e-6)
 

@@ -89,7 +89,9 @@ def test_nine_steps_end_where_the_references_do(golden: Path, last_layer: str) -
     steps_per_epoch = int(numbers["steps_per_epoch"])
     num_steps = config.epochs * steps_per_epoch
     # The reference warms the temperature up by the epoch, the trainer by the step.
-    by_epoch = [scheduled_values(config, epoch, config.epochs).teacher_temperature for epoch in range(config.epochs)]
+    by_epoch = [
+        scheduled_values(config, epoch, config.epochs).teacher_temperature for epoch in range(config.epochs)
+    ]
     for step in range(num_steps):
         crops = torch.from_numpy(numbers[f"crops/{step}"]).double()
         now = scheduled_values(config, step, num_steps)._replace(

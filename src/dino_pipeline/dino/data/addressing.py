@@ -1,8 +1,8 @@
 """Randomness that is addressed, not consumed: a draw is a function of where it is used.
 
-Philox is a counter-based generator (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): the seed and the
-domain are its key, the address is its counter, so views and masks are the same for any number of workers or processes,
-in any order, and after any resume.
+Philox is a counter-based generator (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): seed and
+domain are its key, the address is its counter, so views and masks are the same for any number of workers or
+processes, in any order, and after any resume.
 """
 
 from enum import IntEnum

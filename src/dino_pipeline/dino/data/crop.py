@@ -30,7 +30,7 @@ def random_rectangle(
 def crop_and_resize(image: np.ndarray, rectangle: tuple[int, int, int, int], size: int) -> np.ndarray:
     """Cut a rectangle out of [H, W, 3] uint8 and resample it to [size, size, 3], bicubic and antialiased.
 
-    torch's uint8 kernel stays within rounding of Pillow's and is several times faster; OpenCV's is faster still but aliases.
+    torch's uint8 kernel stays within rounding of Pillow's at several times its speed; OpenCV's is faster but aliases.
     """
     top, left, height, width = rectangle
     cut = torch.from_numpy(image[top : top + height, left : left + width])

@@ -31,7 +31,7 @@ def multi_crop(image: np.ndarray, config: MultiCropConfig, *, seed: int, epoch: 
         area_range = config.global_crop_scale if is_global else config.local_crop_scale
         look = (config.global_1, config.global_2)[index] if is_global else config.local
         rng = generator_at(seed, Domain.VIEW, epoch, row, index)
-        rectangle = random_rectangle(rng, *image.shape[:2], area_range)
+        rectangle = random_rectangle(rng, image.shape[0], image.shape[1], area_range)
         return augment(crop_and_resize(image, rectangle, size), look, rng)
 
     size = config.local_crop_size

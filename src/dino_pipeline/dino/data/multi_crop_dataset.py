@@ -47,8 +47,8 @@ class MultiCropDataset(Dataset[Views]):
 class ShuffledBatches(Sampler[list[Address]]):
     """This process's part of every batch from a step to the end of the run.
 
-    Every epoch is a new permutation cut into whole batches; the rest is left out. A batch is the same set of images for any
-    number of processes, each of which takes one contiguous part of it.
+    Every epoch is a new permutation cut into whole batches; the rest is left out. A batch is the same set of images
+    for any number of processes, each of which takes one contiguous part of it.
     """
 
     def __init__(
@@ -78,8 +78,8 @@ class ShuffledBatches(Sampler[list[Address]]):
 
 def build_loader(
     dataset: MultiCropDataset, batches: ShuffledBatches, *, num_workers: int, pin_memory: bool
-) -> DataLoader[MultiCropBatch]:
-    """One pass over what is left of the run, so that workers start once."""
+) -> "DataLoader[Views]":
+    """One pass over what is left of the run, in `MultiCropBatch`es, so that workers start once."""
     return DataLoader(
         dataset,
         batch_sampler=batches,

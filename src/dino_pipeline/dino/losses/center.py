@@ -1,4 +1,4 @@
-"""Centering and sharpening: what keeps the teacher's targets from collapsing (arXiv:2104.14294, section 3.1, equation 4)."""
+"""Centering and sharpening keep the teacher's targets from collapsing (arXiv:2104.14294, section 3.1, equation 4)."""
 
 import torch
 from torch import Tensor, nn

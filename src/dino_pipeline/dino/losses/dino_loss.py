@@ -1,4 +1,4 @@
-"""DINO's loss (arXiv:2104.14294, equation 3): cross-entropy between teacher and student over all pairs of different views.
+"""DINO's loss (arXiv:2104.14294, equation 3): cross-entropy of teacher and student over all pairs of different views.
 
 Summing the pairs first leaves one closed form a student view, whose gradient is known as soon as the loss is:
 
@@ -28,7 +28,9 @@ def dino_loss(student: Tensor, targets: Tensor, *, student_temperature: float) -
 
 class _DINOLoss(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, student: Tensor, targets: Tensor, temperature: float) -> Tensor:
+    def forward(
+        ctx: torch.autograd.function.FunctionCtx, student: Tensor, targets: Tensor, temperature: float
+    ) -> Tensor:
         num_targets, batch = targets.shape[:2]
         num_terms = (num_targets * len(student) - num_targets) * batch
         all_targets = targets.sum(dim=0)
@@ -41,11 +43,15 @@ class _DINOLoss(torch.autograd.Function):
             logits = scores.to(targets.dtype) / temperature
             log_normalizer = logits.logsumexp(dim=-1, keepdim=True)
             loss += num_others * log_normalizer.sum() - (other_targets * logits).sum()
-            grad[view] = (num_others * (logits - log_normalizer).exp() - other_targets) / (temperature * num_terms)
+            grad[view] = (num_others * (logits - log_normalizer).exp() - other_targets) / (
+                temperature * num_terms
+            )
         ctx.save_for_backward(grad)
         return loss / num_terms
 
     @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, grad_loss: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(
+        ctx: torch.autograd.function.FunctionCtx, grad_loss: Tensor
+    ) -> tuple[Tensor, None, None]:
         (grad,) = ctx.saved_tensors  # type: ignore[attr-defined]
         return grad * grad_loss, None, None

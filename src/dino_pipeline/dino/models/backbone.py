@@ -20,7 +20,9 @@ def build_backbone(config: BackboneConfig) -> Backbone:
     """
     if not timm.is_model(config.name):
         nearest = difflib.get_close_matches(config.name, timm.list_models(), n=5)
-        raise ValueError(f"timm knows no model {config.name!r}; nearest names: {', '.join(nearest) or 'none'}")
+        raise ValueError(
+            f"timm knows no model {config.name!r}; nearest names: {', '.join(nearest) or 'none'}"
+        )
     options = dict(config.options)
     if "vit_" in config.name:
         options["dynamic_img_size"] = True  # patches come as a grid, of any size

@@ -1,5 +1,7 @@
 """Any other timm network (ResNet, ConvNeXt, XCiT, ...): its pooled output is the feature."""
 
+from typing import Any
+
 from torch import Tensor, nn
 
 
@@ -7,11 +9,12 @@ class PooledBackbone(nn.Module):
     """A timm network without classifier."""
 
     is_vit = False
+    model: Any  # a timm network; they share names, not a class
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
-        self.num_features: int = model.num_features
+        self.num_features: int = self.model.num_features
 
     def forward(self, images: Tensor) -> Tensor:
         """[N, 3, H, W] -> [N, dim]."""
@@ -25,8 +28,11 @@ class PooledBackbone(nn.Module):
             ValueError: when ViT features are asked for.
         """
         if num_blocks != 1 or average_patches:
-            raise ValueError("a ConvNet has one feature: set num_last_blocks to 1 and average_patches to false")
-        return self(images)
+            raise ValueError(
+                "a ConvNet has one feature: set num_last_blocks to 1 and average_patches to false"
+            )
+        features: Tensor = self(images)
+        return features
 
     def patch_tokens(self, images: Tensor) -> Tensor:
         """The last feature map, [N, rows, columns, dim]."""

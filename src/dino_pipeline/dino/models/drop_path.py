@@ -41,7 +41,13 @@ def address_drop_paths(backbone: nn.Module) -> list[AddressedDropPath]:
 
 
 def keep_masks(
-    drop_paths: list[AddressedDropPath], *, seed: int, step: int, num_crops: int, batch: range, batch_size: int
+    drop_paths: list[AddressedDropPath],
+    *,
+    seed: int,
+    step: int,
+    num_crops: int,
+    batch: range,
+    batch_size: int,
 ) -> Tensor:
     """The masks of one step for this process's part of the batch.
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 # The reference adds 0.1 to the target grid so that rounding inside `interpolate` never loses a row
-# (https://github.com/facebookresearch/dino/issues/8). The offset changes the values, so weights trained with it need it.
+# (https://github.com/facebookresearch/dino/issues/8). It changes the values, so weights trained with it need it.
 _ROUNDING_OFFSET = 0.1
 
 
@@ -26,6 +26,5 @@ def interpolate_position_embedding(position_embedding: Tensor, height: int, widt
     cls, patches = position_embedding[:, :1], position_embedding[:, 1:]
     grid = patches.unflatten(1, (native, native)).permute(0, 3, 1, 2)  # [1, dim, native, native]
     scale = ((height + _ROUNDING_OFFSET) / native, (width + _ROUNDING_OFFSET) / native)
-    # bfloat16 has no bicubic kernel on every device, and the sum below is better kept in full precision anyway.
     resampled = F.interpolate(grid, scale_factor=scale, mode="bicubic")
     return torch.cat([cls, resampled.permute(0, 2, 3, 1).flatten(1, 2)], dim=1)

@@ -1,5 +1,4 @@
-"""The DINO projection head: an MLP, an L2-normalised bottleneck, and weight-normalised prototypes (arXiv:2104.14294, appendix C)."""
-
+"""The projection head: MLP, L2-normalised bottleneck, weight-normalised prototypes (arXiv:2104.14294, appendix C)."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn

@@ -29,7 +29,9 @@ def write_model(folder: Path, description: PublishedModel, networks: dict[Networ
     """Write description and weights (float32, keys `backbone.model.*` and `head.*`) into an existing folder."""
     for name, network in networks.items():
         weights = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
-        weights = {key: value.float() if value.is_floating_point() else value for key, value in weights.items()}
+        weights = {
+            key: value.float() if value.is_floating_point() else value for key, value in weights.items()
+        }
         (folder / f"{name}.safetensors").write_bytes(save(weights))  # save_file would shut others out (0600)
     (folder / DESCRIPTION).write_text(json.dumps(to_dict(description), indent=2, sort_keys=True) + "\n")
 
@@ -41,7 +43,9 @@ def read_model(folder: Path) -> PublishedModel:
         FileNotFoundError: where no finished model lies, with what to do about it.
     """
     if not (folder / DESCRIPTION).is_file():
-        raise FileNotFoundError(f"no finished model in {folder}; train one with: kedro run --pipeline=pretrain")
+        raise FileNotFoundError(
+            f"no finished model in {folder}; train one with: kedro run --pipeline=pretrain"
+        )
     return from_dict(PublishedModel, json.loads((folder / DESCRIPTION).read_text()))
 
 

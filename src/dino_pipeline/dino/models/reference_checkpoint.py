@@ -22,14 +22,16 @@ class ReferenceCheckpoint(NamedTuple):
     epoch: int
 
 
+_numpy_scalar = type(np.float64(0.0)).__reduce__(np.float64(0.0))[0]  # what rebuilds a pickled numpy scalar
+
 # Besides tensors the files hold a Namespace of arguments and numpy scalars: these may be rebuilt, and nothing else.
 _ALLOWED: list[Any] = [
     argparse.Namespace,
     np.dtype,
     np.ndarray,
     *{type(np.dtype(kind)) for kind in (np.float64, np.float32, np.int64, np.int32, np.bool_)},
-    np._core.multiarray.scalar,
-    (np._core.multiarray.scalar, "numpy.core.multiarray.scalar"),  # as numpy 1 wrote it
+    _numpy_scalar,
+    (_numpy_scalar, "numpy.core.multiarray.scalar"),  # as numpy 1 wrote it
 ]
 
 

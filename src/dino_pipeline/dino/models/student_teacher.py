@@ -41,7 +41,8 @@ class MultiCropNetwork(nn.Module):
             features.append(self.backbone(same_size.flatten(0, 1)))
             first = last
         scores: Tensor = self.head(torch.cat(features))
-        return scores.unflatten(0, (-1, batch))
+        by_crop: Tensor = scores.unflatten(0, (-1, batch))
+        return by_crop
 
 
 def build_student_and_teacher(

@@ -1,4 +1,4 @@
-"""timm's VisionTransformer, run as DINO runs it: [CLS] as the feature, position embeddings resampled the reference's way."""
+"""timm's VisionTransformer run as DINO runs it: [CLS] is the feature, position embeddings fit any image size."""
 
 import torch
 from timm.models.vision_transformer import VisionTransformer
@@ -15,7 +15,9 @@ class ViTBackbone(nn.Module):
     def __init__(self, model: VisionTransformer) -> None:
         super().__init__()
         if model.cls_token is None or model.num_reg_tokens or model.no_embed_class:
-            raise ValueError("this ViT has no plain [CLS] token (or has registers); DINO's feature is that token")
+            raise ValueError(
+                "this ViT has no plain [CLS] token (or has registers); DINO's feature is that token"
+            )
         self.model = model
         self.num_features: int = model.num_features
 
@@ -40,7 +42,8 @@ class ViTBackbone(nn.Module):
     def patch_tokens(self, images: Tensor) -> Tensor:
         """Normed patch tokens of the last block, [N, rows, columns, dim]."""
         rows, columns = self._grid(images)
-        return self._blocks(images, num_last=1)[-1][:, 1:].unflatten(1, (rows, columns))
+        patches: Tensor = self._blocks(images, num_last=1)[-1][:, 1:].unflatten(1, (rows, columns))
+        return patches
 
     def attention(self, images: Tensor) -> Tensor:
         """Self-attention of the last block, [N, heads, tokens, tokens]; row 0 is [CLS] looking at everything."""
@@ -51,7 +54,8 @@ class ViTBackbone(nn.Module):
         attn = last.attn
         qkv = attn.qkv(last.norm1(x)).unflatten(-1, (3, attn.num_heads, attn.head_dim)).permute(2, 0, 3, 1, 4)
         query, key = attn.q_norm(qkv[0]), attn.k_norm(qkv[1])
-        return (query * attn.scale @ key.transpose(-2, -1)).softmax(dim=-1)
+        attention: Tensor = (query * attn.scale @ key.transpose(-2, -1)).softmax(dim=-1)
+        return attention
 
     def use_matmul_attention(self) -> None:
         """Plain matmul and softmax: on CPU in bfloat16 the fused kernel is 3-8 times slower."""

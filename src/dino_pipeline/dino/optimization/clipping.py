@@ -18,4 +18,5 @@ def clip_each_gradient(gradients: list[Tensor], max_norm: float) -> Tensor:
     if max_norm > 0:
         scales = (max_norm / (norms + 1e-6)).clamp(max=1.0)
         torch._foreach_mul_(gradients, list(scales.unbind()))
-    return norms.norm()
+    total: Tensor = norms.norm()
+    return total

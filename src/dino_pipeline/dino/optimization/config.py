@@ -15,4 +15,6 @@ class OptimizerConfig:
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]]  # adamw only
     momentum: Annotated[float, Field(ge=0, lt=1)]  # sgd only
     clip_gradient_norm: Annotated[float, Field(ge=0)]  # of each parameter tensor; 0 leaves gradients alone
-    freeze_last_layer_fraction: Annotated[float, Field(ge=0, le=1)]  # of the run's steps: prototypes stand still
+    freeze_last_layer_fraction: Annotated[
+        float, Field(ge=0, le=1)
+    ]  # of the run's steps: prototypes stand still

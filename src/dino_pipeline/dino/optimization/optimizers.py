@@ -19,7 +19,8 @@ def parameter_groups(network: nn.Module) -> list[dict[str, object]]:
 
     As in the reference, position embedding, [CLS] token and prototype lengths count as weights.
     """
-    decayed, plain = [], []
+    decayed: list[nn.Parameter] = []
+    plain: list[nn.Parameter] = []
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
             (plain if parameter.ndim == 1 or name.endswith(".bias") else decayed).append(parameter)

@@ -35,7 +35,9 @@ def scheduled(schedule: ScheduleConfig, step: int, num_steps: int) -> float:
 class SchedulesConfig:
     """The four values that change while DINO trains."""
 
-    learning_rate: ScheduleConfig  # for a batch of 256; warmup_from and start are scaled with the batch, end is not
+    learning_rate: (
+        ScheduleConfig  # for a batch of 256; warmup_from and start are scaled with the batch, end is not
+    )
     weight_decay: ScheduleConfig
     teacher_momentum: ScheduleConfig
     teacher_temperature: ScheduleConfig

@@ -1,4 +1,4 @@
-"""torchrun, ended with its parent: a killed pipeline leaves no training behind, and a requested stop has its own status."""
+"""torchrun that ends with its parent, so that a killed pipeline leaves no training behind."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ def main() -> int:
     parent = os.getppid()
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     # torchrun passes SIGTERM on to its workers but not SIGUSR1, the notice of preemption.
-    signal.signal(signal.SIGUSR1, lambda number, frame: os.kill(os.getpid(), signal.SIGTERM))
+    signal.signal(signal.SIGUSR1, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     try:
         torchrun(sys.argv[1:])
     except SignalException:

@@ -31,7 +31,9 @@ def check(config: PretrainConfig, manifest: Manifest, *, num_processes: int) -> 
         backbone = build_backbone(config.backbone)
     if config.precision == "bf16" and not isinstance(backbone, ViTBackbone) and not torch.cuda.is_available():
         # Seen with torch 2.15: single weight gradients of 3e20 from bfloat16 convolutions on CPU.
-        raise ValueError("pretrain.precision is bf16, in which convolutions on CPU give wrong gradients: use fp32")
+        raise ValueError(
+            "pretrain.precision is bf16, in which convolutions on CPU give wrong gradients: use fp32"
+        )
     if isinstance(backbone, ViTBackbone):
         patch = backbone.model.patch_embed.patch_size[0]
         for name in ("global_crop_size", "local_crop_size"):

@@ -1,4 +1,4 @@
-"""What a training is: `PretrainConfig` decides the weights, `MonitoringConfig` watches, `LaunchConfig` says on what it runs."""
+"""What a training is: `PretrainConfig` decides the weights, `MonitoringConfig` watches, `LaunchConfig` runs it."""
 
 from typing import Annotated, Literal
 
@@ -46,7 +46,9 @@ class MonitoringConfig:
     max_images: Count  # of train (the bank) and of val (the queries), evenly spaced
     resize: Count  # short side in pixels
     crop: Count  # central square in pixels
-    num_trial_steps: Annotated[int, Field(ge=0)]  # before the first step, to predict time and memory; 0 skips them
+    num_trial_steps: Annotated[
+        int, Field(ge=0)
+    ]  # before the first step, to predict time and memory; 0 skips them
 
 
 @frozen
@@ -57,12 +59,14 @@ class LaunchConfig:
     threads_per_process: Count  # fixed, since sums in another order round differently
     loader_workers: Annotated[int, Field(ge=0)]  # a process
     grace_seconds: Annotated[float, Field(gt=0)]  # for saving a checkpoint when asked to stop
-    adopt_progress: str | None  # fingerprint of an unfinished training to continue from, though something differs
+    adopt_progress: (
+        str | None
+    )  # fingerprint of an unfinished training to continue from, though something differs
 
 
 @frozen
 class TrainingSpec:
-    """A worker's whole input, as JSON: `python -m torch.distributed.run ... -m dino_pipeline.dino.training.worker spec.json`."""
+    """A worker's whole input, as JSON (see training/worker.py for the command)."""
 
     fingerprint: str
     recipe: str

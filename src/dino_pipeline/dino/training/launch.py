@@ -107,7 +107,15 @@ def _command(spec: TrainingSpec, folder: Path) -> list[str]:
 
 
 def _environment(config: LaunchConfig, error_file: Path) -> dict[str, str]:
-    inherited = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "GROUP_RANK")
+    inherited = (
+        "RANK",
+        "LOCAL_RANK",
+        "WORLD_SIZE",
+        "LOCAL_WORLD_SIZE",
+        "MASTER_ADDR",
+        "MASTER_PORT",
+        "GROUP_RANK",
+    )
     clean = {
         name: value
         for name, value in os.environ.items()

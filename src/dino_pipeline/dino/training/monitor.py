@@ -66,7 +66,9 @@ class Monitor:
             own = unwritten[rank()] if len(unwritten) == world_size() else unwritten.mean(dim=0)
             self.window = list(own.to(self.device))
 
-    def write_due_row(self, step: int, *, last: bool, evaluate: Callable[[], dict[str, float]] | None) -> None:
+    def write_due_row(
+        self, step: int, *, last: bool, evaluate: Callable[[], dict[str, float]] | None
+    ) -> None:
         """Write a row at the end of a window or of the run, or when an evaluation is due, which then joins it.
 
         Raises:

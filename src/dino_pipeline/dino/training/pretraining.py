@@ -14,10 +14,10 @@ from dino_pipeline.dino.distributed import barrier, rank
 from dino_pipeline.dino.training.batch import to_floats
 from dino_pipeline.dino.training.checkpoint import LAST, load_checkpoint, save_checkpoint
 from dino_pipeline.dino.training.config import TrainingSpec
+from dino_pipeline.dino.training.finish import finish
 from dino_pipeline.dino.training.monitor import Monitor
 from dino_pipeline.dino.training.online_evaluation import OnlineEvaluation
 from dino_pipeline.dino.training.preview import preview
-from dino_pipeline.dino.training.finish import finish
 from dino_pipeline.dino.training.state import TrainingState
 from dino_pipeline.dino.training.step import part_of_batch, scheduled_values, training_step
 from dino_pipeline.dino.training.stop import StopRequest
@@ -73,7 +73,9 @@ def pretrain(spec: TrainingSpec, device: torch.device, stop: StopRequest) -> boo
     loader = build_loader(
         dataset, batches, num_workers=spec.launch.loader_workers, pin_memory=device.type == "cuda"
     )
-    preview(state, config, loader, device, num_trial_steps=spec.monitoring.num_trial_steps, num_steps=num_steps)
+    preview(
+        state, config, loader, device, num_trial_steps=spec.monitoring.num_trial_steps, num_steps=num_steps
+    )
 
     asked_for_batch = time.perf_counter()
     for batch in loader:
@@ -99,4 +101,3 @@ def pretrain(spec: TrainingSpec, device: torch.device, stop: StopRequest) -> boo
         finish(spec, state, data_digest=manifest.digest())
     barrier()
     return True
-

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from dino_pipeline.dino.training.checkpoint import LAST
-from dino_pipeline.dino.training.history import HISTORY, TIMING
 from dino_pipeline.dino.training.finish import FINISHED
+from dino_pipeline.dino.training.history import HISTORY, TIMING
 
 
 def progress_folder(root: Path, fingerprint: str) -> Path:

@@ -26,7 +26,11 @@ class TrainingState:
             part.to(device, torch.float64 if config.precision == "fp64" else torch.float32)
         for network in (self.student, self.teacher):
             globalize_batch_norm(network)
-            if device.type == "cpu" and config.precision == "bf16" and isinstance(network.backbone, ViTBackbone):
+            if (
+                device.type == "cpu"
+                and config.precision == "bf16"
+                and isinstance(network.backbone, ViTBackbone)
+            ):
                 network.backbone.use_matmul_attention()
         self.optimizer = build_optimizer(config.optimizer, self.student)
         self.step = 0

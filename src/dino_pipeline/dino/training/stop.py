@@ -1,4 +1,4 @@
-"""Stopping on request: a signal, or the death of the parent, becomes a flag that all processes read at the same step."""
+"""Stopping on request: a signal, or the parent's death, becomes a flag that all processes read at the same step."""
 
 import os
 import signal

@@ -37,8 +37,8 @@ def pretrain(
     data_digest = images.digest()
     identity = fingerprint(pretrain, data_digest)
     folder = progress_folder(training_folder, identity)
-    for other, spec in unfinished(training_folder, recipe, other_than=identity).items():
-        differing = differing_keys(spec["pretrain"], to_dict(pretrain)) or ["data or code"]
+    for other, its_spec in unfinished(training_folder, recipe, other_than=identity).items():
+        differing = differing_keys(its_spec["pretrain"], to_dict(pretrain)) or ["data or code"]
         logger.info(
             "an unfinished training differs in %s; to continue from it all the same: "
             "--params=launch.adopt_progress=%s",
@@ -67,7 +67,9 @@ def pretrain(
     tags = {"data_digest": data_digest}
     with (
         tracking.open_model_run(identity, name=f"{recipe}-{identity[:6]}", tags=tags) as run,
-        ProgressDisplay(folder, num_steps=pretrain.epochs * (len(images.split("train")) // pretrain.batch_size)) as shown,
+        ProgressDisplay(
+            folder, num_steps=pretrain.epochs * (len(images.split("train")) // pretrain.batch_size)
+        ) as shown,
     ):
         run.log_params({"pretrain": to_dict(pretrain)})
         run.log_json(to_dict(spec.pretrain), "configuration.json")

@@ -20,7 +20,9 @@ class ProgressDisplay:
 
     def __enter__(self) -> Self:
         # disable=None: no bar where nobody watches (a log file, CI)
-        self._bar = tqdm(total=self._num_steps, desc="pretrain", unit="step", disable=None, dynamic_ncols=True)
+        self._bar = tqdm(
+            total=self._num_steps, desc="pretrain", unit="step", disable=None, dynamic_ncols=True
+        )
         self._redirect = logging_redirect_tqdm()
         self._redirect.__enter__()
         return self

@@ -1,0 +1,85 @@
+"""Each photometric operation against torchvision's on Pillow images."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torchvision.transforms.functional as tvf
+from PIL import Image, ImageFilter, ImageOps
+
+from dino_pipeline.dino.data import photometric
+from dino_pipeline.dino.data.addressing import Domain, generator_at
+from dino_pipeline.dino.data.multi_crop_config import ViewConfig
+
+NOTHING = ViewConfig(
+    flip_probability=0.0,
+    jitter_probability=0.0,
+    brightness=0.0,
+    contrast=0.0,
+    saturation=0.0,
+    hue=0.0,
+    grayscale_probability=0.0,
+    blur_probability=0.0,
+    blur_radius=(0.1, 2.0),
+    solarize_probability=0.0,
+)
+
+
+@pytest.fixture(scope="module")
+def crop() -> np.ndarray:
+    """A colourful smooth picture with an edge."""
+    y, x = np.mgrid[0:48, 0:64]
+    image = np.stack([x * 4, y * 5, 255 - (x + y) * 2], axis=-1).clip(0, 255)
+    image[10:20, 10:40] = (250, 30, 60)
+    return image.astype(np.uint8)
+
+
+def augmented(crop: np.ndarray, **view: object) -> np.ndarray:
+    return photometric.augment(crop, replace(NOTHING, **view), generator_at(0, Domain.VIEW))
+
+
+def test_nothing_is_done_where_all_probabilities_are_zero(crop: np.ndarray) -> None:
+    assert np.array_equal(augmented(crop), crop)
+
+
+def test_flip_greyscale_and_solarization_are_pillows(crop: np.ndarray) -> None:
+    image = Image.fromarray(crop)
+    assert np.array_equal(augmented(crop, flip_probability=1.0), np.asarray(ImageOps.mirror(image)))
+    assert np.array_equal(augmented(crop, solarize_probability=1.0), np.asarray(ImageOps.solarize(image)))
+    grey = np.asarray(image.convert("L"))[..., None].repeat(3, axis=-1).astype(int)
+    assert np.abs(augmented(crop, grayscale_probability=1.0) - grey).max() <= 1
+
+
+@pytest.mark.parametrize("sigma", [0.5, 1.0, 2.0])
+def test_blur_is_close_to_pillows(crop: np.ndarray, sigma: float) -> None:
+    ours = augmented(crop, blur_probability=1.0, blur_radius=(sigma, sigma)).astype(int)
+    theirs = np.asarray(Image.fromarray(crop).filter(ImageFilter.GaussianBlur(sigma))).astype(int)
+    # Pillow itself approximates the Gaussian by boxes; unblurred, the mean difference is several times as much.
+    assert np.abs(ours - theirs).mean() < 1.5
+
+
+class Fixed:
+    """Draws that are known: the operation that comes first, and its strength."""
+
+    def __init__(self, strength: float, first: int) -> None:
+        self.strength, self.first = strength, first
+
+    def uniform(self, low: float, high: float) -> float:
+        return low + self.strength * (high - low)
+
+    def permutation(self, count: int) -> list[int]:
+        assert count == 4
+        return [self.first]
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.25, 0.9])
+@pytest.mark.parametrize(
+    ("first", "name"), [(0, "brightness"), (1, "contrast"), (2, "saturation"), (3, "hue")]
+)
+def test_colour_jitter_is_torchvisions(crop: np.ndarray, first: int, name: str, strength: float) -> None:
+    view = replace(NOTHING, **{name: 0.4})
+    ours = photometric._color_jitter(crop, view, Fixed(strength, first)).astype(int)
+    centre = 0.0 if name == "hue" else 1.0
+    factor = centre - 0.4 + strength * 0.8
+    theirs = np.asarray(getattr(tvf, f"adjust_{name}")(Image.fromarray(crop), factor)).astype(int)
+    assert np.abs(ours - theirs).mean() < (2.5 if name == "hue" else 1.0)

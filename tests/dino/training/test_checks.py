@@ -1,0 +1,41 @@
+"""Trainings that could not run are refused before anything starts."""
+
+from pathlib import Path
+
+import pytest
+
+from dino_pipeline.dino.data.manifest import read_manifest
+from dino_pipeline.dino.training.checks import check
+
+from .conftest import PRETRAIN, MakeSpec
+
+
+@pytest.mark.parametrize(
+    ("changes", "num_processes", "message"),
+    [
+        ({"batch_size": 64}, 1, r"pretrain\.batch_size is 64.*only 44 training images: set it to 44 or less"),
+        ({"batch_size": 9}, 2, r"pretrain\.batch_size is 9.*multiple of 2"),
+        ({"batch_size": 1}, 1, r"projection_head\.batch_norm needs a pretrain\.batch_size of 2"),
+        (
+            {"multi_crop": PRETRAIN["multi_crop"] | {"local_crop_size": 13}},
+            1,
+            r"local_crop_size is 13, no multiple of the ViT's patch of 8: set it to 16",
+        ),
+        (
+            {"backbone": {"name": "resnet99", "options": {}, "drop_path_rate": 0.0}},
+            1,
+            "timm knows no model 'resnet99'",
+        ),
+    ],
+)
+def test_each_names_parameter_value_and_remedy(
+    make_spec: MakeSpec, tiny_manifest: Path, tmp_path: Path, changes: dict, num_processes: int, message: str
+) -> None:
+    config = make_spec(tmp_path, pretrain=changes).pretrain
+    manifest = read_manifest(tiny_manifest, tiny_manifest.parent)
+    with pytest.raises(ValueError, match=message):
+        check(config, manifest, num_processes=num_processes)
+
+
+def test_a_training_that_can_run_passes(make_spec: MakeSpec, tiny_manifest: Path, tmp_path: Path) -> None:
+    check(make_spec(tmp_path).pretrain, read_manifest(tiny_manifest, tiny_manifest.parent), num_processes=2)

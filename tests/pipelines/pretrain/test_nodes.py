@@ -1,0 +1,89 @@
+"""The pretrain node: trains for real, follows its history into MLflow, and does not train twice."""
+
+import hashlib
+import logging
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from mlflow import MlflowClient
+from PIL import Image
+
+from dino_pipeline import tracking
+from dino_pipeline.dino.config import from_dict
+from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, PretrainConfig
+from dino_pipeline.dino.training.history import read_rows
+from dino_pipeline.pipelines.pretrain.nodes import pretrain
+
+PROJECT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> pd.DataFrame:
+    """Twenty-four noisy images without labels."""
+    rows = []
+    for index in range(24):
+        pixels = np.random.default_rng(index).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{index}.png")
+        content = (tmp_path / f"{index}.png").read_bytes()
+        rows.append(
+            {
+                "path": f"{index}.png",
+                "member": None,
+                "offset": None,
+                "split": "train" if index < 16 else "val",
+                "label": None,
+                "width": 40,
+                "height": 40,
+                "bytes": len(content),
+                "sha256": hashlib.sha256(content).hexdigest(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def parameters() -> dict[str, dict]:
+    """The demo's own values, for an epoch on hardly any images."""
+    groups = yaml.safe_load((PROJECT / "conf" / "base" / "parameters_pretrain.yml").read_text())
+    groups["pretrain"] |= {"epochs": 1, "batch_size": 8}
+    return groups
+
+
+def test_unlabelled_images_train_once_and_leave_their_history_in_mlflow(
+    manifest: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    store = tracking.configure(tmp_path, {"recipe": "tiny"})
+    groups = parameters()
+
+    def run(**changes: object) -> Path:
+        return pretrain(
+            manifest,
+            project_folder=tmp_path,
+            training_folder=tmp_path / "in_progress",
+            recipe="tiny",
+            pretrain=from_dict(PretrainConfig, groups["pretrain"] | changes),
+            monitoring=from_dict(MonitoringConfig, groups["monitoring"]),
+            launch=from_dict(LaunchConfig, groups["launch"] | {"cpu_processes": 1}),
+        )
+
+    finished = run()
+    rows = read_rows(finished / "history.csv")
+    assert rows[-1]["step"] == "2"
+    assert rows[-1]["knn_teacher"] == ""
+    assert float(rows[-1]["effective_rank_teacher"]) >= 1
+
+    client = MlflowClient(store.uri)
+    (found,) = client.search_runs([e.experiment_id for e in client.search_experiments()])
+    assert found.info.status == "FINISHED"
+    assert found.data.metrics["loss"] == pytest.approx(float(rows[-1]["loss"]))
+    assert found.data.metrics["images_seen"] == 16
+    assert found.data.params["pretrain.loss.student_temperature"] == "0.1"
+
+    with caplog.at_level(logging.INFO):
+        assert run() == finished
+    assert "trained already" in caplog.text
+    with pytest.raises(ValueError, match=r"pretrain\.batch_size is 64.*set it to 16 or less"):
+        run(batch_size=64)
