@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 
 from dino_pipeline import tracking
 from dino_pipeline.tracking.run import flatten
-from dino_pipeline.tracking.store import _create_database
+from dino_pipeline.tracking.store import _create_database, in_short
 
 
 def history(client: MlflowClient, run_id: str, name: str) -> list[tuple[int, float]]:
@@ -162,6 +162,12 @@ def test_an_unreachable_store_is_one_warning_and_training_goes_on(
     assert len([record for record in caplog.records if record.name.startswith("dino_pipeline")]) == 1
     with pytest.raises(ConnectionError):
         run.register_model(registered_name="m", alias="challenger")
+
+
+def test_a_password_in_an_address_is_not_told() -> None:
+    assert in_short(OSError("no answer from https://ann:secret@example.org/api")) == (
+        "no answer from https://example.org/api"
+    )
 
 
 def test_rows_that_an_outage_held_up_are_sent_later(

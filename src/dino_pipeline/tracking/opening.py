@@ -3,11 +3,12 @@
 import logging
 import os
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from dino_pipeline.tracking.origin import origin_tags
 from dino_pipeline.tracking.run import ModelRun
-from dino_pipeline.tracking.store import Store, connect, experiment_id, first_line, outages, quieten
+from dino_pipeline.tracking.store import Store, connect, experiment_id, in_short, outages, quieten
 
 FINGERPRINT_TAG = "fingerprint"
 
@@ -75,6 +76,12 @@ def _open(
             if not status:
                 client.set_terminated(run_id, "FINISHED")
     except outages() as error:
-        logger.warning("MLflow's store does not answer, so this is not tracked: %s", first_line(error))
+        _warn_once(in_short(error))
         return ModelRun(None, "")
     return ModelRun(client, run_id)
+
+
+@cache
+def _warn_once(reason: str) -> None:
+    # Each stage opens the run; the first warning says it all.
+    logger.warning("MLflow's store does not answer, so this is not tracked: %s", reason)

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from dino_pipeline.tracking.store import first_line, global_address, outages, silence
+from dino_pipeline.tracking.store import global_address, in_short, outages, silence
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -171,9 +171,7 @@ class ModelRun:
                 send(self._client)
             except outages() as error:
                 if not self._has_warned:
-                    logger.warning(
-                        "MLflow does not answer, training goes on without it: %s", first_line(error)
-                    )
+                    logger.warning("MLflow does not answer, training goes on without it: %s", in_short(error))
                 self._has_warned = True
                 return False
         return True

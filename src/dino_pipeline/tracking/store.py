@@ -3,6 +3,7 @@
 import fcntl
 import logging
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -41,6 +42,7 @@ def quieten() -> None:
     }.items():
         os.environ.setdefault(name, value)
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # it tells of each retry
 
 
 def outages() -> tuple[type[Exception], ...]:
@@ -122,6 +124,7 @@ def silence() -> Iterator[None]:
         enable_logging()  # type: ignore[no-untyped-call]
 
 
-def first_line(error: BaseException) -> str:
-    """The error in one line."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def in_short(error: BaseException) -> str:
+    """The error in part of a line, without a password that stands in an address."""
+    line = (str(error).splitlines() or [type(error).__name__])[0]
+    return re.sub(r"//[^/@\s]*@", "//", line)[:160]
