@@ -1,6 +1,9 @@
 """What a person reads when a parameter is wrong."""
 
-from dino_pipeline.session import plain_parameter_errors
+import pytest
+
+from dino_pipeline.dino.training.launch import TrainingFailedError
+from dino_pipeline.session import _is_foreseen, plain_parameter_errors
 
 REPORT = """Parameter validation failed:
 - Parameter 'ingest': Failed to instantiate IngestConfig for parameter 'ingest': 2 errors
@@ -25,3 +28,17 @@ def test_each_wrong_parameter_is_one_line_with_its_whole_name() -> None:
 
 def test_a_report_of_another_form_is_left_as_it_is() -> None:
     assert plain_parameter_errors("No such thing") == "No such thing"
+
+
+@pytest.mark.parametrize(
+    ("error", "is_foreseen"),
+    [
+        (ValueError("no such folder"), True),
+        (FileNotFoundError("x"), True),
+        (TrainingFailedError("rank 1: out of memory"), True),
+        (RuntimeError("shapes do not match"), False),
+        (KeyError("x"), False),
+    ],
+)
+def test_defects_keep_their_traceback(error: Exception, is_foreseen: bool) -> None:
+    assert _is_foreseen(error) is is_foreseen

@@ -29,10 +29,18 @@ class PlainSession(KedroSession):
             raise click.ClickException(plain_parameter_errors(str(error))) from error
         except MissingConfigException as error:
             raise click.ClickException(str(error)) from error
-        except _FORESEEN as error:
-            if os.environ.get(_ASK_FOR_TRACEBACK):
+        except (*_FORESEEN, RuntimeError) as error:
+            if os.environ.get(_ASK_FOR_TRACEBACK) or not _is_foreseen(error):
                 raise
             raise click.ClickException(f"{error}\n({_ASK_FOR_TRACEBACK}=1 shows where.)") from error
+
+
+def _is_foreseen(error: Exception) -> bool:
+    if isinstance(error, _FORESEEN):
+        return True
+    from dino_pipeline.dino.training.launch import TrainingFailedError  # imports torch
+
+    return isinstance(error, TrainingFailedError)
 
 
 def plain_parameter_errors(text: str) -> str:
