@@ -50,8 +50,6 @@ class _DINOLoss(torch.autograd.Function):
         return loss / num_terms
 
     @staticmethod
-    def backward(
-        ctx: torch.autograd.function.FunctionCtx, grad_loss: Tensor
-    ) -> tuple[Tensor, None, None]:
+    def backward(ctx: torch.autograd.function.FunctionCtx, grad_loss: Tensor) -> tuple[Tensor, None, None]:
         (grad,) = ctx.saved_tensors  # type: ignore[attr-defined]
         return grad * grad_loss, None, None
