@@ -58,6 +58,15 @@ def any_process(flag: bool, device: torch.device) -> bool:
     return bool(flags.item())
 
 
+def largest(value: float, device: torch.device) -> float:
+    """The largest of the processes' values, the same on every process."""
+    if not in_group():
+        return value
+    values = torch.tensor([value], dtype=torch.float64, device=device)
+    dist.all_reduce(values, op=dist.ReduceOp.MAX)
+    return values.item()
+
+
 def gather(x: Tensor) -> Tensor:
     """The tensors of all processes, of one shape, stacked: [processes, *shape]."""
     if not in_group():

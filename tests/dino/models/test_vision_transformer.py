@@ -9,6 +9,7 @@ from numpy.lib.npyio import NpzFile
 
 from dino_pipeline.dino.models.backbone import build_backbone
 from dino_pipeline.dino.models.backbone_config import BackboneConfig
+from dino_pipeline.dino.models.drop_path import address_drop_paths
 from dino_pipeline.dino.models.position_embedding import interpolate_position_embedding
 from dino_pipeline.dino.models.vision_transformer import ViTBackbone
 
@@ -94,3 +95,43 @@ def test_a_convnet_gives_its_pooled_feature_and_its_last_map() -> None:
         pooled, maps = backbone(images), backbone.patch_tokens(images)
     assert maps.shape == (2, 2, 3, 512)
     torch.testing.assert_close(maps.mean(dim=(1, 2)), pooled)
+
+
+@pytest.mark.parametrize("no_embed_class", [True, False])
+def test_registers_are_tokens_that_no_feature_shows(no_embed_class: bool) -> None:
+    options = {"img_size": 16, "patch_size": 8, "embed_dim": 24, "depth": 2, "num_heads": 3, "reg_tokens": 4}
+    config = BackboneConfig(
+        name="vit_tiny_patch16_224", options=options | {"no_embed_class": no_embed_class}, drop_path_rate=0.0
+    )
+    backbone = build_backbone(config).eval()
+    images = torch.randn(2, 3, 16, 16)
+    with torch.inference_mode():
+        # At the native size timm's own forward is the independent answer.
+        torch.testing.assert_close(backbone(images), backbone.model(images))
+        assert backbone.attention(images).shape == (2, 3, 9, 9)  # [CLS], four registers, four patches
+        assert backbone.patch_tokens(torch.randn(2, 3, 24, 32)).shape == (2, 3, 4, 24)
+
+
+def test_checkpointing_and_stochastic_depth_give_the_same_gradients() -> None:
+    options = {"img_size": 16, "patch_size": 8, "embed_dim": 24, "depth": 3, "num_heads": 3}
+    backbone = build_backbone(
+        BackboneConfig(name="vit_tiny_patch16_224", options=options, drop_path_rate=0.5)
+    ).double()
+    drop_paths = address_drop_paths(backbone)
+    images = [torch.randn(size, 3, 16, 16, dtype=torch.float64) for size in (6, 4)]
+
+    def gradients() -> list[torch.Tensor]:
+        backbone.zero_grad()
+        total = torch.zeros((), dtype=torch.float64)
+        for number, batch in enumerate(images):  # other samples are dropped in the second pass
+            generator = torch.Generator().manual_seed(number)
+            for drop_path in drop_paths:
+                drop_path.keep(torch.rand(len(batch), generator=generator) > 0.5, torch.device("cpu"))
+            total = total + backbone(batch).square().sum()
+        total.backward()
+        return [p.grad.clone() for p in backbone.parameters() if p.grad is not None]
+
+    plain = gradients()
+    backbone.use_checkpointing()
+    for a, b in zip(gradients(), plain, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-12, rtol=0)

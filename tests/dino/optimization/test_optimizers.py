@@ -34,3 +34,31 @@ def test_a_parameter_without_gradient_is_not_even_decayed() -> None:
     layer.bias.grad = torch.ones(3)
     optimizer.step()
     assert torch.equal(layer.weight, before)
+
+
+def test_lars_scales_each_decayed_tensor_by_its_trust_ratio_and_leaves_biases_to_sgd() -> None:
+    torch.manual_seed(0)
+    layer = nn.Linear(3, 2).double()
+    config = OptimizerConfig(
+        name="lars", betas=(0.9, 0.999), momentum=0.9, clip_gradient_norm=0.0, freeze_last_layer_fraction=0.0
+    )
+    optimizer = build_optimizer(config, layer)
+    set_scheduled(optimizer, learning_rate=0.3, weight_decay=1e-2)
+    expected = {name: p.detach().clone() for name, p in layer.named_parameters()}
+    buffers = {name: torch.zeros_like(p) for name, p in expected.items()}
+    for seed in range(3):
+        torch.manual_seed(seed)
+        gradients = {name: torch.randn_like(p) for name, p in expected.items()}
+        for name, p in layer.named_parameters():
+            p.grad = gradients[name].clone()
+        optimizer.step()
+        # arXiv:1708.03888, equation 6, with eta 0.001, for weights only
+        for name, p in expected.items():
+            update = gradients[name]
+            if name == "weight":
+                trust_ratio = 0.001 * p.norm() / (update.norm() + 1e-2 * p.norm())
+                update = trust_ratio * (update + 1e-2 * p)
+            buffers[name] = 0.9 * buffers[name] + update
+            expected[name] = p - 0.3 * buffers[name]
+    for name, p in layer.named_parameters():
+        torch.testing.assert_close(p.detach(), expected[name], rtol=1e-6, atol=0)

@@ -34,7 +34,9 @@ def constant(value: float) -> dict[str, float]:
 PRETRAIN = {
     "seed": 3,
     "epochs": 2,
+    "max_hours": None,
     "batch_size": 8,
+    "accumulation_steps": 1,
     "precision": "fp64",
     "mean": [0.5, 0.5, 0.5],
     "std": [0.25, 0.25, 0.25],
@@ -91,6 +93,8 @@ LAUNCH = {
     "cpu_processes": 2,
     "threads_per_process": 1,
     "loader_workers": 0,
+    "gradient_checkpointing": False,
+    "compile": False,
     "grace_seconds": 20.0,
     "adopt_progress": None,
 }

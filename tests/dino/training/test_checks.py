@@ -15,6 +15,7 @@ from .conftest import PRETRAIN, MakeSpec
     [
         ({"batch_size": 64}, 1, r"pretrain\.batch_size is 64.*only 44 training images: set it to 44 or less"),
         ({"batch_size": 9}, 2, r"pretrain\.batch_size is 9.*multiple of 2"),
+        ({"accumulation_steps": 3}, 2, r"accumulation_steps is 3.*process's 4 images.*divisor of 4"),
         ({"batch_size": 1}, 1, r"projection_head\.batch_norm needs a pretrain\.batch_size of 2"),
         (
             {"multi_crop": PRETRAIN["multi_crop"] | {"local_crop_size": 13}},
@@ -31,11 +32,21 @@ from .conftest import PRETRAIN, MakeSpec
 def test_each_names_parameter_value_and_remedy(
     make_spec: MakeSpec, tiny_manifest: Path, tmp_path: Path, changes: dict, num_processes: int, message: str
 ) -> None:
-    config = make_spec(tmp_path, pretrain=changes).pretrain
+    spec = make_spec(tmp_path, pretrain=changes)
     manifest = read_manifest(tiny_manifest, tiny_manifest.parent)
     with pytest.raises(ValueError, match=message):
-        check(config, manifest, num_processes=num_processes)
+        check(spec.pretrain, spec.launch, manifest, num_processes=num_processes)
+
+
+def test_checkpointing_that_would_change_the_drop_paths_is_refused(
+    make_spec: MakeSpec, tiny_manifest: Path, tmp_path: Path
+) -> None:
+    backbone = {"name": "resnet10t", "options": {}, "drop_path_rate": 0.1}
+    spec = make_spec(tmp_path, pretrain={"backbone": backbone}, launch={"gradient_checkpointing": True})
+    with pytest.raises(ValueError, match=r"gradient_checkpointing.*drop_path_rate to 0"):
+        check(spec.pretrain, spec.launch, read_manifest(tiny_manifest, tiny_manifest.parent), num_processes=1)
 
 
 def test_a_training_that_can_run_passes(make_spec: MakeSpec, tiny_manifest: Path, tmp_path: Path) -> None:
-    check(make_spec(tmp_path).pretrain, read_manifest(tiny_manifest, tiny_manifest.parent), num_processes=2)
+    spec = make_spec(tmp_path)
+    check(spec.pretrain, spec.launch, read_manifest(tiny_manifest, tiny_manifest.parent), num_processes=2)

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -108,12 +109,88 @@ def test_loader_workers_change_nothing(make_spec: MakeSpec, tmp_path: Path) -> N
         assert contents[0] == contents[1], name
 
 
+@pytest.fixture(scope="module")
+def without_batch_norm(
+    make_spec: MakeSpec, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, object], Path]:
+    """Parameters without batch norm, and the progress folder of a training with them."""
+    folder = tmp_path_factory.mktemp("without_batch_norm")
+    head = to_dict(make_spec(folder).pretrain.projection_head) | {"batch_norm": False}
+    changes = {"epochs": 1, "projection_head": head}
+    assert train(make_spec(folder, pretrain=changes))
+    return changes, folder
+
+
+def test_two_parts_accumulated_are_one_batch(
+    without_batch_norm: tuple[dict[str, object], Path], make_spec: MakeSpec, tmp_path: Path
+) -> None:
+    changes, whole = without_batch_norm
+    assert train(make_spec(tmp_path, pretrain=changes | {"accumulation_steps": 2}))
+    one, two = checkpoint(whole), checkpoint(tmp_path)
+    for name, value in one.items():
+        torch.testing.assert_close(
+            two[name], value, atol=1e-8, rtol=0, msg=lambda text, n=name: f"{n}: {text}"
+        )
+
+
+def test_accumulation_over_two_processes_is_one_batch(
+    without_batch_norm: tuple[dict[str, object], Path], make_spec: MakeSpec, tmp_path: Path
+) -> None:
+    changes, whole = without_batch_norm
+    train_with_processes(make_spec(tmp_path, pretrain=changes | {"accumulation_steps": 2}), 2)
+    one, two = checkpoint(whole), checkpoint(tmp_path)
+    for name, value in one.items():
+        torch.testing.assert_close(
+            two[name], value, atol=1e-8, rtol=0, msg=lambda text, n=name: f"{n}: {text}"
+        )
+
+
+def test_checkpointed_activations_change_nothing(
+    without_batch_norm: tuple[dict[str, object], Path], make_spec: MakeSpec, tmp_path: Path
+) -> None:
+    changes, whole = without_batch_norm
+    assert train(make_spec(tmp_path, pretrain=changes, launch={"gradient_checkpointing": True}))
+    one, two = checkpoint(whole), checkpoint(tmp_path)
+    assert all(torch.equal(two[name], value) for name, value in one.items())
+
+
+@pytest.mark.full
+def test_a_compiled_training_goes_on_from_a_plain_ones_checkpoint_over_two_processes(
+    without_batch_norm: tuple[dict[str, object], Path], make_spec: MakeSpec, tmp_path: Path
+) -> None:
+    changes, whole = without_batch_norm
+    assert not train(make_spec(tmp_path, pretrain=changes), stop_after=2)
+    train_with_processes(make_spec(tmp_path, pretrain=changes, launch={"compile": True}), 2)
+    one, two = checkpoint(whole), checkpoint(tmp_path)
+    assert set(one) == set(two)
+    for name, value in one.items():
+        torch.testing.assert_close(
+            two[name], value, atol=1e-6, rtol=0, msg=lambda text, n=name: f"{n}: {text}"
+        )
+
+
 def test_trial_steps_leave_no_trace(make_spec: MakeSpec, tmp_path: Path) -> None:
     for trials in (0, 3):
         monitoring = {"num_trial_steps": trials}
         assert train(make_spec(tmp_path / str(trials), pretrain={"epochs": 1}, monitoring=monitoring))
     without, with_trials = model(tmp_path / "0", "student"), model(tmp_path / "3", "student")
     assert all(torch.equal(without[name], value) for name, value in with_trials.items())
+
+
+def test_a_budget_fits_steps_and_schedules_and_a_resume_keeps_them(
+    make_spec: MakeSpec, tmp_path: Path
+) -> None:
+    spec = make_spec(tmp_path, pretrain={"epochs": 100_000, "max_hours": 3 / 3600})
+    start = time.monotonic()
+    assert not train(spec, stop_after=2)
+    planned = torch.load(tmp_path / "last.pt", weights_only=True)["num_steps"]
+    assert train(spec)
+    assert time.monotonic() - start < 60  # and not the days that 100,000 epochs would take
+    rows = [numbers(row) for row in read_rows(tmp_path / "history.csv")]
+    assert rows[-1]["step"] == planned > 2
+    # The schedules end with the run: the last step is one step short of their ends.
+    assert rows[-1]["learning_rate"] < 0.1 * max(row["learning_rate"] for row in rows)
+    assert rows[-1]["teacher_momentum"] > 0.999
 
 
 def test_the_history_holds_schedules_and_online_evaluation(alone: Path) -> None:
@@ -135,7 +212,12 @@ def test_a_loss_that_is_not_finite_ends_training_with_the_step(make_spec: MakeSp
 
 @pytest.mark.parametrize(
     ("backbone", "precision", "optimizer"),
-    [("resnet10t", "fp32", "sgd"), ("vit_tiny_patch16_224", "bf16", "adamw")],
+    [
+        ("resnet10t", "fp32", "sgd"),
+        ("resnet10t", "fp32", "lars"),
+        ("vit_tiny_patch16_224", "bf16", "adamw"),
+        ("vit_tiny_patch16_224", "fp16", "adamw"),
+    ],
 )
 def test_convnets_and_vits_train_in_either_precision(
     make_spec: MakeSpec, tmp_path: Path, backbone: str, precision: str, optimizer: str

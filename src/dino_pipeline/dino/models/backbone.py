@@ -3,7 +3,7 @@
 import difflib
 
 import timm
-from timm.models.vision_transformer import VisionTransformer
+from timm.models.vision_transformer import Block, VisionTransformer
 
 from dino_pipeline.dino.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.models.convnet import PooledBackbone
@@ -32,4 +32,5 @@ def build_backbone(config: BackboneConfig) -> Backbone:
         model = timm.create_model(config.name, pretrained=False, num_classes=0, **options)
     except TypeError as error:
         raise ValueError(f"backbone.options do not fit {config.name}: {error}") from error
-    return ViTBackbone(model) if type(model) is VisionTransformer else PooledBackbone(model)
+    is_plain_vit = type(model) is VisionTransformer and all(type(block) is Block for block in model.blocks)
+    return ViTBackbone(model) if is_plain_vit else PooledBackbone(model)

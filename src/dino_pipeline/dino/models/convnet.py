@@ -34,6 +34,10 @@ class PooledBackbone(nn.Module):
         features: Tensor = self(images)
         return features
 
+    def use_checkpointing(self) -> None:
+        """Keep fewer activations for the backward pass, as timm does it for this network."""
+        self.model.set_grad_checkpointing(True)
+
     def patch_tokens(self, images: Tensor) -> Tensor:
         """The last feature map, [N, rows, columns, dim]."""
         maps: Tensor = self.model.forward_features(images)

@@ -11,20 +11,22 @@ from torch import Tensor
 _ROUNDING_OFFSET = 0.1
 
 
-def interpolate_position_embedding(position_embedding: Tensor, height: int, width: int) -> Tensor:
+def interpolate_position_embedding(
+    position_embedding: Tensor, height: int, width: int, *, num_prefix: int = 1
+) -> Tensor:
     """Resample to a grid of `height` x `width` patches: bicubic, without antialiasing.
 
     Args:
-        position_embedding: [1, 1 + native patches, dim]; the first row belongs to [CLS] and is kept as it is.
+        position_embedding: [1, prefix + native patches, dim]; the prefix rows ([CLS], registers) stay as they are.
 
     Returns:
-        [1, 1 + height * width, dim]; the input itself at the native size.
+        [1, prefix + height * width, dim]; the input itself at the native size.
     """
-    native = math.isqrt(position_embedding.shape[1] - 1)
+    native = math.isqrt(position_embedding.shape[1] - num_prefix)
     if (height, width) == (native, native):
         return position_embedding
-    cls, patches = position_embedding[:, :1], position_embedding[:, 1:]
+    prefix, patches = position_embedding[:, :num_prefix], position_embedding[:, num_prefix:]
     grid = patches.unflatten(1, (native, native)).permute(0, 3, 1, 2)  # [1, dim, native, native]
     scale = ((height + _ROUNDING_OFFSET) / native, (width + _ROUNDING_OFFSET) / native)
     resampled = F.interpolate(grid, scale_factor=scale, mode="bicubic")
-    return torch.cat([cls, resampled.permute(0, 2, 3, 1).flatten(1, 2)], dim=1)
+    return torch.cat([prefix, resampled.permute(0, 2, 3, 1).flatten(1, 2)], dim=1)

@@ -25,7 +25,7 @@ class MultiCropNetwork(nn.Module):
 
         Args:
             crops: one tensor [crops, batch, 3, H, W] a size
-            keep: stochastic-depth masks [drop paths, all crops, batch]; None where there is no stochastic depth
+            keep: stochastic-depth masks [drop paths, all crops, batch] bool; None where there is no stochastic depth
 
         Returns:
             [all crops, batch, prototypes], in the order given.
@@ -37,7 +37,7 @@ class MultiCropNetwork(nn.Module):
             last = first + len(same_size)
             if keep is not None:
                 for drop_path, mask in zip(self.drop_paths, keep[:, first:last].flatten(1), strict=True):
-                    drop_path.keep = mask
+                    drop_path.keep(mask, same_size.device)
             features.append(self.backbone(same_size.flatten(0, 1)))
             first = last
         scores: Tensor = self.head(torch.cat(features))

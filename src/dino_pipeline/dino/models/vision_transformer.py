@@ -1,25 +1,29 @@
 """timm's VisionTransformer run as DINO runs it: [CLS] is the feature, position embeddings fit any image size."""
 
 import torch
-from timm.models.vision_transformer import VisionTransformer
+from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
+from dino_pipeline.dino.models.drop_path import AddressedDropPath, Kept, add_residual
 from dino_pipeline.dino.models.position_embedding import interpolate_position_embedding
 
 
 class ViTBackbone(nn.Module):
-    """A ViT with a [CLS] token that takes images of any size divisible by its patch."""
+    """A ViT with a [CLS] token, and registers or not, that takes images of any size divisible by its patch."""
 
     is_vit = True
 
     def __init__(self, model: VisionTransformer) -> None:
         super().__init__()
-        if model.cls_token is None or model.num_reg_tokens or model.no_embed_class:
+        if model.cls_token is None:
             raise ValueError(
-                "this ViT has no plain [CLS] token (or has registers); DINO's feature is that token"
+                "this ViT has no [CLS] token, which is DINO's feature: choose another backbone.name"
             )
         self.model = model
         self.num_features: int = model.num_features
+        self.num_prefix: int = model.num_prefix_tokens  # [CLS], then registers (arXiv:2309.16588)
+        self.checkpointing = False
 
     def forward(self, images: Tensor) -> Tensor:
         """[N, 3, H, W] -> the normed [CLS] token [N, dim]."""
@@ -36,13 +40,15 @@ class ViTBackbone(nn.Module):
         outputs = self._blocks(images, num_last=num_blocks)
         features = [tokens[:, 0] for tokens in outputs]
         if average_patches:
-            features.append(outputs[-1][:, 1:].mean(dim=1))
+            features.append(outputs[-1][:, self.num_prefix :].mean(dim=1))
         return torch.cat(features, dim=-1)
 
     def patch_tokens(self, images: Tensor) -> Tensor:
         """Normed patch tokens of the last block, [N, rows, columns, dim]."""
         rows, columns = self._grid(images)
-        patches: Tensor = self._blocks(images, num_last=1)[-1][:, 1:].unflatten(1, (rows, columns))
+        patches: Tensor = self._blocks(images, num_last=1)[-1][:, self.num_prefix :].unflatten(
+            1, (rows, columns)
+        )
         return patches
 
     def attention(self, images: Tensor) -> Tensor:
@@ -62,16 +68,28 @@ class ViTBackbone(nn.Module):
         for block in self.model.blocks:
             block.attn.fused_attn = False
 
+    def use_checkpointing(self) -> None:
+        """Keep only each block's input for the backward pass, and compute what is inside again."""
+        self.checkpointing = True
+
     def _grid(self, images: Tensor) -> tuple[int, int]:
         patch_height, patch_width = self.model.patch_embed.patch_size
         return images.shape[-2] // patch_height, images.shape[-1] // patch_width
 
     def _embed(self, images: Tensor) -> Tensor:
+        model = self.model
         rows, columns = self._grid(images)
-        patches = self.model.patch_embed(images).flatten(1, 2)  # timm gives [N, rows, columns, dim]
-        tokens = torch.cat([self.model.cls_token.expand(images.shape[0], -1, -1), patches], dim=1)
-        embedded: Tensor = tokens + interpolate_position_embedding(self.model.pos_embed, rows, columns)
-        normed: Tensor = self.model.norm_pre(embedded)
+        patches = model.patch_embed(images).flatten(1, 2)  # timm gives [N, rows, columns, dim]
+        prefix = [token for token in (model.cls_token, model.reg_token) if token is not None]
+        # The batch size as the tensor has it, not as a Python number: torch.export keeps it variable.
+        expanded = [token.expand(images.shape[0], -1, -1) for token in prefix]
+        num_embedded = 0 if model.no_embed_class else self.num_prefix
+        position = interpolate_position_embedding(model.pos_embed, rows, columns, num_prefix=num_embedded)
+        if model.no_embed_class:
+            tokens = torch.cat([*expanded, patches + position], dim=1)
+        else:
+            tokens = torch.cat([*expanded, patches], dim=1) + position
+        normed: Tensor = model.norm_pre(tokens)
         return normed
 
     def _blocks(self, images: Tensor, *, num_last: int) -> list[Tensor]:
@@ -79,7 +97,22 @@ class ViTBackbone(nn.Module):
         x = self._embed(images)
         outputs = []
         for index, block in enumerate(self.model.blocks):
-            x = block(x)
+            # Read now: when the block is computed again for the backward pass, other samples may be set.
+            kept = _kept(block.drop_path1), _kept(block.drop_path2)
+            if self.checkpointing and torch.is_grad_enabled():
+                x = checkpoint(_block, block, x, *kept, use_reentrant=False)
+            else:
+                x = _block(block, x, *kept)
             if index >= len(self.model.blocks) - num_last:
                 outputs.append(self.model.norm(x))
         return outputs
+
+
+def _block(block: Block, x: Tensor, kept_attention: Kept | None, kept_mlp: Kept | None) -> Tensor:
+    """timm's pre-norm block, its two residual branches computed for the samples that keep them."""
+    x = add_residual(x, lambda y: block.ls1(block.attn(block.norm1(y))), kept_attention)
+    return add_residual(x, lambda y: block.ls2(block.mlp(block.norm2(y))), kept_mlp)
+
+
+def _kept(drop_path: nn.Module) -> Kept | None:
+    return drop_path.kept if isinstance(drop_path, AddressedDropPath) and drop_path.training else None

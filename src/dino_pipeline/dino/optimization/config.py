@@ -9,11 +9,11 @@ from dino_pipeline.dino.config import frozen
 
 @frozen
 class OptimizerConfig:
-    """AdamW for ViTs, SGD for ConvNets (arXiv:2104.14294, section 3.2)."""
+    """AdamW for ViTs, SGD or LARS (large batches, arXiv:1708.03888) for ConvNets (arXiv:2104.14294, section 3.2)."""
 
-    name: Literal["adamw", "sgd"]
+    name: Literal["adamw", "sgd", "lars"]
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]]  # adamw only
-    momentum: Annotated[float, Field(ge=0, lt=1)]  # sgd only
+    momentum: Annotated[float, Field(ge=0, lt=1)]  # sgd and lars
     clip_gradient_norm: Annotated[float, Field(ge=0)]  # of each parameter tensor; 0 leaves gradients alone
     freeze_last_layer_fraction: Annotated[
         float, Field(ge=0, le=1)

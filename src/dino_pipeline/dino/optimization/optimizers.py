@@ -1,5 +1,6 @@
 """Optimizers over two parameter groups: with weight decay and without."""
 
+from timm.optim import Lars
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
@@ -11,6 +12,10 @@ def build_optimizer(config: OptimizerConfig, network: nn.Module) -> Optimizer:
     groups = parameter_groups(network)
     if config.name == "adamw":
         return AdamW(groups, lr=0.0, betas=config.betas, fused=True)
+    if config.name == "lars":
+        # Its trust ratio leaves out the group without weight decay: the reference's LARS skips biases and norms too.
+        lars: Optimizer = Lars(groups, lr=0.0, momentum=config.momentum)
+        return lars
     return SGD(groups, lr=0.0, momentum=config.momentum, foreach=True)
 
 

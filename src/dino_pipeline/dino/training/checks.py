@@ -5,10 +5,10 @@ import torch
 from dino_pipeline.dino.data.manifest import Manifest
 from dino_pipeline.dino.models.backbone import build_backbone
 from dino_pipeline.dino.models.vision_transformer import ViTBackbone
-from dino_pipeline.dino.training.config import PretrainConfig
+from dino_pipeline.dino.training.config import LaunchConfig, PretrainConfig
 
 
-def check(config: PretrainConfig, manifest: Manifest, *, num_processes: int) -> None:
+def check(config: PretrainConfig, launch: LaunchConfig, manifest: Manifest, *, num_processes: int) -> None:
     """Refuse a training that could not run.
 
     Raises:
@@ -25,6 +25,12 @@ def check(config: PretrainConfig, manifest: Manifest, *, num_processes: int) -> 
             f"pretrain.batch_size is {config.batch_size}, which {num_processes} processes cannot share equally: "
             f"set it to a multiple of {num_processes}"
         )
+    own = config.batch_size // num_processes
+    if own % config.accumulation_steps:
+        raise ValueError(
+            f"pretrain.accumulation_steps is {config.accumulation_steps}, into which a process's {own} images "
+            f"cannot be cut equally: set it to a divisor of {own}"
+        )
     if config.projection_head.batch_norm and config.batch_size < 2:
         raise ValueError("pretrain.projection_head.batch_norm needs a pretrain.batch_size of 2 or more")
     with torch.device("meta"):  # shapes without memory
@@ -33,6 +39,15 @@ def check(config: PretrainConfig, manifest: Manifest, *, num_processes: int) -> 
         # Seen with torch 2.15: single weight gradients of 3e20 from bfloat16 convolutions on CPU.
         raise ValueError(
             "pretrain.precision is bf16, in which convolutions on CPU give wrong gradients: use fp32"
+        )
+    if (
+        launch.gradient_checkpointing
+        and config.backbone.drop_path_rate
+        and not isinstance(backbone, ViTBackbone)
+    ):
+        raise ValueError(
+            "launch.gradient_checkpointing would drop other paths when it computes this backbone again: set "
+            "pretrain.backbone.drop_path_rate to 0, or use a ViT"
         )
     if isinstance(backbone, ViTBackbone):
         patch = backbone.model.patch_embed.patch_size[0]

@@ -22,8 +22,12 @@ class PretrainConfig:
 
     seed: Annotated[int, Field(ge=0)]
     epochs: Count
+    max_hours: (
+        Annotated[float, Field(gt=0)] | None
+    )  # fewer steps, schedules and all, where epochs would take longer
     batch_size: Count  # distinct images a step, over all processes
-    precision: Literal["fp64", "fp32", "bf16"]  # fp64 is for proofs
+    accumulation_steps: Count  # parts that a process's batch is cut into where it does not fit at once
+    precision: Literal["fp64", "fp32", "bf16", "fp16"]  # fp64 is for proofs
     mean: Rgb  # per channel, of pixels in [0, 1]
     std: Rgb
     backbone: BackboneConfig
@@ -58,6 +62,10 @@ class LaunchConfig:
     cpu_processes: Count  # where there is no GPU; with GPUs, one process for each visible one
     threads_per_process: Count  # fixed, since sums in another order round differently
     loader_workers: Annotated[int, Field(ge=0)]  # a process
+    gradient_checkpointing: (
+        bool  # compute activations twice and keep a fraction of them: less memory, more time
+    )
+    compile: bool  # torch.compile the backbones: minutes at the start, faster steps on GPUs
     grace_seconds: Annotated[float, Field(gt=0)]  # for saving a checkpoint when asked to stop
     adopt_progress: (
         str | None

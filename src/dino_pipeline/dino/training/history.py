@@ -26,7 +26,7 @@ HISTORY_COLUMNS = [
     "effective_rank_teacher",
     "effective_rank_student",
 ]
-TIMING_COLUMNS = ["step", "seconds", "images_per_second", "data_wait_share", "memory_mb"]
+TIMING_COLUMNS = ["step", "num_steps", "seconds", "images_per_second", "data_wait_share", "memory_mb"]
 
 
 class RowFile:

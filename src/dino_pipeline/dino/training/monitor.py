@@ -43,8 +43,9 @@ class Monitor:
         self.waited = 0.0
         self.row_at = time.perf_counter()
 
-    def start(self, step: int) -> None:
+    def start(self, step: int, num_steps: int) -> None:
         """Begin, or take up, the files of a training that has come this far."""
+        self.num_steps = num_steps
         if rank() == 0:
             self.history.cut_after(step)
             self.timing.cut_after(step)
@@ -112,6 +113,7 @@ class Monitor:
         self.timing.append(
             {
                 "step": step,
+                "num_steps": self.num_steps,
                 "seconds": round(seconds, 3),
                 "images_per_second": round(len(self.window) * self.config.batch_size / seconds, 2),
                 "data_wait_share": round(self.waited / seconds, 4),

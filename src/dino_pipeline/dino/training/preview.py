@@ -1,16 +1,17 @@
-"""A few trial steps before the first: how long the run will take and what memory it needs."""
+"""A few trial steps before the first: how long a step takes, what memory it needs, and whether it fits at all."""
 
 import copy
 import logging
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import islice
+from typing import NamedTuple
 
 import torch
 
 from dino_pipeline.dino.data.multi_crop_dataset import MultiCropBatch
-from dino_pipeline.dino.distributed import rank
+from dino_pipeline.dino.distributed import largest, rank, world_size
 from dino_pipeline.dino.training.batch import to_floats
 from dino_pipeline.dino.training.config import PretrainConfig
 from dino_pipeline.dino.training.monitor import peak_memory_mb
@@ -20,40 +21,105 @@ from dino_pipeline.dino.training.step import scheduled_values, training_step
 logger = logging.getLogger(__name__)
 
 
+class Preview(NamedTuple):
+    """What trial steps showed."""
+
+    seconds_per_step: float
+    memory_mb: float  # the most that a process held
+
+
 def preview(
-    state: TrainingState,
-    config: PretrainConfig,
-    loader: Iterable[MultiCropBatch],
-    device: torch.device,
-    *,
-    num_trial_steps: int,
-    num_steps: int,
-) -> None:
-    """Take real steps on real batches, say what they cost, and put everything back as it was."""
-    num_left = num_steps - state.step
-    if num_trial_steps == 0 or num_left == 0:
-        return
+    state: TrainingState, config: PretrainConfig, batches: Iterable[MultiCropBatch], device: torch.device
+) -> Preview:
+    """Take real steps on real batches, measure them, and put everything back as it was.
+
+    Args:
+        batches: two or more; the first step also starts workers and allocates, and is no measure of the others
+
+    Raises:
+        MemoryError: a batch does not fit; says which part of it does.
+    """
     before = copy.deepcopy(state.state_dict())
-    batches = iter(loader)
     finished_at = []
-    for batch in islice(batches, min(num_trial_steps + 1, num_left)):
-        now = scheduled_values(config, state.step, num_steps)
-        training_step(state, config, *to_floats(batch, config, device), now)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
+    for batch in batches:
+        try:
+            _step(state, config, batch, device)
+        except (torch.OutOfMemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            raise MemoryError(_what_fits(state, config, batch, device)) from error
         finished_at.append(time.perf_counter())
     state.load_state_dict(before)
     state.optimizer.zero_grad()
+    seconds = (finished_at[-1] - finished_at[0]) / (len(finished_at) - 1)
+    # Every process must plan the same run.
+    return Preview(largest(seconds, device), largest(peak_memory_mb(device), device))
+
+
+def announce(shown: Preview, *, num_left: int) -> None:
+    """Say once, before the first step, what is to come."""
     if rank() == 0:
-        # The first step also starts workers and allocates; it is no measure of the others.
-        trials = len(finished_at) - 1
-        seconds = (finished_at[-1] - finished_at[0]) / trials * num_left if trials else 0.0
-        end = datetime.now() + timedelta(seconds=seconds)
+        duration = timedelta(seconds=round(shown.seconds_per_step * num_left))
         logger.info(
             "%d steps to go; training predicted to end about %s (in %s, online evaluation not counted); "
             "peak memory %.0f MB a process",
             num_left,
-            end.strftime("%H:%M on %d %B"),
-            timedelta(seconds=round(seconds)),
-            peak_memory_mb(device),
+            (datetime.now() + duration).strftime("%H:%M on %d %B"),
+            duration,
+            shown.memory_mb,
         )
+
+
+def steps_within(
+    max_hours: float, shown: Preview, *, seconds_per_evaluation: float, steps_between: int
+) -> int:
+    """How many steps fit into a budget, the online evaluations among them counted."""
+    return int(max_hours * 3600 / (shown.seconds_per_step + seconds_per_evaluation / steps_between))
+
+
+def _step(state: TrainingState, config: PretrainConfig, batch: MultiCropBatch, device: torch.device) -> None:
+    now = scheduled_values(config, 0, 1)
+    training_step(state, config, *to_floats(batch, config, device), now)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    # The CPU allocator raises a plain RuntimeError.
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def _what_fits(
+    state: TrainingState, config: PretrainConfig, batch: MultiCropBatch, device: torch.device
+) -> str:
+    own = config.batch_size // world_size()
+    parts = [a for a in range(config.accumulation_steps + 1, own + 1) if own % a == 0]
+    # Alone, try; in a group the others wait in a reduction that this process left.
+    fitting = next((a for a in parts if world_size() > 1 or _fits(state, config, batch, device, a)), None)
+    if fitting is None:
+        return "not even one image at a time fits in memory: choose a smaller backbone, or smaller crops"
+    certainty = "try" if world_size() > 1 else "set"
+    return (
+        f"{own // config.accumulation_steps} images at once do not fit in memory; {certainty} "
+        f"pretrain.accumulation_steps to {fitting}, which takes {own // fitting} at once and keeps the total of "
+        f"{config.batch_size}; launch.gradient_checkpointing saves more"
+    )
+
+
+def _fits(
+    state: TrainingState,
+    config: PretrainConfig,
+    batch: MultiCropBatch,
+    device: torch.device,
+    accumulation_steps: int,
+) -> bool:
+    state.optimizer.zero_grad()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    try:
+        _step(state, replace(config, accumulation_steps=accumulation_steps), batch, device)
+    except (torch.OutOfMemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        return False
+    return True

@@ -16,7 +16,7 @@ from dino_pipeline.dino.training.config import PretrainConfig
 
 
 class TrainingState:
-    """Student, teacher, center, optimizer and the number of finished steps."""
+    """Student, teacher, center, optimizer, float16's gradient scaler and the number of finished steps."""
 
     def __init__(self, config: PretrainConfig, device: torch.device) -> None:
         torch.manual_seed(config.seed)  # every process builds the same student
@@ -24,15 +24,14 @@ class TrainingState:
         self.center = Center(config.projection_head.num_prototypes, config.loss.center_momentum)
         for part in (self.student, self.teacher, self.center):
             part.to(device, torch.float64 if config.precision == "fp64" else torch.float32)
+        self.half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(config.precision)
         for network in (self.student, self.teacher):
             globalize_batch_norm(network)
-            if (
-                device.type == "cpu"
-                and config.precision == "bf16"
-                and isinstance(network.backbone, ViTBackbone)
-            ):
+            if device.type == "cpu" and self.half and isinstance(network.backbone, ViTBackbone):
                 network.backbone.use_matmul_attention()
         self.optimizer = build_optimizer(config.optimizer, self.student)
+        # float16 gradients underflow without a scale; everywhere else this does nothing
+        self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
         self.step = 0
         # Gradients are averaged over processes; statistics of batch norm are global already.
         self.parallel_student: nn.Module = self.student
@@ -45,6 +44,7 @@ class TrainingState:
             "teacher": self.teacher.state_dict(),
             "center": self.center.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
             "step": self.step,
         }
 
@@ -53,4 +53,5 @@ class TrainingState:
         self.teacher.load_state_dict(state["teacher"])
         self.center.load_state_dict(state["center"])
         self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
         self.step = state["step"]

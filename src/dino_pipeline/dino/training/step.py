@@ -1,9 +1,12 @@
 """One step of DINO: Algorithm 1 of arXiv:2104.14294."""
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 
 from dino_pipeline.dino.distributed import rank, world_size
 from dino_pipeline.dino.losses.dino_loss import dino_loss
@@ -35,6 +38,15 @@ class StepMetrics(NamedTuple):
     gradient_norm: Tensor
 
 
+class Part(NamedTuple):
+    """Crops that go through the networks at once: all of a process's, or one of several accumulated parts."""
+
+    global_crops: Tensor  # [2, images, 3, G, G], normalised
+    local_crops: Tensor  # [L, images, 3, l, l]
+    positions: range  # of the images in the whole batch
+    is_last: bool
+
+
 def scheduled_values(config: PretrainConfig, step: int, num_steps: int) -> Scheduled:
     """All schedules at a step of a run of `num_steps`."""
     schedules = config.schedules
@@ -50,39 +62,43 @@ def scheduled_values(config: PretrainConfig, step: int, num_steps: int) -> Sched
 def training_step(
     state: TrainingState, config: PretrainConfig, global_crops: Tensor, local_crops: Tensor, now: Scheduled
 ) -> StepMetrics:
-    """Move student, teacher and center by one step.
+    """Move student, teacher and center by one step, in `accumulation_steps` parts if the batch is too large at once.
 
     Args:
         global_crops: [2, batch, 3, G, G], normalised; `batch` is this process's part
         local_crops: [L, batch, 3, l, l], L may be 0
     """
-    device_type = global_crops.device.type
-    with torch.autocast(device_type, torch.bfloat16, enabled=config.precision == "bf16"):
-        with torch.no_grad():
-            teacher_scores = state.teacher([global_crops])
-        crops = [global_crops, local_crops] if len(local_crops) else [global_crops]
-        student_scores = state.parallel_student(crops, _drop_path_masks(state, config, global_crops))
-
-    targets = state.center.targets(teacher_scores, now.teacher_temperature)
-    loss = dino_loss(student_scores, targets, student_temperature=config.loss.student_temperature)
-    state.center.update(teacher_scores)
-
     set_scheduled(state.optimizer, learning_rate=now.learning_rate, weight_decay=now.weight_decay)
     state.optimizer.zero_grad()
-    loss.backward()
+    losses, entropies, teacher_scores = [], [], []
+    for part in _parts(global_crops, local_crops, config):
+        with _gradients_averaged(state, when=part.is_last):
+            with torch.autocast(global_crops.device.type, state.half, enabled=state.half is not None):
+                with torch.no_grad():
+                    teacher = state.teacher([part.global_crops])
+                student = state.parallel_student(_by_size(part), _drop_path_masks(state, config, part))
+            targets = state.center.targets(teacher, now.teacher_temperature)
+            loss = dino_loss(student, targets, student_temperature=config.loss.student_temperature)
+            state.scaler.scale(loss / config.accumulation_steps).backward()
+        losses.append(loss.detach())
+        entropies.append(torch.special.entr(targets).sum(dim=-1).mean())
+        teacher_scores.append(teacher)
+
+    state.center.update(torch.cat(teacher_scores, dim=1))
+    state.scaler.unscale_(state.optimizer)
     gradients = [p.grad for p in state.student.parameters() if p.grad is not None]
     gradient_norm = clip_each_gradient(gradients, config.optimizer.clip_gradient_norm)
     if now.last_layer_is_frozen:
         for parameter in state.student.head.last_layer.parameters():
             parameter.grad = None  # a zero gradient would still be decayed
-    state.optimizer.step()
-
+    state.scaler.step(state.optimizer)
+    state.scaler.update()
     update_teacher(state.teacher, state.student, now.teacher_momentum)
     state.step += 1
 
-    entropy = torch.special.entr(targets).sum(dim=-1).mean()
+    loss, entropy = torch.stack(losses).mean(), torch.stack(entropies).mean()
     # cross-entropy = H(p_t) + KL(p_t || p_s): KL -> 0 is collapse (section 5.3)
-    return StepMetrics(loss.detach(), entropy, loss.detach() - entropy, gradient_norm)
+    return StepMetrics(loss, entropy, loss - entropy, gradient_norm)
 
 
 def part_of_batch(batch_size: int) -> range:
@@ -91,15 +107,34 @@ def part_of_batch(batch_size: int) -> range:
     return range(rank() * own, (rank() + 1) * own)
 
 
-def _drop_path_masks(state: TrainingState, config: PretrainConfig, crops: Tensor) -> Tensor | None:
+def _parts(global_crops: Tensor, local_crops: Tensor, config: PretrainConfig) -> Iterator[Part]:
+    own = part_of_batch(config.batch_size)
+    size = len(own) // config.accumulation_steps
+    for first in range(0, len(own), size):
+        images = slice(first, first + size)
+        is_last = first + size == len(own)
+        yield Part(global_crops[:, images], local_crops[:, images], own[images], is_last)
+
+
+def _by_size(part: Part) -> list[Tensor]:
+    return [part.global_crops, part.local_crops] if len(part.local_crops) else [part.global_crops]
+
+
+def _gradients_averaged(state: TrainingState, *, when: bool) -> AbstractContextManager[None]:
+    """Gradients of several parts are summed here and averaged over processes once, with the last."""
+    if when or not isinstance(state.parallel_student, DistributedDataParallel):
+        return nullcontext()
+    return state.parallel_student.no_sync()
+
+
+def _drop_path_masks(state: TrainingState, config: PretrainConfig, part: Part) -> Tensor | None:
     if not state.student.drop_paths:
         return None
-    masks = keep_masks(
+    return keep_masks(
         state.student.drop_paths,
         seed=config.seed,
         step=state.step,
         num_crops=config.multi_crop.num_crops,
-        batch=part_of_batch(config.batch_size),
+        batch=part.positions,
         batch_size=config.batch_size,
     )
-    return masks.to(crops.device, non_blocking=True)

@@ -33,7 +33,7 @@ def pretrain(
     from dino_pipeline.pipelines.pretrain.progress_display import ProgressDisplay
 
     images = Manifest.from_pandas(manifest, project_folder)
-    check(pretrain, images, num_processes=launching.num_processes(launch))
+    check(pretrain, launch, images, num_processes=launching.num_processes(launch))
     data_digest = images.digest()
     identity = fingerprint(pretrain, data_digest)
     folder = progress_folder(training_folder, identity)

@@ -51,5 +51,7 @@ class ProgressDisplay:
         for key, form in forms.items():
             if key in row:
                 self._shown[names.get(key, key)] = form.format(row[key])
+        if "num_steps" in row:
+            self._bar.total = int(row["num_steps"])  # a budget may have cut it
         self._bar.set_postfix(self._shown, refresh=False)
         self._bar.update(max(0, int(row["step"]) - self._bar.n))

@@ -1,0 +1,119 @@
+"""A run: what a training consists of, begun anew or taken up from its checkpoint."""
+
+import logging
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+
+from dino_pipeline.dino.config import to_dict
+from dino_pipeline.dino.data.manifest import read_manifest
+from dino_pipeline.dino.data.multi_crop_dataset import (
+    MultiCropBatch,
+    MultiCropDataset,
+    ShuffledBatches,
+    build_loader,
+)
+from dino_pipeline.dino.distributed import barrier, largest, rank
+from dino_pipeline.dino.training.checkpoint import LAST, load_checkpoint, save_checkpoint
+from dino_pipeline.dino.training.config import TrainingSpec
+from dino_pipeline.dino.training.execution import use_options
+from dino_pipeline.dino.training.monitor import Monitor
+from dino_pipeline.dino.training.online_evaluation import OnlineEvaluation
+from dino_pipeline.dino.training.preview import announce, preview, steps_within
+from dino_pipeline.dino.training.state import TrainingState
+from dino_pipeline.dino.training.step import part_of_batch
+
+logger = logging.getLogger(__name__)
+
+
+class Run:
+    """The parts of a training, and how many steps it has."""
+
+    def __init__(self, spec: TrainingSpec, device: torch.device) -> None:
+        config = spec.pretrain
+        self.spec = spec
+        self.device = device
+        self.manifest = read_manifest(Path(spec.manifest), Path(spec.image_root))
+        self.images = self.manifest.split("train")
+        self.steps_per_epoch = len(self.images) // config.batch_size
+        self.num_steps = config.epochs * self.steps_per_epoch
+        self.state = TrainingState(config, device)
+        use_options(self.state, spec.launch)
+        self.monitor = Monitor(Path(spec.folder), config, spec.monitoring, self.steps_per_epoch, device)
+        self.evaluation = OnlineEvaluation(
+            self.manifest, config, spec.monitoring, num_workers=spec.launch.loader_workers
+        )
+        self._checkpoint = Path(spec.folder) / LAST
+
+    def begin(self) -> None:
+        """Take up the last checkpoint or start from nothing; say what is to come."""
+        resumes = self._checkpoint.is_file()
+        if resumes:
+            checkpoint = load_checkpoint(self._checkpoint, self.device)
+            self.state.load_state_dict(checkpoint["state"])
+            self.monitor.restore(checkpoint["unwritten"])
+            self.num_steps = checkpoint["num_steps"]
+            logger.info("resuming after step %d of %d", self.state.step, self.num_steps)
+        max_hours = self.spec.pretrain.max_hours
+        # Two trials at least make a measure; a budget cannot do without.
+        num_trials = max(self.spec.monitoring.num_trial_steps, 2 if max_hours else 0)
+        if num_trials > 1 and self.state.step < self.num_steps:
+            trials = self._loader(self.state.step, self.state.step + num_trials)
+            shown = preview(self.state, self.spec.pretrain, trials, self.device)
+            if max_hours and not resumes:
+                every = self.spec.monitoring.evaluate_every_epochs * self.steps_per_epoch
+                fitting = steps_within(
+                    max_hours,
+                    shown,
+                    seconds_per_evaluation=self._seconds_per_evaluation(),
+                    steps_between=every,
+                )
+                self.num_steps = min(self.num_steps, max(1, fitting))
+            announce(shown, num_left=self.num_steps - self.state.step)
+        self.monitor.start(self.state.step, self.num_steps)
+
+    def batches(self) -> Iterable[MultiCropBatch]:
+        """This process's part of every batch that is left."""
+        return self._loader(self.state.step, self.num_steps)
+
+    def evaluate(self) -> dict[str, float]:
+        """Online evaluation of student and teacher as they are."""
+        return self.evaluation(self.state, self.device)
+
+    def save(self) -> None:
+        """Write the checkpoint that this training can be resumed from."""
+        checkpoint = {
+            "fingerprint": self.spec.fingerprint,
+            "config": to_dict(self.spec.pretrain),
+            "num_steps": self.num_steps,
+            "state": self.state.state_dict(),
+            "unwritten": self.monitor.unwritten(),
+        }
+        if rank() == 0:
+            save_checkpoint(checkpoint, self._checkpoint)
+        barrier()
+
+    def _loader(self, first_step: int, end_step: int) -> Iterable[MultiCropBatch]:
+        config = self.spec.pretrain
+        batches = ShuffledBatches(
+            num_images=len(self.images),
+            batch_size=config.batch_size,
+            part=part_of_batch(config.batch_size),
+            seed=config.seed,
+            first_step=first_step,
+            num_steps=end_step,
+        )
+        dataset = MultiCropDataset(self.images, config.multi_crop, seed=config.seed)
+        return build_loader(
+            dataset,
+            batches,
+            num_workers=self.spec.launch.loader_workers,
+            pin_memory=self.device.type == "cuda",
+        )
+
+    def _seconds_per_evaluation(self) -> float:
+        start = time.perf_counter()
+        self.evaluate()
+        return largest(time.perf_counter() - start, self.device)
