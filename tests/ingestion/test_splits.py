@@ -1,11 +1,24 @@
 """A carved split is seeded, stratified, and decided by content alone."""
 
 from collections import Counter
+from pathlib import Path
+
+import pytest
 
 from dino_pipeline.ingestion.splits import carve
 
+from .conftest import RunIngest, WriteImage
+
 HASHES = [f"image {number}" for number in range(1000)]
 LABELS = ["common" if number % 10 else "rare" for number in range(1000)]
+
+
+@pytest.fixture
+def folder_of_two_classes(tmp_path: Path, write_image: WriteImage) -> Path:
+    for number in range(10):
+        write_image(tmp_path / "photos" / "cat" / f"{number}.jpg")
+        write_image(tmp_path / "photos" / "dog" / f"{number}.jpg")
+    return tmp_path / "photos"
 
 
 def test_each_class_gives_its_share() -> None:
@@ -32,3 +45,15 @@ def test_equal_bytes_stay_together() -> None:
     chosen = carve(twice, [None] * 2000, fraction=0.3, seed=0)
     assert chosen[:1000] == chosen[1000:]
     assert sum(chosen) == 600
+
+
+def test_a_smaller_train_keeps_the_classes_shares_and_every_other_image(
+    folder_of_two_classes: Path, run: RunIngest
+) -> None:
+    whole = run(folder_of_two_classes).manifest
+    small = run(folder_of_two_classes, max_train_images=6).manifest
+    train, held_out = small[small["split"] == "train"], small[small["split"] != "train"]
+    assert train["label"].value_counts().to_dict() == {"cat": 3, "dog": 3}
+    assert set(train["path"]) < set(whole.loc[whole["split"] == "train", "path"])
+    assert list(held_out["path"]) == list(whole.loc[whole["split"] != "train", "path"])
+    assert len(run(folder_of_two_classes, max_train_images=1000).manifest) == len(whole)

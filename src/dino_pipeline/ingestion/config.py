@@ -33,6 +33,7 @@ class IngestConfig:
     max_unpacked_gigabytes: Positive
     validation_fraction: Fraction
     test_fraction: Fraction
+    max_train_images: Positive | None  # distinct ones, each class in proportion; None keeps all
     seed: Annotated[int, Field(ge=0)]
     num_workers: Annotated[int, Field(ge=0)]
     photographs: PhotographsConfig

@@ -13,7 +13,7 @@ from dino_pipeline.ingestion.inspection import Facts, Limits, inspect_all
 from dino_pipeline.ingestion.layout import arrange
 from dino_pipeline.ingestion.listing import SourceFile
 from dino_pipeline.ingestion.source import list_source
-from dino_pipeline.ingestion.splits import fill_splits
+from dino_pipeline.ingestion.splits import fill_splits, limit_train
 from dino_pipeline.ingestion.summary import count_kinds, report, summarise
 from dino_pipeline.ingestion.tables import Row, manifest_table, quarantine_table
 
@@ -61,7 +61,7 @@ def ingest(config: IngestConfig, *, project_folder: Path, raw_folder: Path, cach
             reasons[position] = "outside the split folders: it lies beside them"
         else:
             rows.append(Row(listing.files[position], facts[position], place.split, place.label))
-    manifest = manifest_table(fill_splits(rows, config), project_folder)
+    manifest = manifest_table(limit_train(fill_splits(rows, config), config), project_folder)
     quarantine = quarantine_table(listing.files, reasons, project_folder)
     summary = {"source": config.source} | summarise(manifest, [reason for reason in reasons if reason])
     report(summary)

@@ -1,11 +1,15 @@
-"""Carve missing splits out of train by content: seeded, stratified by class, wherever the files lie."""
+"""Carve missing splits out of train, and a smaller train: by content, seeded, stratified, wherever the files lie."""
 
 import hashlib
+import logging
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 
 from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.ingestion.tables import Row
+
+logger = logging.getLogger(__name__)
 
 
 def fill_splits(rows: Sequence[Row], config: IngestConfig) -> list[Row]:
@@ -36,7 +40,26 @@ def fill_splits(rows: Sequence[Row], config: IngestConfig) -> list[Row]:
     return filled
 
 
-def carve(hashes: Sequence[str], labels: Sequence[str | None], *, fraction: float, seed: int) -> list[bool]:
+def limit_train(rows: Sequence[Row], config: IngestConfig) -> list[Row]:
+    """Keep `max_train_images` distinct images of train, each class in proportion, and all of the other splits."""
+    train = [row for row in rows if row.split == "train"]
+    num_distinct = len({row.facts.sha256 for row in train})
+    if config.max_train_images is None or num_distinct <= config.max_train_images:
+        return list(rows)
+    chosen = carve(
+        [row.facts.sha256 for row in train],
+        [row.label for row in train],
+        fraction=Fraction(config.max_train_images, num_distinct),
+        seed=config.seed,
+    )
+    kept = [row for row, is_chosen in zip(train, chosen, strict=True) if is_chosen]
+    logger.info("ingest.max_train_images keeps %s of %s images of train", f"{len(kept):,}", f"{len(train):,}")
+    return kept + [row for row in rows if row.split != "train"]
+
+
+def carve(
+    hashes: Sequence[str], labels: Sequence[str | None], *, fraction: float | Fraction, seed: int
+) -> list[bool]:
     """Choose `fraction` of the distinct images, each class in proportion (within one image).
 
     Equal bytes go together, so no image stands on both sides.
