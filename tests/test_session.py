@@ -2,7 +2,7 @@
 
 import pytest
 
-from dino_pipeline.dino.training.launch import TrainingFailedError
+from dino_pipeline.dino.launching.torchrun import WorkersFailedError
 from dino_pipeline.session import _is_foreseen, plain_parameter_errors
 
 REPORT = """Parameter validation failed:
@@ -35,7 +35,7 @@ def test_a_report_of_another_form_is_left_as_it_is() -> None:
     [
         (ValueError("no such folder"), True),
         (FileNotFoundError("x"), True),
-        (TrainingFailedError("rank 1: out of memory"), True),
+        (WorkersFailedError("rank 1: out of memory"), True),
         (RuntimeError("shapes do not match"), False),
         (KeyError("x"), False),
     ],

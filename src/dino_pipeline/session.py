@@ -38,9 +38,9 @@ class PlainSession(KedroSession):
 def _is_foreseen(error: Exception) -> bool:
     if isinstance(error, _FORESEEN):
         return True
-    from dino_pipeline.dino.training.launch import TrainingFailedError  # imports torch
+    from dino_pipeline.dino.launching.torchrun import WorkersFailedError  # imports torch
 
-    return isinstance(error, TrainingFailedError)
+    return isinstance(error, WorkersFailedError)
 
 
 def plain_parameter_errors(text: str) -> str:

@@ -40,6 +40,7 @@ EXTRACT = ExtractConfig(
     precision="fp32",
     batch_size=8,
     num_workers=0,
+    cpu_processes=1,
     num_threads=1,
     baselines=BaselinesConfig(random_seed=0, batch_norm_images=8, pixels_size=32, histogram_bins=8),
 )

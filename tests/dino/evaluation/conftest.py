@@ -56,6 +56,7 @@ def extract_config():
         precision="fp32",
         batch_size=8,
         num_workers=0,
+        cpu_processes=1,
         num_threads=1,
         baselines=BaselinesConfig(random_seed=3, batch_norm_images=24, pixels_size=32, histogram_bins=8),
     )

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from dino_pipeline.dino.config import to_dict
+from dino_pipeline.dino.launching.stop import STOPPED
+from dino_pipeline.dino.launching.torchrun import WorkersFailedError
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.history import read_rows
-from dino_pipeline.dino.training.launch import TrainingFailedError, is_finished, launch
-from dino_pipeline.dino.training.stop import STOPPED
+from dino_pipeline.dino.training.launch import is_finished, launch
 
 from .conftest import MakeSpec
 
@@ -74,7 +75,7 @@ def test_a_finished_training_is_not_started_again(make_spec: MakeSpec, tmp_path:
 
 def test_a_failing_worker_is_reported_by_its_own_error(make_spec: MakeSpec, tmp_path: Path) -> None:
     spec = make_spec(tmp_path, pretrain={"std": [1e-320, 1e-320, 1e-320]})
-    with pytest.raises(TrainingFailedError, match=r"FloatingPointError: the loss is nan"):
+    with pytest.raises(WorkersFailedError, match=r"FloatingPointError: the loss is nan"):
         launch(spec, on_progress=lambda: None)
     assert not is_finished(spec)
 

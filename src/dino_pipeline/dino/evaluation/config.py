@@ -32,7 +32,10 @@ class ExtractConfig:
     precision: Literal["fp32", "bf16"]
     batch_size: Count
     num_workers: Annotated[int, Field(ge=0)]
-    num_threads: Count | None  # null: torch's choice; equal bits on two machines need equal numbers
+    cpu_processes: Count  # where there is no GPU; with GPUs, one for each
+    num_threads: (
+        Count | None
+    )  # a process; null: torch's choice; equal bits on two machines need equal numbers
     baselines: BaselinesConfig
 
 

@@ -49,6 +49,19 @@ class Features:
         )
 
 
+def join_features(parts: list[Features]) -> Features:
+    """Features of disjoint images as one, in the order of the manifest's rows."""
+    order = np.argsort(np.concatenate([part.row_ids for part in parts]))
+    linear = [part.linear for part in parts if part.linear is not None]
+    return Features(
+        row_ids=np.concatenate([part.row_ids for part in parts])[order],
+        splits=np.concatenate([part.splits for part in parts])[order],
+        labels=np.concatenate([part.labels for part in parts])[order],
+        embedding=np.concatenate([part.embedding for part in parts])[order],
+        linear=np.concatenate(linear)[order] if linear else None,
+    )
+
+
 def write_features(path: Path, features: Features) -> None:
     """Columns row_id, split, label, embedding and, where it differs, linear. Equal features, equal bytes."""
     columns = {

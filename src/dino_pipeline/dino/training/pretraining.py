@@ -5,12 +5,12 @@ import time
 import torch
 
 from dino_pipeline.dino.distributed import barrier, rank
+from dino_pipeline.dino.launching.stop import StopRequest
 from dino_pipeline.dino.training.batch import to_floats
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.finish import finish
 from dino_pipeline.dino.training.run import Run
 from dino_pipeline.dino.training.step import scheduled_values, training_step
-from dino_pipeline.dino.training.stop import StopRequest
 
 
 def pretrain(spec: TrainingSpec, device: torch.device, stop: StopRequest) -> bool:

@@ -15,9 +15,9 @@ from torch.distributed.elastic.multiprocessing.errors import record
 
 from dino_pipeline.dino.config import from_dict
 from dino_pipeline.dino.distributed import join_group, leave_group, local_rank, rank
+from dino_pipeline.dino.launching.stop import STOPPED, StopRequest
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.pretraining import pretrain
-from dino_pipeline.dino.training.stop import STOPPED, StopRequest
 
 
 @record

@@ -26,6 +26,7 @@ def pretrain(
         The folder of the finished model, which the catalog publishes.
     """
     from dino_pipeline.dino.data.manifest import Manifest, write_manifest
+    from dino_pipeline.dino.launching.torchrun import num_processes
     from dino_pipeline.dino.training import launch as launching
     from dino_pipeline.dino.training.checks import check
     from dino_pipeline.dino.training.fingerprint import fingerprint
@@ -33,7 +34,7 @@ def pretrain(
     from dino_pipeline.pipelines.pretrain.progress_display import ProgressDisplay
 
     images = Manifest.from_pandas(manifest, project_folder)
-    check(pretrain, launch, images, num_processes=launching.num_processes(launch))
+    check(pretrain, launch, images, num_processes=num_processes(launch.cpu_processes))
     data_digest = images.digest()
     identity = fingerprint(pretrain, data_digest)
     folder = progress_folder(training_folder, identity)

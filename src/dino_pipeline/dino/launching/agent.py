@@ -10,7 +10,7 @@ from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import main as torchrun
 
-from dino_pipeline.dino.training.stop import STOPPED
+from dino_pipeline.dino.launching.stop import STOPPED
 
 _POLL_SECONDS = 0.5
 

@@ -1,0 +1,61 @@
+"""Extract features with any number of processes; each takes every n-th image, and the parts are put back in order."""
+
+import json
+import tempfile
+from pathlib import Path
+
+from dino_pipeline.dino.config import frozen, to_dict
+from dino_pipeline.dino.data.manifest import Manifest, write_manifest
+from dino_pipeline.dino.evaluation import compute
+from dino_pipeline.dino.evaluation.config import ExtractConfig
+from dino_pipeline.dino.evaluation.features import Features, join_features, read_features
+from dino_pipeline.dino.evaluation.model_features import NAMES, model_features
+from dino_pipeline.dino.launching import torchrun
+
+_GRACE_SECONDS = 5.0  # nothing is saved on the way
+
+
+@frozen
+class ExtractSpec:
+    """A worker's whole input, as JSON."""
+
+    manifest: str
+    image_root: str
+    model: str
+    folder: str  # gets part-<rank>/<name>.parquet
+    extract: ExtractConfig
+
+
+def extract(manifest: Manifest, model: Path, config: ExtractConfig) -> dict[str, Features]:
+    """Features of every image, by name, the same for any number of processes.
+
+    Raises:
+        WorkersFailedError: with the first failing worker's error.
+    """
+    num_processes = torchrun.num_processes(config.cpu_processes)
+    if num_processes == 1:
+        return model_features(manifest, model, config, device=compute.device())
+    with tempfile.TemporaryDirectory(prefix="extract-") as name:
+        folder = Path(name)
+        write_manifest(manifest, folder / "manifest.parquet")
+        spec = ExtractSpec(
+            manifest=str(folder / "manifest.parquet"),
+            image_root=str(manifest.root),
+            model=str(model),
+            folder=name,
+            extract=config,
+        )
+        (folder / "spec.json").write_text(json.dumps(to_dict(spec)))
+        torchrun.run(
+            "dino_pipeline.dino.evaluation.worker",
+            folder / "spec.json",
+            num_processes=num_processes,
+            threads_per_process=config.num_threads or 1,
+            grace_seconds=_GRACE_SECONDS,
+            log=folder / "extract.log",
+            on_progress=lambda: None,
+        )
+        parts = [folder / f"part-{rank}" for rank in range(num_processes)]
+        return {
+            name: join_features([read_features(part / f"{name}.parquet") for part in parts]) for name in NAMES
+        }

@@ -1,0 +1,160 @@
+"""Run workers under torchrun, follow them, and leave nothing running whatever happens to this process."""
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import torch
+
+from dino_pipeline.dino.launching.stop import STOPPED
+
+logger = logging.getLogger(__name__)
+
+_POLL_SECONDS = 0.5
+_LAST_WORDS = 30  # lines of the log that an error shows
+
+
+class WorkersFailedError(RuntimeError):
+    """torchrun ended with an error; the message carries its cause."""
+
+
+class WorkersStopped(SystemExit):
+    """Stopped on request with progress saved; ends the pipeline without being an error of it."""
+
+
+def num_processes(cpu_processes: int) -> int:
+    """One a visible GPU (CUDA_VISIBLE_DEVICES counts), or as many as asked for on CPU."""
+    return torch.cuda.device_count() or cpu_processes
+
+
+def run(
+    module: str,
+    spec: Path,
+    *,
+    num_processes: int,
+    threads_per_process: int,
+    grace_seconds: float,
+    log: Path,
+    on_progress: Callable[[], None],
+) -> None:
+    """Run `python -m module spec` in every process until all are done.
+
+    Args:
+        log: gets what torchrun and the libraries have to say; error.json beside it, an error's cause
+        on_progress: called twice a second meanwhile
+
+    Raises:
+        WorkersFailedError: with the first failing worker's error.
+        WorkersStopped: a worker was asked to stop from outside; the same command continues.
+    """
+    error_file = log.with_name("error.json")
+    error_file.unlink(missing_ok=True)
+    agent = [sys.executable, "-m", "dino_pipeline.dino.launching.agent", "--standalone"]
+    with _signals_unwind(), log.open("a") as opened:
+        process = subprocess.Popen(
+            [*agent, f"--nproc-per-node={num_processes}", "-m", module, str(spec)],
+            env=_environment(threads_per_process, error_file),
+            stdout=subprocess.PIPE,  # what rank 0 has to say
+            stderr=opened,
+            text=True,
+            start_new_session=True,  # Ctrl-C reaches this process alone, which then stops the others in order
+        )
+        listener = threading.Thread(target=_pass_on, args=(process,), daemon=True)
+        listener.start()
+        try:
+            while process.poll() is None:
+                on_progress()
+                try:
+                    process.wait(_POLL_SECONDS)
+                except subprocess.TimeoutExpired:
+                    continue
+        except BaseException:
+            logger.info("stopping ...")
+            _stop(process, grace_seconds)
+            raise
+        listener.join()
+        on_progress()
+    if process.returncode == STOPPED:
+        logger.info(
+            "the workers were asked to stop and saved their progress; run the same command to continue"
+        )
+        raise WorkersStopped(STOPPED)
+    if process.returncode:
+        raise WorkersFailedError(_cause(error_file, log))
+
+
+def _environment(threads_per_process: int, error_file: Path) -> dict[str, str]:
+    inherited = (
+        "RANK",
+        "LOCAL_RANK",
+        "WORLD_SIZE",
+        "LOCAL_WORLD_SIZE",
+        "MASTER_ADDR",
+        "MASTER_PORT",
+        "GROUP_RANK",
+    )
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in inherited and not name.startswith("TORCHELASTIC_")
+    }
+    return clean | {
+        "OMP_NUM_THREADS": str(threads_per_process),
+        "PYTHONUNBUFFERED": "1",
+        "TORCHELASTIC_ERROR_FILE": str(error_file),
+    }
+
+
+def _pass_on(process: subprocess.Popen[str]) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        logger.info("%s", line.rstrip())
+
+
+def _stop(process: subprocess.Popen[str], grace_seconds: float) -> None:
+    """SIGTERM to the agent, which passes it on; what still runs after the grace period is killed."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+            process.wait(grace_seconds)
+        except subprocess.TimeoutExpired:
+            continue
+        except ProcessLookupError:
+            pass
+        return
+
+
+@contextmanager
+def _signals_unwind() -> Iterator[None]:
+    """While workers run, SIGTERM and SIGUSR1 unwind this process instead of ending it at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # handlers can only be set in the main thread; the agent still watches its parent
+        return
+
+    def unwind(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, unwind) for number in (signal.SIGTERM, signal.SIGUSR1)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _cause(error_file: Path, log: Path) -> str:
+    """The first worker's error in one line, else the log's last words."""
+    if error_file.is_file():
+        message = json.loads(error_file.read_text())["message"]
+        text = message["message"] if isinstance(message, dict) else message
+        return f"{text} (whole log: {log})"
+    words = log.read_text(errors="replace").splitlines()[-_LAST_WORDS:]
+    return "the workers' last words:\n" + "\n".join(words) + f"\n(whole log: {log})"
