@@ -50,11 +50,11 @@ def write_image() -> WriteImage:
 def run(tmp_path: Path, config: IngestConfig) -> RunIngest:
     """Ingest a source into the project folder tmp_path/project, with other values where given."""
 
-    def call(source: Path | str | None, **values: Any) -> Ingested:
+    def call(source: Path | str | tuple[str, ...] | None, **values: Any) -> Ingested:
         project = tmp_path / "project"
         project.mkdir(exist_ok=True)
         return ingest(
-            replace(config, source=None if source is None else str(source), **values),
+            replace(config, source=str(source) if isinstance(source, Path) else source, **values),
             project_folder=project,
             raw_folder=project / "data" / "01_raw",
             cache_folder=project / "data" / "02_intermediate" / "test",

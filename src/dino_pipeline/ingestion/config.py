@@ -1,6 +1,6 @@
 """What ingestion is told: where the images are, what to refuse, how to split."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -22,10 +22,18 @@ class PhotographsConfig:
 
 
 @frozen
+class TorchvisionConfig:
+    """Where the data sets of `torchvision:<name>` lie."""
+
+    root: str  # as torchvision's own `root`; a relative path starts at the project folder
+    download: bool  # fetch what is not there
+
+
+@frozen
 class IngestConfig:
     """The `ingest` parameters."""
 
-    source: str | None
+    source: str | tuple[str, ...] | None
     copy_images: bool
     minimum_size: Positive  # px, shorter side
     max_pixels: Positive
@@ -35,5 +43,12 @@ class IngestConfig:
     test_fraction: Fraction
     max_train_images: Positive | None  # distinct ones, each class in proportion; None keeps all
     seed: Annotated[int, Field(ge=0)]
+    drop_duplicates: Literal["none", "across_splits", "all"]
     num_workers: Annotated[int, Field(ge=0)]
+    torchvision: TorchvisionConfig
     photographs: PhotographsConfig
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """One source or several, as a tuple; empty where none is set."""
+        return (self.source,) if isinstance(self.source, str) else self.source or ()

@@ -1,18 +1,20 @@
-"""From the source to the manifest, the quarantine table and a summary."""
+"""From the sources to the manifest, the tables of what was refused and of what is double, and a summary."""
 
 import logging
 from collections.abc import Sequence
+from itertools import compress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from dino_pipeline.ingestion.config import IngestConfig
+from dino_pipeline.ingestion.duplicates import count_duplicates, drop_duplicates, duplicates_table
 from dino_pipeline.ingestion.index import FileIndex
 from dino_pipeline.ingestion.inspection import Facts, Limits, inspect_all
-from dino_pipeline.ingestion.layout import arrange
-from dino_pipeline.ingestion.listing import SourceFile
-from dino_pipeline.ingestion.source import list_source
+from dino_pipeline.ingestion.layout import Place, arrange
+from dino_pipeline.ingestion.listing import Listing, SourceFile
+from dino_pipeline.ingestion.source import list_sources
 from dino_pipeline.ingestion.splits import fill_splits, limit_train
 from dino_pipeline.ingestion.summary import count_kinds, report, summarise
 from dino_pipeline.ingestion.tables import Row, manifest_table, quarantine_table
@@ -25,11 +27,12 @@ class Ingested(NamedTuple):
 
     manifest: pd.DataFrame
     quarantine: pd.DataFrame
+    duplicates: pd.DataFrame
     summary: dict[str, Any]
 
 
 def ingest(config: IngestConfig, *, project_folder: Path, raw_folder: Path, cache_folder: Path) -> Ingested:
-    """List, inspect, quarantine and split the images of a source.
+    """List, inspect, quarantine and split the images of the sources.
 
     Args:
         config: the `ingest` parameters.
@@ -40,32 +43,69 @@ def ingest(config: IngestConfig, *, project_folder: Path, raw_folder: Path, cach
     Raises:
         ValueError: the source is missing, empty or refused, no image in it is usable, or a split has none.
     """
-    listing = list_source(
+    listings = list_sources(
         config, project_folder=project_folder, raw_folder=raw_folder, cache_folder=cache_folder
     )
-    if not listing.files:
-        raise ValueError(f"ingest.source: {config.source} holds no files. Put images there, or name another.")
-    facts = _gather_facts(config, listing.files, cache_folder)
+    named = " and ".join(config.sources)
+    files = [file for listing in listings for file in listing.files]
+    if not files:
+        raise ValueError(f"ingest.source: {named} holds no files. Put images there, or name another.")
+    facts = _gather_facts(config, files, cache_folder)
     reasons = [_objection(fact, config.minimum_size) for fact in facts]
-    usable = [position for position, reason in enumerate(reasons) if not reason]
-    if not usable:
+    if all(reasons):
         raise ValueError(
-            f"ingest.source: {config.source} holds no usable image: {count_kinds(reasons)}. "
+            f"ingest.source: {named} holds no usable image: {count_kinds(reasons)}. "
             "Is this the right folder, and is ingest.minimum_size right?"
         )
 
-    rows = []
-    places = arrange([listing.files[position].name for position in usable], listing.folders)
-    for position, place in zip(usable, places, strict=True):
-        if place.split is None:
-            reasons[position] = "outside the split folders: it lies beside them"
-        else:
-            rows.append(Row(listing.files[position], facts[position], place.split, place.label))
-    manifest = manifest_table(limit_train(fill_splits(rows, config), config), project_folder)
-    quarantine = quarantine_table(listing.files, reasons, project_folder)
-    summary = {"source": config.source} | summarise(manifest, [reason for reason in reasons if reason])
+    rows, refused = _place(listings, facts, reasons)
+    rows = fill_splits(rows, config)
+    duplicates = duplicates_table(rows, project_folder)
+    counts = count_duplicates(rows)
+    rows, dropped = drop_duplicates(rows, config.drop_duplicates, project_folder)
+    refused += dropped
+    manifest = manifest_table(limit_train(rows, config), project_folder)
+    summary = {
+        "source": config.source,
+        **summarise(manifest, [reason for _, reason in refused]),
+        "duplicates": counts | {"dropped": len(dropped)},
+    }
     report(summary)
-    return Ingested(manifest.to_pandas(types_mapper=pd.ArrowDtype), quarantine, summary)
+    return Ingested(
+        manifest.to_pandas(types_mapper=pd.ArrowDtype),
+        quarantine_table(refused, project_folder),
+        duplicates,
+        summary,
+    )
+
+
+def _place(
+    listings: Sequence[Listing], facts: Sequence[Facts], reasons: Sequence[str]
+) -> tuple[list[Row], list[tuple[SourceFile, str]]]:
+    """Usable images with split and label, and the other files with the reason."""
+    rows: list[Row] = []
+    refused: list[tuple[SourceFile, str]] = []
+    start = 0
+    for listing in listings:
+        part = slice(start, start + len(listing.files))
+        start = part.stop
+        usable = [not reason for reason in reasons[part]]
+        places = iter(_places(listing, list(compress(listing.files, usable))))
+        for file, fact, reason in zip(listing.files, facts[part], reasons[part], strict=True):
+            place = None if reason else next(places)
+            if place is None:
+                refused.append((file, reason))
+            elif place.split is None:
+                refused.append((file, "outside the split folders: it lies beside them"))
+            else:
+                rows.append(Row(file, fact, place.split, place.label))
+    return rows, refused
+
+
+def _places(listing: Listing, files: Sequence[SourceFile]) -> list[Place]:
+    if listing.places is not None:
+        return [listing.places[file.name] for file in files]
+    return arrange([file.name for file in files], listing.folders)
 
 
 def _gather_facts(config: IngestConfig, files: Sequence[SourceFile], cache_folder: Path) -> list[Facts]:

@@ -8,7 +8,7 @@ from dino_pipeline.dino.data.manifest import SPLITS
 
 logger = logging.getLogger(__name__)
 
-_SPLIT_FOLDERS = {
+SPLIT_NAMES = {
     "train": "train",
     "training": "train",
     "val": "val",
@@ -64,13 +64,13 @@ def _class_of(parts: Parts) -> str | None:
 
 
 def _split_of(parts: Parts) -> str | None:
-    return _SPLIT_FOLDERS.get(parts[0].lower()) if len(parts) > 1 else None
+    return SPLIT_NAMES.get(parts[0].lower()) if len(parts) > 1 else None
 
 
 def _inside_shared_folder(images: list[Parts], folders: list[Parts]) -> tuple[list[Parts], list[Parts]]:
     while True:
         tops = {parts[0] for parts in images if len(parts) > 1}
-        if len(tops) != 1 or tops.pop().lower() in _SPLIT_FOLDERS:
+        if len(tops) != 1 or tops.pop().lower() in SPLIT_NAMES:
             return images, folders
         shared = next(parts[0] for parts in images if len(parts) > 1)
         images = [parts[1:] if len(parts) > 1 else parts for parts in images]
@@ -79,9 +79,9 @@ def _inside_shared_folder(images: list[Parts], folders: list[Parts]) -> tuple[li
 
 def _has_split_folders(images: list[Parts], folders: list[Parts]) -> bool:
     tops = {parts[0] for parts in images if len(parts) > 1} | {
-        parts[0] for parts in folders if parts[0].lower() in _SPLIT_FOLDERS
+        parts[0] for parts in folders if parts[0].lower() in SPLIT_NAMES
     }
-    splits = {top for top in tops if top.lower() in _SPLIT_FOLDERS}
+    splits = {top for top in tops if top.lower() in SPLIT_NAMES}
     classes = tops - splits
     if len(splits) == 1 and classes:
         # "train" is also a vehicle: CIFAR-100 and VOC have it as a class
@@ -94,8 +94,8 @@ def _has_split_folders(images: list[Parts], folders: list[Parts]) -> bool:
 
 def _check_splits(images: list[Parts], folders: list[Parts]) -> None:
     filled = {_split_of(parts) for parts in images}
-    for folder in sorted({parts[0] for parts in folders if parts[0].lower() in _SPLIT_FOLDERS}):
-        if _SPLIT_FOLDERS[folder.lower()] not in filled:
+    for folder in sorted({parts[0] for parts in folders if parts[0].lower() in SPLIT_NAMES}):
+        if SPLIT_NAMES[folder.lower()] not in filled:
             raise ValueError(
                 f"the split folder {folder!r} has no usable image: fill it, or remove it and let ingest "
                 "carve one by ingest.validation_fraction and ingest.test_fraction."

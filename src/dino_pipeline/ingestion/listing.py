@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
+from dino_pipeline.ingestion.layout import Place
+
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
@@ -30,10 +32,15 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class Listing:
-    """The files of a source, sorted by name, and its folders, empty ones included."""
+    """The files of a source, sorted by name, and its folders, empty ones included.
+
+    Attributes:
+        places: split and label by name of the file, where the source says them; None: its folders do.
+    """
 
     files: list[SourceFile]
     folders: set[str]
+    places: dict[str, Place] | None = None
 
 
 def make_listing(files: Iterable[SourceFile], folders: Iterable[str]) -> Listing:

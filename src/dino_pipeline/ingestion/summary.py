@@ -51,6 +51,17 @@ def report(summary: dict[str, Any]) -> None:
     if summary["quarantined"]:
         counts = ", ".join(f"{count} {kind}" for kind, count in summary["quarantined"].items())
         logger.warning("Quarantined %s: the quarantine table says why, file by file", counts)
+    duplicates = summary["duplicates"]
+    if duplicates["groups"]:
+        logger.warning(
+            "%d images are equal to another byte for byte (%d sets, %d across splits, %d of several labels); "
+            "%d dropped (ingest.drop_duplicates). The duplicates table names them",
+            duplicates["images"],
+            duplicates["groups"],
+            duplicates["groups_across_splits"],
+            duplicates["groups_of_several_labels"],
+            duplicates["dropped"],
+        )
     for split, count in summary["held_out_images_also_in_train"].items():
         if count:
             logger.warning(

@@ -25,7 +25,7 @@ def manifest_table(rows: Sequence[Row], project_folder: Path) -> pa.Table:
     """Rows in the manifest's order and columns."""
     ordered = sorted(rows, key=lambda row: (SPLITS.index(row.split), row.file.path, row.file.member or ""))
     columns = {
-        "path": [_relative(row.file.path, project_folder) for row in ordered],
+        "path": [relative_path(row.file.path, project_folder) for row in ordered],
         "member": [row.file.member for row in ordered],
         "offset": [row.file.offset for row in ordered],
         "split": [row.split for row in ordered],
@@ -38,16 +38,14 @@ def manifest_table(rows: Sequence[Row], project_folder: Path) -> pa.Table:
     return pa.table(columns, schema=SCHEMA)
 
 
-def quarantine_table(
-    files: Sequence[SourceFile], reasons: Sequence[str], project_folder: Path
-) -> pd.DataFrame:
-    """Path, member and reason of each file that has one."""
-    refused = [(file, reason) for file, reason in zip(files, reasons, strict=True) if reason]
+def quarantine_table(refused: Sequence[tuple[SourceFile, str]], project_folder: Path) -> pd.DataFrame:
+    """Path, member and reason of each refused file."""
     return pd.DataFrame(
-        [(_relative(file.path, project_folder), file.member or "", reason) for file, reason in refused],
+        [(relative_path(file.path, project_folder), file.member or "", reason) for file, reason in refused],
         columns=["path", "member", "reason"],
     )
 
 
-def _relative(path: str, project_folder: Path) -> str:
+def relative_path(path: str, project_folder: Path) -> str:
+    """As the manifest spells it: relative to the project folder when inside it, else as it is."""
     return path.removeprefix(f"{project_folder}/")

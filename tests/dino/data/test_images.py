@@ -172,3 +172,36 @@ def test_random_damage_yields_pixels_or_a_reason_and_no_warning() -> None:
                     damaged[position] = RNG.integers(0, 256)
                 with contextlib.suppress(UnreadableImageError):
                     assert decode_rgb(bytes(damaged), max_pixels=10**6).dtype == np.uint8
+
+
+def test_sixteen_bit_colour_png_keeps_its_high_bytes() -> None:
+    pixels = np.array([[[0, 32768, 65535], [257, 512, 40000]]], dtype=">u2")
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
+    data = b"\x89PNG\r\n\x1a\n"
+    header = struct.pack(">IIBBBBB", 2, 1, 16, 2, 0, 0, 0)
+    for kind, body in ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")):
+        data += struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    assert decode_rgb(data).tolist() == [[[0, 128, 255], [1, 2, 156]]]
+
+
+def test_cmyk_tiff_is_its_subtractive_colour() -> None:
+    ink = np.array([[[0, 0, 0, 0], [255, 0, 0, 0], [0, 0, 0, 255]]], dtype=np.uint8)
+    data = encode(Image.fromarray(ink, mode="CMYK"), "TIFF")
+    assert decode_rgb(data).tolist() == [[[255, 255, 255], [0, 255, 255], [0, 0, 0]]]
+
+
+@pytest.mark.parametrize("format", ["PNG", "WEBP", "TIFF"])
+def test_first_frame_of_an_animation_or_page_of_a_document(format: str) -> None:
+    first, second = (Image.new("RGB", (9, 9), colour) for colour in ("red", "blue"))
+    options = {"lossless": True} if format == "WEBP" else {}
+    data = encode(first, format, save_all=True, append_images=[second], **options)
+    assert Image.open(io.BytesIO(data)).n_frames == 2
+    assert decode_rgb(data)[4, 4].tolist() == [255, 0, 0]
+
+
+def test_an_image_of_a_hundred_million_pixels_is_read_within_the_limit() -> None:
+    data = encode(Image.new("L", (12_000, 9_000), 77), "JPEG", quality=30)
+    pixels = decode_rgb(data, max_pixels=120_000_000)
+    assert pixels.shape == (9_000, 12_000, 3)
+    with pytest.raises(UnreadableImageError, match="too many pixels"):
+        decode_rgb(data, max_pixels=100_000_000)

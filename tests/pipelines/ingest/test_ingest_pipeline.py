@@ -31,7 +31,7 @@ def test_one_run_yields_manifest_quarantine_and_summary(tmp_path: Path) -> None:
         }
     )
     outputs = SequentialRunner().run(create_pipeline(), catalog)
-    assert set(outputs) == {"manifest", "quarantine", "ingest_summary"}
+    assert set(outputs) == {"manifest", "quarantine", "duplicates", "ingest_summary"}
     summary = outputs["ingest_summary"].load()
     assert summary["num_images"] == len(outputs["manifest"].load()) == 1797
     assert summary["num_classes"] == 10

@@ -6,13 +6,13 @@ from dino_pipeline.pipelines.ingest.nodes import ingest_images
 
 
 def create_pipeline() -> Pipeline:
-    """Source to manifest, quarantine table and summary."""
+    """Sources to manifest, tables of quarantined files and of duplicates, and summary."""
     return Pipeline(
         [
             Node(
                 ingest_images,
                 inputs=["params:ingest", "project_folder", "raw_folder", "ingest_cache"],
-                outputs=["manifest", "quarantine", "ingest_summary"],
+                outputs=["manifest", "quarantine", "duplicates", "ingest_summary"],
                 name="ingest",
             )
         ]

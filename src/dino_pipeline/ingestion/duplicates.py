@@ -1,0 +1,81 @@
+"""Images that are equal byte for byte: told of, and dropped where asked, so that no score rests on a copy."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import pandas as pd
+
+from dino_pipeline.ingestion.listing import SourceFile
+from dino_pipeline.ingestion.tables import Row, relative_path
+
+# Held-out copies stay and those trained on go, so that what is measured remains the same data set.
+_PRECEDENCE = ("test", "val", "train")
+
+COLUMNS = ["sha256", "split", "label", "path", "member"]
+
+
+class Deduplicated(NamedTuple):
+    """Rows that stay, and files that go, with the reason."""
+
+    rows: list[Row]
+    dropped: list[tuple[SourceFile, str]]
+
+
+def drop_duplicates(
+    rows: Sequence[Row], which: Literal["none", "across_splits", "all"], project_folder: Path
+) -> Deduplicated:
+    """Keep of equal images those of the most held-out split (`across_splits`), or one alone (`all`)."""
+    kept_of = {group[0].facts.sha256: group[0] for group in equal_images(rows)}
+    kept, dropped = [], []
+    for row in rows:
+        first = kept_of.get(row.facts.sha256, row)
+        is_repeat = row is not first and (row.split != first.split or which == "all")
+        if which == "none" or not is_repeat:
+            kept.append(row)
+        else:
+            place = relative_path(first.file.path, project_folder) + (
+                f":{first.file.member}" if first.file.member else ""
+            )
+            dropped.append((row.file, f"duplicate: of {place}, which is in {first.split}"))
+    return Deduplicated(kept, dropped)
+
+
+def equal_images(rows: Sequence[Row]) -> list[list[Row]]:
+    """Rows of the same bytes, groups of two and more; in each, the one to keep comes first."""
+    by_content: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_content[row.facts.sha256].append(row)
+    return [
+        sorted(group, key=lambda row: (_PRECEDENCE.index(row.split), row.file.path, row.file.member or ""))
+        for _, group in sorted(by_content.items())
+        if len(group) > 1
+    ]
+
+
+def duplicates_table(rows: Sequence[Row], project_folder: Path) -> pd.DataFrame:
+    """Every image that is not the only one of its bytes, equal ones together."""
+    lines = [
+        (
+            row.facts.sha256,
+            row.split,
+            row.label or "",
+            relative_path(row.file.path, project_folder),
+            row.file.member or "",
+        )
+        for group in equal_images(rows)
+        for row in group
+    ]
+    return pd.DataFrame(lines, columns=COLUMNS)
+
+
+def count_duplicates(rows: Sequence[Row]) -> dict[str, Any]:
+    """Counts for the summary: of sets of equal images, and of what in them is doubtful."""
+    groups = equal_images(rows)
+    return {
+        "groups": len(groups),
+        "images": sum(map(len, groups)),
+        "groups_across_splits": sum(len({row.split for row in group}) > 1 for group in groups),
+        "groups_of_several_labels": sum(len({row.label for row in group}) > 1 for group in groups),
+    }
