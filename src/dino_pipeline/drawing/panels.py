@@ -1,0 +1,68 @@
+"""What a backbone makes of an image: attention of each head (ViT), or principal components as colours."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib import colormaps
+from numpy.typing import NDArray
+from torch.nn import functional as F
+
+from dino_pipeline.dino.data.evaluation_transform import EvaluationDataset, normalise
+from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
+from dino_pipeline.dino.data.manifest import Manifest
+from dino_pipeline.dino.evaluation.attention import class_attention, feature_colors
+from dino_pipeline.dino.models.backbone import Backbone
+from dino_pipeline.dino.models.vision_transformer import ViTBackbone
+
+Panel = tuple[str, NDArray[Any]]  # title, RGB in [0, 1]
+
+
+def spread(images: Manifest, num_images: int) -> Manifest:
+    """Some images at even distances: nobody chose them."""
+    rows = np.linspace(0, len(images) - 1, min(num_images, len(images))).round().astype(np.int64)
+    return images.take(rows)
+
+
+def panels(
+    backbone: Backbone, images: Manifest, *, image_size: int, mean: Sequence[float], std: Sequence[float]
+) -> list[list[Panel]]:
+    """A list for each image: the image, then one panel a head of a ViT, or one of colours.
+
+    Args:
+        backbone: in evaluation mode, on CPU.
+        images: at least one.
+        image_size: side in pixels, rounded down to whole patches.
+        mean: per channel, as in training.
+        std: likewise.
+    """
+    size = image_size - image_size % _patch(backbone)
+    transform = EvaluationTransformConfig(resize=size, crop=size, mean=tuple(mean), std=tuple(std))  # type: ignore[arg-type]
+    dataset = EvaluationDataset(images, transform)
+    crops = torch.stack([dataset[i] for i in range(len(dataset))])
+    pixels = crops.permute(0, 2, 3, 1).numpy() / 255
+    inputs = normalise(crops, mean, std)
+    if isinstance(backbone, ViTBackbone):
+        attention = F.interpolate(class_attention(backbone, inputs), (size, size), mode="bilinear").numpy()
+        return [
+            [("image", image), *((f"head {i + 1}", _overlay(image, heat)) for i, heat in enumerate(heats))]
+            for image, heats in zip(pixels, attention, strict=True)
+        ]
+    colors = feature_colors(backbone, inputs).permute(0, 3, 1, 2)
+    enlarged = F.interpolate(colors, (size, size), mode="nearest").permute(0, 2, 3, 1).numpy()
+    return [
+        [("image", image), ("principal components", color)]
+        for image, color in zip(pixels, enlarged, strict=True)
+    ]
+
+
+def _patch(backbone: Backbone) -> int:
+    return int(backbone.model.patch_embed.patch_size[0]) if isinstance(backbone, ViTBackbone) else 1
+
+
+def _overlay(image: NDArray[Any], heat: NDArray[Any]) -> NDArray[Any]:
+    """The image dimmed, bright and yellow where the head looks; each panel has its own scale."""
+    scaled = (heat - heat.min()) / max(float(heat.max() - heat.min()), 1e-12)
+    blended: NDArray[Any] = 0.35 * image + 0.65 * colormaps["inferno"](scaled)[..., :3]
+    return blended
