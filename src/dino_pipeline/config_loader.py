@@ -9,6 +9,19 @@ _USER_LAYER = "local"
 MERGE_STRATEGY = {"parameters": "soft", "globals": "soft", "catalog": "soft"}
 
 
+def shared_parameters(conf_source: Path, recipe: str) -> dict[str, Any]:
+    """What a recipe says to everybody: conf/base and the recipe, without the user's conf/local and `--params`.
+
+    Raises:
+        MissingConfigException: there is no such recipe.
+    """
+    loader = OmegaConfigLoader(
+        conf_source, recipe, base_env="base", default_run_env="base", merge_strategy=MERGE_STRATEGY
+    )
+    parameters: dict[str, Any] = loader["parameters"]
+    return parameters
+
+
 class LayeredConfigLoader(OmegaConfigLoader):
     """Merges the layers key by key; `--params` stands above them all.
 

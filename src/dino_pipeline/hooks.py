@@ -13,7 +13,7 @@ from kedro.pipeline.node import Node
 from dino_pipeline import tracking
 
 FAILURE_TAG = "failed_after_training"
-_STAGES_AFTER_TRAINING = {"extract", "evaluate", "register"}
+_STAGES_AFTER_TRAINING = {"extract", "evaluate", "report", "register"}
 
 logger = logging.getLogger(__name__)
 

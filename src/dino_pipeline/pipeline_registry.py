@@ -8,13 +8,14 @@ from itertools import accumulate
 
 from kedro.pipeline import Pipeline
 
-from dino_pipeline.pipelines import evaluate, extract, ingest, pretrain, register
+from dino_pipeline.pipelines import evaluate, extract, ingest, pretrain, register, report
 
 STAGES = {
     "ingest": ingest.create_pipeline,
     "pretrain": pretrain.create_pipeline,
     "extract": extract.create_pipeline,
     "evaluate": evaluate.create_pipeline,
+    "report": report.create_pipeline,
     "register": register.create_pipeline,
 }
 

@@ -5,6 +5,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -87,6 +88,27 @@ class ModelRun:
             client.log_batch(self.run_id, tags=[RunTag(k, str(v)[:_MAX_TAG_LENGTH]) for k, v in tags.items()])
 
         self._attempt(send)
+
+    def facts(self) -> dict[str, str]:
+        """What a reader needs to find the run again; nothing where the store does not answer."""
+        found: dict[str, str] = {}
+
+        def ask(client: "MlflowClient") -> None:
+            run = client.get_run(self.run_id)
+            started = datetime.fromtimestamp(run.info.start_time / 1000, UTC)
+            tags = run.data.tags
+            found.update(
+                {
+                    "MLflow run": f"{run.info.run_name} ({self.run_id})",
+                    "status": run.info.status.lower(),
+                    "started": started.strftime("%d %B %Y, %H:%M UTC"),
+                    "commit": tags.get("mlflow.source.git.commit", "not in git")
+                    + (" with edits" if tags.get("git_dirty") == "true" else ""),
+                }
+            )
+
+        self._attempt(ask)
+        return found
 
     def remove_tag(self, name: str) -> None:
         """Remove a tag, where the run has it."""

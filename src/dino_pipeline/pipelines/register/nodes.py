@@ -16,6 +16,7 @@ from dino_pipeline.tracking.signature import embedding_signature
 SERVED_MODEL = Path(__file__).with_name("served_model.py")
 SERVED_WITH = ("mlflow", "numpy", "pandas", "pillow", "torch")
 NEXT_COMMANDS = """next:
+  data/08_reporting/{recipe}/report.html      what the model learned, on one page
   make ui                  the run, its curves and the registered model in MLflow
   dvc repro                run again only what has changed
   kedro run --env=folder_of_images --params=ingest.source=/photos      your own folder of images"""
@@ -71,7 +72,7 @@ def register_model(
             pip_requirements=[f"{package}=={version(package).split('+')[0]}" for package in SERVED_WITH],
         )
     logger.info("registered %s version %s as %s", name, number, config.alias)
-    logger.info(NEXT_COMMANDS)
+    logger.info(NEXT_COMMANDS.format(recipe=published.recipe))
 
 
 def _knn_tags(metrics: dict[str, Any]) -> dict[str, str]:

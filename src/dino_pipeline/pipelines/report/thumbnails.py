@@ -1,0 +1,30 @@
+"""Small pictures of images."""
+
+from dataclasses import dataclass
+
+from dino_pipeline.dino.data.evaluation_transform import evaluation_crop
+from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
+from dino_pipeline.dino.data.images import decode_rgb
+from dino_pipeline.dino.data.manifest import Manifest
+from dino_pipeline.drawing.embedded import photograph
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A picture in the page."""
+
+    source: str  # a data URI
+    text: str  # what it shows
+    width: int  # in the page's pixels
+
+
+def thumbnail(images: Manifest, position: int, size: int) -> Picture:
+    """The central square of an image; a small image is not enlarged, the page does that."""
+    image = decode_rgb(images.read_bytes(position))
+    side = min(size, *image.shape[:2])
+    neutral = (0.0, 0.0, 0.0)
+    crop = evaluation_crop(
+        image, EvaluationTransformConfig(resize=side, crop=side, mean=neutral, std=neutral)
+    )
+    label = images.labels[position]
+    return Picture(source=photograph(crop.permute(1, 2, 0).numpy()), text=label or "", width=size)

@@ -1,0 +1,171 @@
+"""What the numbers mean, in plain words."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from dino_pipeline.pipelines.report.config import CollapseConfig
+
+NAMES = {
+    "teacher": "teacher",
+    "student": "student",
+    "random": "random initialisation",
+    "pixels": "raw pixels",
+    "histogram": "colour histogram",
+}
+BASELINES = ("random", "pixels", "histogram")
+_CERTAIN = 2  # standard errors
+_SPACE = "\N{NO-BREAK SPACE}"
+
+Tone = Literal["good", "unclear", "bad"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """A headline, what backs it, and how it looks."""
+
+    tone: Tone
+    headline: str
+    sentences: list[str]
+
+
+def verdict(
+    metrics: Mapping[str, Any],
+    history: Sequence[Mapping[str, float]],
+    *,
+    num_prototypes: int,
+    num_neighbors: int,
+    collapse: CollapseConfig,
+) -> Verdict:
+    """Judge the teacher by held-out images beside its baselines, and the training by its last steps.
+
+    Args:
+        metrics: what evaluation measured.
+        history: rows of the training's history.
+        num_prototypes: K.
+        num_neighbors: the k that is quoted.
+        collapse: when a training counts as collapsed.
+    """
+    split = "test" if metrics["num_images"]["test"] else "val"
+    measured = f"knn_{num_neighbors}" in metrics[split]["teacher"]
+    judged = (
+        _judge_accuracy(metrics, split, f"knn_{num_neighbors}") if measured else _describe(metrics, split)
+    )
+    fallen = collapsed(history, num_prototypes=num_prototypes, config=collapse)
+    sentences = [*judged.sentences, fallen or _loss_sentence(history, num_prototypes)]
+    return Verdict(tone="bad" if fallen else judged.tone, headline=judged.headline, sentences=sentences)
+
+
+def collapsed(
+    history: Sequence[Mapping[str, float]], *, num_prototypes: int, config: CollapseConfig
+) -> str | None:
+    """How the training collapsed, judged by its last row, or None where it did not."""
+    if not history:
+        return None
+    last, uniform = history[-1], math.log(num_prototypes)
+    if abs(uniform - last["teacher_entropy"]) < config.uniform_margin and abs(last["kl"]) < config.uniform_kl:
+        return (
+            "The training collapsed to the uniform answer: the teacher gives every image the same flat "
+            f"distribution (entropy {last['teacher_entropy']:.3f}, ln K = {uniform:.3f}). A lower teacher "
+            "temperature or fewer prototypes help."
+        )
+    if last["teacher_entropy"] < config.one_dimension_entropy:
+        return (
+            "The training collapsed to one dimension: the teacher gives every image the same single answer "
+            f"(entropy {last['teacher_entropy']:.3f}, near 0). A higher teacher temperature or a faster center help."
+        )
+    return None
+
+
+def _judge_accuracy(metrics: Mapping[str, Any], split: str, key: str) -> Verdict:
+    accuracy = {name: values[key] for name, values in metrics[split].items()}
+    num_images = metrics["num_images"][split]
+    best = max(BASELINES, key=lambda name: accuracy[name])
+    over_best = _Difference.of(accuracy["teacher"], accuracy[best], num_images)
+    over_random = _Difference.of(accuracy["teacher"], accuracy["random"], num_images)
+    headline = (
+        f"The teacher's features classify {_percent(accuracy['teacher'])} of the held-out images; "
+        f"random initialisation {_percent(accuracy['random'])}, raw pixels {_percent(accuracy['pixels'])}."
+    )
+    rival = f"{NAMES[best]} ({_percent(accuracy[best])})"
+    if over_best.is_gain:
+        tone: Tone = "good"
+        meaning = f"DINO learned: {over_best} more than the best baseline, {rival}."
+    elif over_random.is_gain and best != "random":
+        tone = "unclear"
+        than = "still does better" if over_best.is_loss else "does as well"
+        meaning = (
+            f"DINO learned something, {over_random} more than random initialisation, but {rival} {than}."
+        )
+    elif over_random.is_loss:
+        tone = "bad"
+        meaning = f"DINO learned nothing of use: {over_random} less than the same network before training."
+    else:
+        tone = "unclear"
+        meaning = f"No clear gain over the same network before training: {over_random} apart."
+    sentences = [
+        meaning,
+        f"Guessing among the {metrics['num_classes']} classes gives about {_percent(1 / metrics['num_classes'])}.",
+    ]
+    over_teacher = _Difference.of(accuracy["student"], accuracy["teacher"], num_images)
+    if over_teacher.is_gain:
+        sentences.append(
+            f"The student is {over_teacher} ahead of its teacher, which follows too slowly for so short a training: "
+            "lower the teacher's momentum, or train longer."
+        )
+    return Verdict(tone=tone, headline=headline, sentences=sentences)
+
+
+@dataclass(frozen=True)
+class _Difference:
+    """Of two accuracies on the same images, with its standard error as if they were independent."""
+
+    gain: float
+    error: float
+
+    @classmethod
+    def of(cls, one: float, other: float, num_images: int) -> "_Difference":
+        return cls(one - other, math.sqrt((one * (1 - one) + other * (1 - other)) / num_images))
+
+    @property
+    def is_gain(self) -> bool:
+        return self.gain > _CERTAIN * self.error
+
+    @property
+    def is_loss(self) -> bool:
+        return self.gain < -_CERTAIN * self.error
+
+    def __str__(self) -> str:
+        return f"{abs(self.gain) * 100:.1f} ± {self.error * 100:.1f} points"
+
+
+def _describe(metrics: Mapping[str, Any], split: str) -> Verdict:
+    """Without labels: what can be said of the features' shape."""
+    rank = {name: metrics[split][name]["effective_rank"] for name in ("teacher", "random")}
+    more = rank["teacher"] > rank["random"]
+    return Verdict(
+        tone="unclear",
+        headline=(
+            f"The teacher's features of held-out images spread over {rank['teacher']:.1f} effective dimensions, "
+            f"{'more' if more else 'not more'} than random initialisation's {rank['random']:.1f}."
+        ),
+        sentences=[
+            "Without labels nothing here can be counted as right or wrong: judge by the neighbours below, "
+            "which should show the same kind of thing as their query."
+        ],
+    )
+
+
+def _loss_sentence(history: Sequence[Mapping[str, float]], num_prototypes: int) -> str:
+    if not history:
+        return "The training wrote no history."
+    first, last = history[0]["loss"], history[-1]["loss"]
+    return (
+        f"The loss went from {first:.2f} to {last:.2f} (ln K = {math.log(num_prototypes):.2f}) and the training "
+        "shows no sign of collapse."
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.1f}{_SPACE}%"
