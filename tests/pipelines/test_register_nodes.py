@@ -90,7 +90,7 @@ def register(folder, *, seed, fingerprint):
     )
     config = {"backbone": BACKBONE, "mean": MEAN, "std": STD}
     description = PublishedModel(fingerprint=fingerprint, data_digest="d1", recipe="smoke", config=config)
-    write_model(model, description, {"teacher": network, "student": network})
+    write_model(model, description, {"teacher": network.state_dict(), "student": network.state_dict()})
     register_model(folder, model, METRICS, EXTRACT, RegisterConfig(name_prefix="dino", alias="challenger"))
 
 

@@ -1,10 +1,12 @@
 """Rank, world size and reductions that answer alone (0, 1, identity) as well as in a process group."""
 
 import os
+from collections.abc import Iterable
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 
 
 def in_group() -> bool:
@@ -65,6 +67,11 @@ def largest(value: float, device: torch.device) -> float:
     values = torch.tensor([value], dtype=torch.float64, device=device)
     dist.all_reduce(values, op=dist.ReduceOp.MAX)
     return values.item()
+
+
+def local(tensors: Iterable[Tensor]) -> list[Tensor]:
+    """This process's parts of tensors that are sharded over processes; others as they are."""
+    return [t.to_local() if isinstance(t, DTensor) else t for t in tensors]
 
 
 def gather(x: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ def test_two_processes_extract_what_one_does(manifest, extract_config, tmp_path:
     student, teacher = build_student_and_teacher(BACKBONE, HEAD)
     config = {"backbone": to_dict(BACKBONE), "mean": [0.5, 0.4, 0.3], "std": [0.2, 0.25, 0.3]}
     description = PublishedModel(fingerprint="f", data_digest="d", recipe="r", config=config)
-    write_model(tmp_path, description, {"teacher": teacher, "student": student})
+    write_model(tmp_path, description, {"teacher": teacher.state_dict(), "student": student.state_dict()})
     one = extract(manifest, tmp_path, extract_config)
     two = extract(manifest, tmp_path, replace(extract_config, cpu_processes=2))
     assert set(one) == set(two) == set(NAMES)

@@ -28,7 +28,7 @@ def test_a_backbone_comes_back_in_evaluation_mode_as_it_was(tmp_path: Path) -> N
     description = PublishedModel(
         fingerprint="f", data_digest="d", recipe="r", config={"backbone": to_dict(BACKBONE)}
     )
-    write_model(tmp_path, description, {"teacher": teacher, "student": student})
+    write_model(tmp_path, description, {"teacher": teacher.state_dict(), "student": student.state_dict()})
     assert read_model(tmp_path) == description
     images = torch.randn(2, 3, 16, 16)
     for name, network in (("teacher", teacher), ("student", student)):
@@ -42,7 +42,9 @@ def test_equal_models_are_equal_bytes(tmp_path: Path) -> None:
     description = PublishedModel(fingerprint="f", data_digest="d", recipe="r", config={})
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        write_model(tmp_path / name, description, {"teacher": teacher, "student": student})
+        write_model(
+            tmp_path / name, description, {"teacher": teacher.state_dict(), "student": student.state_dict()}
+        )
     for file in ("model.json", "teacher.safetensors", "student.safetensors"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 

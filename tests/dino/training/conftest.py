@@ -94,6 +94,7 @@ LAUNCH = {
     "threads_per_process": 1,
     "loader_workers": 0,
     "gradient_checkpointing": False,
+    "shard_weights": False,
     "compile": False,
     "grace_seconds": 20.0,
     "adopt_progress": None,

@@ -145,6 +145,22 @@ def test_accumulation_over_two_processes_is_one_batch(
         )
 
 
+def test_weights_sharded_over_two_processes_train_what_one_does(
+    alone: Path, make_spec: MakeSpec, tmp_path: Path
+) -> None:
+    # Stopped half-way unsharded, finished sharded: whole tensors lie in every checkpoint.
+    assert not train(make_spec(tmp_path), stop_after=5)
+    options = {"shard_weights": True, "gradient_checkpointing": True}
+    train_with_processes(make_spec(tmp_path, launch=options), 2)
+    one, two = checkpoint(alone), checkpoint(tmp_path)
+    assert set(one) == set(two)
+    for name, value in one.items():
+        torch.testing.assert_close(
+            two[name], value, atol=1e-8, rtol=0, msg=lambda text, n=name: f"{n}: {text}"
+        )
+    assert set(model(alone, "teacher")) == set(model(tmp_path, "teacher"))
+
+
 def test_checkpointed_activations_change_nothing(
     without_batch_norm: tuple[dict[str, object], Path], make_spec: MakeSpec, tmp_path: Path
 ) -> None:

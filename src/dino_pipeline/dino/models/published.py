@@ -1,11 +1,12 @@
 """A finished model on disk: model.json, teacher.safetensors, student.safetensors, history.csv."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from safetensors.torch import load_file, save
-from torch import nn
+from torch import Tensor
 
 from dino_pipeline.dino.config import from_dict, frozen, to_dict
 from dino_pipeline.dino.models.backbone import Backbone, build_backbone
@@ -25,10 +26,12 @@ class PublishedModel:
     config: dict[str, Any]  # the resolved training parameters
 
 
-def write_model(folder: Path, description: PublishedModel, networks: dict[Network, nn.Module]) -> None:
-    """Write description and weights (float32, keys `backbone.model.*` and `head.*`) into an existing folder."""
-    for name, network in networks.items():
-        weights = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+def write_model(
+    folder: Path, description: PublishedModel, networks: Mapping[Network, Mapping[str, Tensor]]
+) -> None:
+    """Write description and state dictionaries (float32, `backbone.model.*` and `head.*`) into an existing folder."""
+    for name, state in networks.items():
+        weights = {key: value.detach().cpu().contiguous() for key, value in state.items()}
         weights = {
             key: value.float() if value.is_floating_point() else value for key, value in weights.items()
         }

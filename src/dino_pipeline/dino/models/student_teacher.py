@@ -5,6 +5,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from dino_pipeline.dino.distributed import local
 from dino_pipeline.dino.models.backbone import Backbone, build_backbone
 from dino_pipeline.dino.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.models.drop_path import address_drop_paths
@@ -63,4 +64,4 @@ def _build(backbone: BackboneConfig, head: ProjectionHeadConfig) -> MultiCropNet
 @torch.no_grad()
 def update_teacher(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
     """teacher <- momentum * teacher + (1 - momentum) * student, for every parameter, in one fused call."""
-    torch._foreach_lerp_(list(teacher.parameters()), list(student.parameters()), 1 - momentum)
+    torch._foreach_lerp_(local(teacher.parameters()), local(student.parameters()), 1 - momentum)

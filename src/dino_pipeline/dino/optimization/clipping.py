@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from dino_pipeline.dino.distributed import all_reduce_sum, local
+
 
 @torch.no_grad()
 def clip_each_gradient(gradients: list[Tensor], max_norm: float) -> Tensor:
@@ -14,9 +16,12 @@ def clip_each_gradient(gradients: list[Tensor], max_norm: float) -> Tensor:
     Returns:
         The norm of all gradients together, before clipping: a scalar for the log.
     """
-    norms = torch.stack(torch._foreach_norm(gradients))
+    own = local(gradients)
+    norms = torch.stack(torch._foreach_norm(own))
+    if any(part is not gradient for part, gradient in zip(own, gradients, strict=True)):
+        norms = all_reduce_sum(norms.square()).sqrt()  # each process has seen only its parts
     if max_norm > 0:
         scales = (max_norm / (norms + 1e-6)).clamp(max=1.0)
-        torch._foreach_mul_(gradients, list(scales.unbind()))
+        torch._foreach_mul_(own, list(scales.unbind()))
     total: Tensor = norms.norm()
     return total

@@ -40,6 +40,10 @@ def check(config: PretrainConfig, launch: LaunchConfig, manifest: Manifest, *, n
         raise ValueError(
             "pretrain.precision is bf16, in which convolutions on CPU give wrong gradients: use fp32"
         )
+    if launch.shard_weights and config.precision == "fp16":
+        raise ValueError(
+            "launch.shard_weights does not scale float16 gradients: set pretrain.precision to bf16"
+        )
     if (
         launch.gradient_checkpointing
         and config.backbone.drop_path_rate

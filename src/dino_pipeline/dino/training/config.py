@@ -65,6 +65,7 @@ class LaunchConfig:
     gradient_checkpointing: (
         bool  # compute activations twice and keep a fraction of them: less memory, more time
     )
+    shard_weights: bool  # FSDP2: weights spread over processes, for networks that do not fit on one device
     compile: bool  # torch.compile the backbones: minutes at the start, faster steps on GPUs
     grace_seconds: Annotated[float, Field(gt=0)]  # for saving a checkpoint when asked to stop
     adopt_progress: (

@@ -2,19 +2,24 @@
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from dino_pipeline.dino.config import to_dict
 from dino_pipeline.dino.models.published import PublishedModel, write_model
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.history import HISTORY
-from dino_pipeline.dino.training.state import TrainingState
 
 FINISHED = "finished"
 
 
-def finish(spec: TrainingSpec, state: TrainingState, *, data_digest: str) -> None:
-    """Write the finished model into the progress folder; it appears there whole or not at all."""
+def finish(spec: TrainingSpec, state: Mapping[str, Any], *, data_digest: str) -> None:
+    """Write the finished model into the progress folder; it appears there whole or not at all.
+
+    Args:
+        state: the training state's whole state dictionary
+    """
     folder = Path(spec.folder)
     temporary = _fresh(folder / f".{FINISHED}")
     description = PublishedModel(
@@ -23,7 +28,7 @@ def finish(spec: TrainingSpec, state: TrainingState, *, data_digest: str) -> Non
         recipe=spec.recipe,
         config=to_dict(spec.pretrain),
     )
-    write_model(temporary, description, {"teacher": state.teacher, "student": state.student})
+    write_model(temporary, description, {"teacher": state["teacher"], "student": state["student"]})
     shutil.copyfile(folder / HISTORY, temporary / HISTORY)
     _sync(temporary)
     temporary.rename(folder / FINISHED)

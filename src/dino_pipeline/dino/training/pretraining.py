@@ -48,7 +48,8 @@ def pretrain(spec: TrainingSpec, device: torch.device, stop: StopRequest) -> boo
             run.save()
         asked_for_batch = time.perf_counter()
 
+    final = state.state_dict()
     if rank() == 0:
-        finish(spec, state, data_digest=run.manifest.digest())
+        finish(spec, final, data_digest=run.manifest.digest())
     barrier()
     return True

@@ -3,6 +3,7 @@
 import copy
 import logging
 import time
+import traceback
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -47,6 +48,7 @@ def preview(
         except (torch.OutOfMemoryError, RuntimeError) as error:
             if not _is_out_of_memory(error):
                 raise
+            traceback.clear_frames(error.__traceback__)  # they hold the activations that filled the memory
             raise MemoryError(_what_fits(state, config, batch, device)) from error
         finished_at.append(time.perf_counter())
     state.load_state_dict(before)

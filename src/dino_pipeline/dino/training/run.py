@@ -39,7 +39,7 @@ class Run:
         self.images = self.manifest.split("train")
         self.steps_per_epoch = len(self.images) // config.batch_size
         self.num_steps = config.epochs * self.steps_per_epoch
-        self.state = TrainingState(config, device)
+        self.state = TrainingState(config, device, sharded=spec.launch.shard_weights)
         use_options(self.state, spec.launch)
         self.monitor = Monitor(Path(spec.folder), config, spec.monitoring, self.steps_per_epoch, device)
         self.evaluation = OnlineEvaluation(

@@ -9,6 +9,7 @@ from torch.nn.parallel import DistributedDataParallel
 from dino_pipeline.dino.distributed import world_size
 from dino_pipeline.dino.losses.center import Center
 from dino_pipeline.dino.models.batch_norm import globalize_batch_norm
+from dino_pipeline.dino.models.sharding import load_whole, load_whole_optimizer, shard, whole
 from dino_pipeline.dino.models.student_teacher import build_student_and_teacher
 from dino_pipeline.dino.models.vision_transformer import ViTBackbone
 from dino_pipeline.dino.optimization.optimizers import build_optimizer
@@ -18,7 +19,7 @@ from dino_pipeline.dino.training.config import PretrainConfig
 class TrainingState:
     """Student, teacher, center, optimizer, float16's gradient scaler and the number of finished steps."""
 
-    def __init__(self, config: PretrainConfig, device: torch.device) -> None:
+    def __init__(self, config: PretrainConfig, device: torch.device, *, sharded: bool = False) -> None:
         torch.manual_seed(config.seed)  # every process builds the same student
         self.student, self.teacher = build_student_and_teacher(config.backbone, config.projection_head)
         self.center = Center(config.projection_head.num_prototypes, config.loss.center_momentum)
@@ -29,29 +30,32 @@ class TrainingState:
             globalize_batch_norm(network)
             if device.type == "cpu" and self.half and isinstance(network.backbone, ViTBackbone):
                 network.backbone.use_matmul_attention()
+            if sharded:
+                shard(network, device)
         self.optimizer = build_optimizer(config.optimizer, self.student)
         # float16 gradients underflow without a scale; everywhere else this does nothing
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
         self.step = 0
         # Gradients are averaged over processes; statistics of batch norm are global already.
         self.parallel_student: nn.Module = self.student
-        if world_size() > 1:
+        if world_size() > 1 and not sharded:
             self.parallel_student = DistributedDataParallel(self.student, gradient_as_bucket_view=True)
 
     def state_dict(self) -> dict[str, Any]:
+        """Plain values and whole tensors; every process must ask."""
         return {
-            "student": self.student.state_dict(),
-            "teacher": self.teacher.state_dict(),
+            "student": whole(self.student.state_dict()),
+            "teacher": whole(self.teacher.state_dict()),
             "center": self.center.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": whole(self.optimizer.state_dict()),
             "scaler": self.scaler.state_dict(),
             "step": self.step,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.student.load_state_dict(state["student"])
-        self.teacher.load_state_dict(state["teacher"])
+        load_whole(self.student, state["student"])
+        load_whole(self.teacher, state["teacher"])
         self.center.load_state_dict(state["center"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        load_whole_optimizer(self.optimizer, state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
         self.step = state["step"]

@@ -11,6 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 from dino_pipeline.dino.distributed import rank, world_size
 from dino_pipeline.dino.losses.dino_loss import dino_loss
 from dino_pipeline.dino.models.drop_path import keep_masks
+from dino_pipeline.dino.models.sharding import average_gradients
 from dino_pipeline.dino.models.student_teacher import update_teacher
 from dino_pipeline.dino.optimization.clipping import clip_each_gradient
 from dino_pipeline.dino.optimization.optimizers import set_scheduled
@@ -122,6 +123,7 @@ def _by_size(part: Part) -> list[Tensor]:
 
 def _gradients_averaged(state: TrainingState, *, when: bool) -> AbstractContextManager[None]:
     """Gradients of several parts are summed here and averaged over processes once, with the last."""
+    average_gradients(state.student, when=when)  # where weights are sharded
     if when or not isinstance(state.parallel_student, DistributedDataParallel):
         return nullcontext()
     return state.parallel_student.no_sync()

@@ -63,8 +63,8 @@ def pretrain(
     )
     if launching.is_finished(spec):
         logger.info("this model is trained already (fingerprint %s)", identity)
-        return launching.finished_folder(spec)
 
+    # Opened for a model trained already, too: a kill may have come between its end and its run's.
     tags = {"data_digest": data_digest}
     with (
         tracking.open_model_run(identity, name=f"{recipe}-{identity[:6]}", tags=tags) as run,
@@ -79,5 +79,6 @@ def pretrain(
             run.log_rows(shown.update())
 
         finished = launching.launch(spec, on_progress=follow)
+        follow()
         run.log_artifact(finished / "history.csv")
     return finished
