@@ -23,25 +23,6 @@ class Deduplicated(NamedTuple):
     dropped: list[tuple[SourceFile, str]]
 
 
-def drop_duplicates(
-    rows: Sequence[Row], which: Literal["none", "across_splits", "all"], project_folder: Path
-) -> Deduplicated:
-    """Keep of equal images those of the most held-out split (`across_splits`), or one alone (`all`)."""
-    kept_of = {group[0].facts.sha256: group[0] for group in equal_images(rows)}
-    kept, dropped = [], []
-    for row in rows:
-        first = kept_of.get(row.facts.sha256, row)
-        is_repeat = row is not first and (row.split != first.split or which == "all")
-        if which == "none" or not is_repeat:
-            kept.append(row)
-        else:
-            place = relative_path(first.file.path, project_folder) + (
-                f":{first.file.member}" if first.file.member else ""
-            )
-            dropped.append((row.file, f"duplicate: of {place}, which is in {first.split}"))
-    return Deduplicated(kept, dropped)
-
-
 def equal_images(rows: Sequence[Row]) -> list[list[Row]]:
     """Rows of the same bytes, groups of two and more; in each, the one to keep comes first."""
     by_content: dict[str, list[Row]] = defaultdict(list)
@@ -49,12 +30,37 @@ def equal_images(rows: Sequence[Row]) -> list[list[Row]]:
         by_content[row.facts.sha256].append(row)
     return [
         sorted(group, key=lambda row: (_PRECEDENCE.index(row.split), row.file.path, row.file.member or ""))
-        for _, group in sorted(by_content.items())
-        if len(group) > 1
+        for _, group in sorted((content, group) for content, group in by_content.items() if len(group) > 1)
     ]
 
 
-def duplicates_table(rows: Sequence[Row], project_folder: Path) -> pd.DataFrame:
+def drop_duplicates(
+    rows: Sequence[Row],
+    groups: Sequence[Sequence[Row]],
+    which: Literal["none", "across_splits", "all"],
+    project_folder: Path,
+) -> Deduplicated:
+    """Keep of equal images those of the most held-out split (`across_splits`), or one alone (`all`).
+
+    Args:
+        groups: `equal_images` of the rows.
+    """
+    if which == "none":
+        return Deduplicated(list(rows), [])
+    dropped = []
+    for first, *others in groups:
+        place = relative_path(first.file.path, project_folder)
+        place += f":{first.file.member}" if first.file.member else ""
+        dropped += [
+            (row.file, f"duplicate: of {place}, which is in {first.split}")
+            for row in others
+            if row.split != first.split or which == "all"
+        ]
+    gone = {file for file, _ in dropped}
+    return Deduplicated([row for row in rows if row.file not in gone], dropped)
+
+
+def duplicates_table(groups: Sequence[Sequence[Row]], project_folder: Path) -> pd.DataFrame:
     """Every image that is not the only one of its bytes, equal ones together."""
     lines = [
         (
@@ -64,15 +70,14 @@ def duplicates_table(rows: Sequence[Row], project_folder: Path) -> pd.DataFrame:
             relative_path(row.file.path, project_folder),
             row.file.member or "",
         )
-        for group in equal_images(rows)
+        for group in groups
         for row in group
     ]
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
-def count_duplicates(rows: Sequence[Row]) -> dict[str, Any]:
+def count_duplicates(groups: Sequence[Sequence[Row]]) -> dict[str, Any]:
     """Counts for the summary: of sets of equal images, and of what in them is doubtful."""
-    groups = equal_images(rows)
     return {
         "groups": len(groups),
         "images": sum(map(len, groups)),

@@ -9,7 +9,12 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from dino_pipeline.ingestion.config import IngestConfig
-from dino_pipeline.ingestion.duplicates import count_duplicates, drop_duplicates, duplicates_table
+from dino_pipeline.ingestion.duplicates import (
+    count_duplicates,
+    drop_duplicates,
+    duplicates_table,
+    equal_images,
+)
 from dino_pipeline.ingestion.index import FileIndex
 from dino_pipeline.ingestion.inspection import Facts, Limits, inspect_all
 from dino_pipeline.ingestion.layout import Place, arrange
@@ -60,21 +65,20 @@ def ingest(config: IngestConfig, *, project_folder: Path, raw_folder: Path, cach
 
     rows, refused = _place(listings, facts, reasons)
     rows = fill_splits(rows, config)
-    duplicates = duplicates_table(rows, project_folder)
-    counts = count_duplicates(rows)
-    rows, dropped = drop_duplicates(rows, config.drop_duplicates, project_folder)
+    equal = equal_images(rows)
+    rows, dropped = drop_duplicates(rows, equal, config.drop_duplicates, project_folder)
     refused += dropped
     manifest = manifest_table(limit_train(rows, config), project_folder)
     summary = {
         "source": config.source,
         **summarise(manifest, [reason for _, reason in refused]),
-        "duplicates": counts | {"dropped": len(dropped)},
+        "duplicates": count_duplicates(equal) | {"dropped": len(dropped)},
     }
     report(summary)
     return Ingested(
         manifest.to_pandas(types_mapper=pd.ArrowDtype),
         quarantine_table(refused, project_folder),
-        duplicates,
+        duplicates_table(equal, project_folder),
         summary,
     )
 
@@ -121,7 +125,8 @@ def _gather_facts(config: IngestConfig, files: Sequence[SourceFile], cache_folde
             facts[position] = fact
     finally:  # what an interrupted call has read need not be read again
         known = [(file, fact) for file, fact in zip(files, facts, strict=True) if fact is not None]
-        index.save([file for file, _ in known], [fact for _, fact in known])
+        if new:
+            index.save([file for file, _ in known], [fact for _, fact in known])
     return [fact for _, fact in known]
 
 
