@@ -1,4 +1,4 @@
-"""The `dino-pipeline` command: a worker's input without Kedro, and the picture of the pipelines."""
+"""The `dino-pipeline` command: recipes for own images, a worker's input without Kedro, the pipelines' picture."""
 
 import argparse
 import json
@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from dino_pipeline.init.command import add_command as add_init
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     picture = commands.add_parser("picture", help="draw the registered pipelines as SVG")
     picture.add_argument("output", type=Path, nargs="?", help="the file to write (standard output)")
     picture.set_defaults(make=_picture)
+    add_init(commands)
     return parser
 
 

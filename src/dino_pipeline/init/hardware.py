@@ -1,0 +1,79 @@
+"""What a training would run on, and how fast it would be there."""
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from dino_pipeline.dino.data.images import decode_rgb
+from dino_pipeline.dino.data.multi_crop import multi_crop
+from dino_pipeline.dino.training.config import PretrainConfig
+from dino_pipeline.dino.training.state import TrainingState
+from dino_pipeline.dino.training.step import scheduled_values, training_step
+
+_STEPS = 3  # the first also allocates and is not counted
+_IMAGES = 16  # a step: enough to fill a core
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hardware:
+    """GPUs count where there are any, else CPU cores."""
+
+    num_gpus: int
+    num_cores: int
+    has_bf16: bool
+
+    @property
+    def num_processes(self) -> int:
+        return self.num_gpus or min(self.num_cores, 8)  # beyond, splitting a small batch gains little
+
+
+def find_hardware() -> Hardware:
+    """What this machine lends to this process."""
+    return Hardware(
+        num_gpus=torch.cuda.device_count(),
+        num_cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        has_bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
+    )
+
+
+def images_per_second(config: PretrainConfig, images: Sequence[bytes], hardware: Hardware) -> float:
+    """Decode, crop and train on a few of the images: real steps of one process, times the processes."""
+    # On CPU the time that was ours: whatever else this machine does now need not go on for hours.
+    clock = time.perf_counter if hardware.num_gpus else time.process_time
+    encoded = [images[i % len(images)] for i in range(_IMAGES)]
+    device = torch.device("cuda" if hardware.num_gpus else "cpu")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        start = clock()
+        views = [
+            multi_crop(decode_rgb(data), config.multi_crop, seed=0, epoch=0, row=row)
+            for row, data in enumerate(encoded)
+        ]
+        loading = clock() - start
+        globals_, locals_ = (
+            torch.stack([torch.from_numpy(getattr(view, name)) for view in views], dim=1).permute(
+                0, 1, 4, 2, 3
+            )
+            / 255
+            for name in ("global_crops", "local_crops")
+        )
+        small = replace(config, batch_size=_IMAGES, accumulation_steps=1)
+        state = TrainingState(small, device)
+        finished_at = []
+        for _ in range(_STEPS):
+            training_step(
+                state, small, globals_.to(device), locals_.to(device), scheduled_values(small, 0, 1)
+            )
+            if hardware.num_gpus:
+                torch.cuda.synchronize()
+            finished_at.append(clock())
+    finally:
+        torch.set_num_threads(threads)
+    training = (finished_at[-1] - finished_at[0]) / (_STEPS - 1)
+    if hardware.num_gpus:  # workers load while the GPU trains
+        return _IMAGES / max(training / hardware.num_gpus, loading / hardware.num_cores)
+    return _IMAGES / (training + loading) * hardware.num_processes

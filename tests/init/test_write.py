@@ -1,0 +1,100 @@
+"""A written recipe explains itself, is valid, and runs where it lies."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dino_pipeline.__main__ import main
+from dino_pipeline.config_loader import MERGE_STRATEGY, LayeredConfigLoader
+from dino_pipeline.dino.config import from_dict
+from dino_pipeline.dino.evaluation.config import EvaluateConfig, ExtractConfig
+from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, PretrainConfig
+from dino_pipeline.ingestion.config import IngestConfig
+from dino_pipeline.init.command import recipe_name
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_recipe_in_a_new_folder_is_valid_and_says_why(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = tmp_path / "project"
+    assert main(["init", str(project), f"--images={photos}"]) == 0
+    said = capsys.readouterr().out
+    assert "41 files, about 28 images to train on" in said, "a fifth is held out for val, a tenth for test"
+    assert "too few to learn from scratch" in said
+    assert "kedro run --env=my_photos" in said
+
+    loader = LayeredConfigLoader(
+        project / "conf", "my_photos", base_env="base", default_run_env="local", merge_strategy=MERGE_STRATEGY
+    )
+    values = loader["parameters"]
+    pretrain = from_dict(PretrainConfig, values["pretrain"])
+    for group, config in (
+        ("ingest", IngestConfig),
+        ("monitoring", MonitoringConfig),
+        ("launch", LaunchConfig),
+        ("extract", ExtractConfig),
+        ("evaluate", EvaluateConfig),
+    ):
+        from_dict(config, values[group])
+    assert values["ingest"]["source"] == str(photos)
+    assert pretrain.projection_head.num_prototypes == 1024
+    assert pretrain.multi_crop.global_crop_size == 28
+    text = (project / "conf" / "my_photos" / "parameters_pretrain.yml").read_text()
+    assert "# K for 28 images" in text
+    base = {file.name for file in (ROOT / "conf" / "base").glob("parameters_*.yml")}
+    assert {file.name for file in (project / "conf" / "my_photos").iterdir()} == {*base, "globals.yml"}
+
+
+def test_a_recipe_is_not_overwritten_and_another_project_is_not_touched(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "project" / "conf" / "my_photos").mkdir(parents=True)
+    assert main(["init", str(tmp_path / "project"), f"--images={photos}"]) == 1
+    assert "give another name by --name" in capsys.readouterr().err
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "pyproject.toml").write_text('[project]\nname = "something"\n')
+    assert main(["init", str(other), f"--images={photos}"]) == 1
+    assert "another project's" in capsys.readouterr().err
+    assert [path.name for path in other.iterdir()] == ["pyproject.toml"]
+
+
+@pytest.mark.parametrize(
+    ("images", "name"),
+    [
+        ("/photos/Holiday 2024/", "holiday_2024"),
+        ("/photos/cifar10.tar.gz", "cifar10"),
+        ("torchvision:FashionMNIST", "fashionmnist"),
+        ("/photos/2024", "images_2024"),
+    ],
+)
+def test_recipes_are_named_after_the_images(images: str, name: str) -> None:
+    assert recipe_name(images) == name
+
+
+@pytest.mark.full
+def test_the_written_recipe_runs_from_images_to_a_registered_model(photos: Path, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    assert main(["init", str(project), f"--images={photos}"]) == 0
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    subprocess.run(
+        [
+            str(Path(sys.executable).with_name("kedro")),
+            "run",
+            "--env=my_photos",
+            "--params=pretrain.epochs=1",
+        ],
+        cwd=project,
+        env=environment,
+        check=True,
+    )
+    assert (project / "data" / "06_models" / "my_photos" / "model.json").is_file()
+    assert (project / "data" / "08_reporting" / "my_photos" / "metrics.json").is_file()
+    stages = yaml.safe_load((project / "dvc.yaml").read_text())["stages"]
+    assert all("src/" not in dependency for stage in stages.values() for dependency in stage["deps"])
