@@ -84,7 +84,8 @@ def material(folder: Path, config: ReportConfig, *, backbone: dict[str, Any], is
     description = PublishedModel(
         fingerprint="abc", data_digest=images.digest(), recipe="smoke", config=parameters
     )
-    write_model(folder / "model", description, {"teacher": network, "student": network})
+    weights = network.state_dict()
+    write_model(folder / "model", description, {"teacher": weights, "student": weights})
     (folder / "model" / "history.csv").write_text(history(is_labelled=is_labelled))
     refused = [("broken & odd.jpg", "", "truncated: 12 of 300 bytes")]
     return Material(

@@ -126,7 +126,7 @@ def test_the_copy_for_tracking_adds_commit_run_and_throughput(labelled_content):
 
 def test_without_labels_nothing_is_called_right_or_wrong(unlabelled_content):
     page = Outline(render(unlabelled_content, None))
-    assert "Without labels nothing here can be counted as right or wrong" in page.text
+    assert "Without labels nothing here is right or wrong" in page.text
     classes = {attributes.get("class") for _, attributes in page.tags}
     assert not {"is-right", "is-wrong", "bars"} & classes
     assert "The images have no labels." in page.text

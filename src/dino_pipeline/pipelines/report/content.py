@@ -102,11 +102,13 @@ def _facts(
     config = published.config
     num_parameters = sum(parameter.numel() for parameter in backbone.parameters())
     crops = config["multi_crop"]
+    # Of the history, since a budget in hours ends before the configured epochs.
+    epochs = history[-1]["epoch"] if history else config["epochs"]
     facts = [
         ("backbone", f"{config['backbone']['name']}, {num_parameters / 1e6:.2f} million parameters"),
         ("features", f"{backbone.num_features} dimensions"),
         ("trained on", f"{len(images.split('train')):,} images, labels unused"),
-        ("for", f"{config['epochs']} epochs in batches of {config['batch_size']}"),
+        ("for", f"{epochs:.3g} epochs in batches of {config['batch_size']}"),
         (
             "views",
             f"2 of {crops['global_crop_size']} px, {crops['num_local_crops']} of {crops['local_crop_size']} px",

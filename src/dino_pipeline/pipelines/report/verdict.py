@@ -143,16 +143,13 @@ class _Difference:
 def _describe(metrics: Mapping[str, Any], split: str) -> Verdict:
     """Without labels: what can be said of the features' shape."""
     rank = {name: metrics[split][name]["effective_rank"] for name in ("teacher", "random")}
-    more = rank["teacher"] > rank["random"]
     return Verdict(
         tone="unclear",
-        headline=(
-            f"The teacher's features of held-out images spread over {rank['teacher']:.1f} effective dimensions, "
-            f"{'more' if more else 'not more'} than random initialisation's {rank['random']:.1f}."
-        ),
+        headline="Without labels nothing here is right or wrong: the neighbours below are the verdict.",
         sentences=[
-            "Without labels nothing here can be counted as right or wrong: judge by the neighbours below, "
-            "which should show the same kind of thing as their query."
+            "They should show the same kind of thing as their query, not merely its colour.",
+            f"The teacher's features of held-out images spread over {rank['teacher']:.1f} effective dimensions "
+            f"(before training: {rank['random']:.1f}). Near 1 they would all be alike.",
         ],
     )
 
