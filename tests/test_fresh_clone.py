@@ -79,7 +79,7 @@ def test_the_run_ended_well_and_holds_training_and_evaluation(clone: Path) -> No
     assert {"loss", "knn_teacher", "images_seen", "test/teacher/knn_20"} <= model.data.metrics.keys()
     assert {"recipe", "data_digest", "fingerprint", "mlflow.source.git.commit"} <= model.data.tags.keys()
     files = {artifact.path for artifact in client.list_artifacts(model.info.run_id)}
-    assert {"configuration.json", "history.csv", "metrics.json", "attention.png"} <= files
+    assert {"configuration.json", "history.csv", "metrics.json", "attention.png", "report.html"} <= files
     assert client.get_model_version_by_alias("dino-smoke", "challenger").run_id == model.info.run_id
 
 
