@@ -1,4 +1,4 @@
-"""The `dino-pipeline` command: recipes for own images, a worker's input without Kedro, the pipelines' picture."""
+"""The `dino-pipeline` command: recipes for own images, pictures of attention, a worker's input, the pipelines."""
 
 import argparse
 import json
@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from dino_pipeline.attend.command import add_command as add_attend
 from dino_pipeline.init.command import add_command as add_init
 
 
@@ -51,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     picture.add_argument("output", type=Path, nargs="?", help="the file to write (standard output)")
     picture.set_defaults(make=_picture)
     add_init(commands)
+    add_attend(commands)
     return parser
 
 

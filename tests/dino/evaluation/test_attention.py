@@ -1,9 +1,15 @@
 """Attention maps and principal colours against their definitions."""
 
 import numpy as np
+import pytest
 import torch
 
-from dino_pipeline.dino.evaluation.attention import class_attention, feature_colors, principal_colors
+from dino_pipeline.dino.evaluation.attention import (
+    class_attention,
+    feature_colors,
+    most_attended,
+    principal_colors,
+)
 from dino_pipeline.dino.models.backbone import build_backbone
 from dino_pipeline.dino.models.backbone_config import BackboneConfig
 
@@ -39,3 +45,30 @@ def test_a_convnet_gets_colours_of_its_feature_map():
     assert colors.shape == (2, 2, 3, 3)
     assert colors.min() >= 0
     assert colors.max() <= 1
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("percent", [60, 90])
+def test_most_attended_patches_are_the_references(golden, percent):
+    numbers = np.load(golden / "attention_threshold.npz")
+    mask = most_attended(torch.from_numpy(numbers["attention"]), percent / 100)
+    np.testing.assert_array_equal(mask.numpy(), numbers[f"mask_keep_{percent}_percent"])
+
+
+def test_most_attended_patches_hold_the_mass_and_no_patch_is_spare():
+    attention = torch.rand(2, 3, 5, 7, generator=torch.Generator().manual_seed(0)).double()
+    mask = most_attended(attention, 0.7)
+    held = (attention * mask).sum((-2, -1)) / attention.sum((-2, -1))
+    assert (held >= 0.7).all()
+    least = torch.where(mask, attention, torch.inf).amin((-2, -1)) / attention.sum((-2, -1))
+    assert (held - least < 0.7).all()
+    assert most_attended(attention, 1.0).all()
+
+
+def test_class_attention_leaves_registers_out():
+    config = BackboneConfig(name=VIT.name, options={**OPTIONS, "reg_tokens": 2}, drop_path_rate=0.0)
+    vit = build_backbone(config).eval()
+    images = torch.randn(1, 3, 16, 24)
+    with torch.no_grad():
+        whole = vit.attention(images)
+    torch.testing.assert_close(class_attention(vit, images).flatten(2), whole[:, :, 0, 3:])

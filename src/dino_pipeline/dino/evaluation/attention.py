@@ -14,9 +14,20 @@ def class_attention(backbone: ViTBackbone, images: Tensor) -> Tensor:
     Args:
         images: normalised [N, 3, H, W], sides divisible by the patch.
     """
-    attention = backbone.attention(images)[:, :, 0, 1:]
-    rows, columns = backbone.patch_tokens(images[:1]).shape[1:3]
-    return attention.reshape(*attention.shape[:2], rows, columns)
+    attention = backbone.attention(images)[:, :, 0, backbone.num_prefix :]
+    patch = backbone.model.patch_embed.patch_size
+    return attention.unflatten(-1, (images.shape[-2] // patch[0], images.shape[-1] // patch[1]))
+
+
+def most_attended(attention: Tensor, mass: float) -> Tensor:
+    """The fewest patches that together hold `mass` of each map: bool, shaped as the maps [..., rows, columns].
+
+    As the paper's figures: patches are taken from the most attended down until the rest is no more than 1 - mass.
+    """
+    shares, order = attention.flatten(-2).sort(dim=-1)
+    shares = shares / shares.sum(dim=-1, keepdim=True)
+    kept = shares.cumsum(dim=-1) > 1 - mass
+    return kept.gather(-1, order.argsort(dim=-1)).view(attention.shape)
 
 
 @torch.inference_mode()

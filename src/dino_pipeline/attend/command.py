@@ -1,0 +1,68 @@
+"""`dino-pipeline attend IMAGE|FOLDER --model MODEL --output DIR`."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add_command(commands: Any) -> None:
+    """Add `attend` to the command line's subparsers."""
+    parser = commands.add_parser(
+        "attend",
+        help="draw where a model looks in an image, or in every image of a folder",
+        description="For each image a folder below DIR: attention of each head over the image, the patches that hold "
+        "most of it, the principal components of the features as colours, and all of them side by side.",
+    )
+    parser.add_argument("images", type=Path, help="an image, or a folder of images")
+    parser.add_argument(
+        "--model",
+        required=True,
+        help="a model's folder or .safetensors file, a recipe, an MLflow run id, or name@alias or name/version",
+    )
+    parser.add_argument("--output", type=Path, required=True, dest="folder", help="the folder to write into")
+    parser.add_argument(
+        "--size", type=int, default=480, help="of the shorter side in px (480); more shows more"
+    )
+    parser.add_argument(
+        "--threshold", type=float, default=0.6, help="share of the attention that a mask keeps (0.6)"
+    )
+    parser.add_argument("--project", type=Path, default=Path(), help="the project's folder (here)")
+    parser.set_defaults(make=_attend, output=None)
+
+
+def _attend(options: argparse.Namespace) -> str:
+    from dino_pipeline.attend.finding import find_weights
+    from dino_pipeline.attend.pictures import overview, pictures
+    from dino_pipeline.dino.data.images import UnreadableImageError, decode_rgb
+    from dino_pipeline.dino.models.published import load_backbone, read_model
+    from dino_pipeline.ingestion.folder import list_folder
+
+    if not options.images.exists():
+        raise ValueError(f"{options.images} does not exist")
+    if options.size < 1 or not 0 < options.threshold <= 1:
+        raise ValueError("--size is a number of pixels, and --threshold a share above 0 and at most 1")
+    weights = find_weights(options.model, options.project.resolve())
+    config = read_model(weights.folder).config
+    backbone = load_backbone(weights.folder, weights.network)
+    names = [file.name for file in list_folder(options.images).files] if options.images.is_dir() else [""]
+
+    lines, num_drawn = [], 0
+    for name in names:
+        path = options.images / name
+        try:
+            image = decode_rgb(path.read_bytes())
+        except UnreadableImageError as error:
+            lines.append(f"{path}: left out, {error}")
+            continue
+        drawn = pictures(
+            backbone, image, size=options.size, mass=options.threshold, mean=config["mean"], std=config["std"]
+        )
+        folder = options.folder / (name or path.name)  # with its suffix: cat.jpg may lie beside cat.png
+        folder.mkdir(parents=True, exist_ok=True)
+        for title, picture in {**drawn, "overview": overview(drawn)}.items():
+            picture.save(folder / f"{title}.png")
+        num_drawn += 1
+        lines.append(f"{path}: {folder / 'overview.png'}")
+    if not num_drawn:
+        raise ValueError("\n".join([*lines, f"{options.images} holds no image that can be read"]))
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,111 @@
+"""Pictures of what a backbone makes of one image, at the image's own shape."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib import colormaps
+from numpy.typing import NDArray
+from PIL import Image
+from torch.nn import functional as F
+
+from dino_pipeline.dino.data.evaluation_transform import normalise
+from dino_pipeline.dino.data.images import Pixels
+from dino_pipeline.dino.evaluation.attention import class_attention, feature_colors, most_attended
+from dino_pipeline.dino.models.backbone import Backbone
+from dino_pipeline.dino.models.vision_transformer import ViTBackbone
+
+_CONVNET_STRIDE = 32  # px a cell of the last feature map
+
+
+def pictures(
+    backbone: Backbone,
+    image: Pixels,
+    *,
+    size: int,
+    mass: float,
+    mean: Sequence[float],
+    std: Sequence[float],
+) -> dict[str, Image.Image]:
+    """By name: the image as the network saw it, of each head attention and mask (ViT), the features' colours.
+
+    Args:
+        backbone: in evaluation mode, on CPU.
+        size: of the shorter side in px; both sides are rounded to whole patches.
+        mass: of each head's attention that its mask keeps.
+        mean: per channel, as in training.
+        std: likewise.
+    """
+    height, width = fitted(image.shape[0], image.shape[1], size=size, patch=_patch(backbone))
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
+    resized = F.interpolate(pixels, (height, width), mode="bicubic", antialias=True)
+    inputs = normalise(resized, mean, std)
+    shown = resized[0].permute(1, 2, 0).numpy() / 255
+    found = {"image": shown}
+    if isinstance(backbone, ViTBackbone):
+        attention = class_attention(backbone, inputs)[0]
+        masks = most_attended(attention, mass)
+        for head, (heat, mask) in enumerate(zip(attention, masks, strict=True), start=1):
+            found[f"head_{head}_attention"] = _overlay(
+                shown, _enlarged(heat[None], height, width, "bilinear")[..., 0]
+            )
+            found[f"head_{head}_mask"] = _masked(
+                shown, _enlarged(mask[None].float(), height, width, "nearest")
+            )
+        mean_heat = attention.mean(dim=0, keepdim=True)
+        found["mean_attention"] = _overlay(shown, _enlarged(mean_heat, height, width, "bilinear")[..., 0])
+    colors = feature_colors(backbone, inputs)[0].permute(2, 0, 1)
+    found["features"] = _enlarged(colors, height, width, "nearest")
+    return {
+        name: Image.fromarray((values * 255).round().clip(0, 255).astype(np.uint8))
+        for name, values in found.items()
+    }
+
+
+def overview(named: dict[str, Image.Image]) -> Image.Image:
+    """All pictures side by side: in the first row the image, attention and features, below them the masks."""
+    first = [picture for name, picture in named.items() if not name.endswith("_mask")]
+    masks = [picture for name, picture in named.items() if name.endswith("_mask")]
+    width, height = first[0].size
+    sheet = Image.new("RGB", (width * len(first), height * (2 if masks else 1)), "white")
+    for column, picture in enumerate(first):
+        sheet.paste(picture, (column * width, 0))
+    for column, picture in enumerate(masks, start=1):  # under the attention that each belongs to
+        sheet.paste(picture, (column * width, height))
+    return sheet
+
+
+def fitted(height: int, width: int, *, size: int, patch: int) -> tuple[int, int]:
+    """Height and width of the same shape whose shorter side is nearest `size`, both in whole patches."""
+    scale = size / min(height, width)
+    return tuple(max(1, round(side * scale / patch)) * patch for side in (height, width))  # type: ignore[return-value]
+
+
+def _patch(backbone: Backbone) -> int:
+    return (
+        int(backbone.model.patch_embed.patch_size[0])
+        if isinstance(backbone, ViTBackbone)
+        else _CONVNET_STRIDE
+    )
+
+
+def _enlarged(maps: torch.Tensor, height: int, width: int, mode: str) -> NDArray[Any]:
+    """[channels, rows, columns] to [height, width, channels]."""
+    enlarged: NDArray[Any] = (
+        F.interpolate(maps[None].float(), (height, width), mode=mode)[0].permute(1, 2, 0).numpy()
+    )
+    return enlarged
+
+
+def _overlay(image: NDArray[Any], heat: NDArray[Any]) -> NDArray[Any]:
+    """The image dimmed, bright and yellow where the head looks; each picture has its own scale."""
+    scaled = (heat - heat.min()) / max(float(heat.max() - heat.min()), 1e-12)
+    blended: NDArray[Any] = 0.35 * image + 0.65 * colormaps["inferno"](scaled)[..., :3]
+    return blended
+
+
+def _masked(image: NDArray[Any], mask: NDArray[Any]) -> NDArray[Any]:
+    """The image where the mask is, and a grey shadow of it elsewhere."""
+    shadow = 0.15 + 0.25 * image.mean(axis=-1, keepdims=True)
+    return np.where(mask > 0, image, shadow)
