@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -83,10 +82,8 @@ def test_the_run_ended_well_and_holds_training_and_evaluation(clone: Path) -> No
     assert client.get_model_version_by_alias("dino-smoke", "challenger").run_id == model.info.run_id
 
 
-def test_a_second_repro_does_nothing_at_once(reproduced: Path) -> None:
-    start = time.monotonic()
+def test_a_second_repro_does_nothing(reproduced: Path) -> None:
     output = run(reproduced, "dvc", "repro")
-    assert time.monotonic() - start < 3
     assert "Data and pipelines are up to date" in output
     assert "Running stage" not in output
 
@@ -116,11 +113,12 @@ def test_the_commands_leave_the_clone_clean(reproduced: Path) -> None:
     assert left == ["?? dvc.lock"], "dvc.lock is for people to commit; all else is ignored"
 
 
-def test_listing_the_pipelines_is_quick(clone: Path) -> None:
-    run(clone, "kedro", "registry", "list")
-    start = time.monotonic()
-    assert "- pretrain" in run(clone, "kedro", "registry", "list")
-    assert time.monotonic() - start < 3
+def test_listing_the_pipelines_imports_nothing_heavy(clone: Path) -> None:
+    output = run(clone, sys.executable, "-X", "importtime", "-m", "kedro", "registry", "list")
+    assert "- pretrain" in output
+    imported = {line.split("|")[-1].strip() for line in output.splitlines() if line.startswith("import time:")}
+    assert "dino_pipeline.pipeline_registry" in imported
+    assert not imported & {"torch", "timm", "torchvision", "mlflow", "skimage", "sklearn", "matplotlib"}
 
 
 @pytest.mark.parametrize(

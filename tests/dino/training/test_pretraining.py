@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -197,11 +196,10 @@ def test_a_budget_fits_steps_and_schedules_and_a_resume_keeps_them(
     make_spec: MakeSpec, tmp_path: Path
 ) -> None:
     spec = make_spec(tmp_path, pretrain={"epochs": 100_000, "max_hours": 3 / 3600})
-    start = time.monotonic()
     assert not train(spec, stop_after=2)
     planned = torch.load(tmp_path / "last.pt", weights_only=True)["num_steps"]
+    assert planned < 5 * 100_000  # and not the days that 100,000 epochs would take
     assert train(spec)
-    assert time.monotonic() - start < 60  # and not the days that 100,000 epochs would take
     rows = [numbers(row) for row in read_rows(tmp_path / "history.csv")]
     assert rows[-1]["step"] == planned > 2
     # The schedules end with the run: the last step is one step short of their ends.
