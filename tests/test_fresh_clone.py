@@ -116,7 +116,9 @@ def test_the_commands_leave_the_clone_clean(reproduced: Path) -> None:
 def test_listing_the_pipelines_imports_nothing_heavy(clone: Path) -> None:
     output = run(clone, sys.executable, "-X", "importtime", "-m", "kedro", "registry", "list")
     assert "- pretrain" in output
-    imported = {line.split("|")[-1].strip() for line in output.splitlines() if line.startswith("import time:")}
+    imported = {
+        line.split("|")[-1].strip() for line in output.splitlines() if line.startswith("import time:")
+    }
     assert "dino_pipeline.pipeline_registry" in imported
     assert not imported & {"torch", "timm", "torchvision", "mlflow", "skimage", "sklearn", "matplotlib"}
 
