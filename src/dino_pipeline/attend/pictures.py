@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image
 from torch.nn import functional as F
@@ -15,6 +14,7 @@ from dino_pipeline.dino.data.images import Pixels
 from dino_pipeline.dino.evaluation.attention import class_attention, feature_colors, most_attended
 from dino_pipeline.dino.models.backbone import Backbone
 from dino_pipeline.dino.models.vision_transformer import ViTBackbone
+from dino_pipeline.drawing.panels import overlay
 
 _CONVNET_STRIDE = 32  # px a cell of the last feature map
 
@@ -47,14 +47,14 @@ def pictures(
         attention = class_attention(backbone, inputs)[0]
         masks = most_attended(attention, mass)
         for head, (heat, mask) in enumerate(zip(attention, masks, strict=True), start=1):
-            found[f"head_{head}_attention"] = _overlay(
+            found[f"head_{head}_attention"] = overlay(
                 shown, _enlarged(heat[None], height, width, "bilinear")[..., 0]
             )
             found[f"head_{head}_mask"] = _masked(
                 shown, _enlarged(mask[None].float(), height, width, "nearest")
             )
         mean_heat = attention.mean(dim=0, keepdim=True)
-        found["mean_attention"] = _overlay(shown, _enlarged(mean_heat, height, width, "bilinear")[..., 0])
+        found["mean_attention"] = overlay(shown, _enlarged(mean_heat, height, width, "bilinear")[..., 0])
     colors = feature_colors(backbone, inputs)[0].permute(2, 0, 1)
     found["features"] = _enlarged(colors, height, width, "nearest")
     return {
@@ -96,13 +96,6 @@ def _enlarged(maps: torch.Tensor, height: int, width: int, mode: str) -> NDArray
         F.interpolate(maps[None].float(), (height, width), mode=mode)[0].permute(1, 2, 0).numpy()
     )
     return enlarged
-
-
-def _overlay(image: NDArray[Any], heat: NDArray[Any]) -> NDArray[Any]:
-    """The image dimmed, bright and yellow where the head looks; each picture has its own scale."""
-    scaled = (heat - heat.min()) / max(float(heat.max() - heat.min()), 1e-12)
-    blended: NDArray[Any] = 0.35 * image + 0.65 * colormaps["inferno"](scaled)[..., :3]
-    return blended
 
 
 def _masked(image: NDArray[Any], mask: NDArray[Any]) -> NDArray[Any]:

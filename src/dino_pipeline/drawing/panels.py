@@ -46,7 +46,7 @@ def panels(
     if isinstance(backbone, ViTBackbone):
         attention = F.interpolate(class_attention(backbone, inputs), (size, size), mode="bilinear").numpy()
         return [
-            [("image", image), *((f"head {i + 1}", _overlay(image, heat)) for i, heat in enumerate(heats))]
+            [("image", image), *((f"head {i + 1}", overlay(image, heat)) for i, heat in enumerate(heats))]
             for image, heats in zip(pixels, attention, strict=True)
         ]
     colors = feature_colors(backbone, inputs).permute(0, 3, 1, 2)
@@ -57,12 +57,12 @@ def panels(
     ]
 
 
-def _patch(backbone: Backbone) -> int:
-    return int(backbone.model.patch_embed.patch_size[0]) if isinstance(backbone, ViTBackbone) else 1
-
-
-def _overlay(image: NDArray[Any], heat: NDArray[Any]) -> NDArray[Any]:
-    """The image dimmed, bright and yellow where the head looks; each panel has its own scale."""
+def overlay(image: NDArray[Any], heat: NDArray[Any]) -> NDArray[Any]:
+    """The image [H, W, 3] in [0, 1] dimmed, bright and yellow where the head looks; each panel has its own scale."""
     scaled = (heat - heat.min()) / max(float(heat.max() - heat.min()), 1e-12)
     blended: NDArray[Any] = 0.35 * image + 0.65 * colormaps["inferno"](scaled)[..., :3]
     return blended
+
+
+def _patch(backbone: Backbone) -> int:
+    return int(backbone.model.patch_embed.patch_size[0]) if isinstance(backbone, ViTBackbone) else 1
