@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,19 @@ def test_a_resumed_training_is_an_undisturbed_one_bit_for_bit(
     for name in ("teacher.safetensors", "student.safetensors", "model.json", "history.csv"):
         whole, resumed = (tmp_path / run / "finished" / name for run in ("whole", "interrupted"))
         assert whole.read_bytes() == resumed.read_bytes(), name
+
+
+def test_adopted_progress_goes_on_to_the_end_of_its_new_training(make_spec: MakeSpec, tmp_path: Path) -> None:
+    assert not train(make_spec(tmp_path), stop_after=7)  # of 10
+    # Progress is adopted by copying it: the checkpoint bears the fingerprint of the training it comes from.
+    longer = replace(make_spec(tmp_path, pretrain={"epochs": 3}), fingerprint="another")
+    too_short = replace(make_spec(tmp_path, pretrain={"epochs": 1}), fingerprint="yet another")
+    with pytest.raises(
+        ValueError, match=r"has 7 steps, and this training ends after 5: raise pretrain\.epochs"
+    ):
+        train(too_short)
+    assert train(longer)
+    assert read_rows(tmp_path / "history.csv")[-1]["step"] == "15"
 
 
 def test_loader_workers_change_nothing(make_spec: MakeSpec, tmp_path: Path) -> None:

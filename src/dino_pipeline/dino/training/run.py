@@ -54,7 +54,13 @@ class Run:
             checkpoint = load_checkpoint(self._checkpoint, self.device)
             self.state.load_state_dict(checkpoint["state"])
             self.monitor.restore(checkpoint["unwritten"])
-            self.num_steps = checkpoint["num_steps"]
+            if checkpoint["fingerprint"] == self.spec.fingerprint:
+                self.num_steps = checkpoint["num_steps"]  # a budget may have cut them
+            elif self.state.step >= self.num_steps:
+                raise ValueError(
+                    f"launch.adopt_progress: that progress has {self.state.step} steps, and this training ends after "
+                    f"{self.num_steps}: raise pretrain.epochs"
+                )
             logger.info("resuming after step %d of %d", self.state.step, self.num_steps)
         max_hours = self.spec.pretrain.max_hours
         # Two trials at least make a measure; a budget cannot do without.
