@@ -1,6 +1,6 @@
 # Everything this project does, by name. Needs python 3.11 or newer, make, git and the package registries; nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-full format lint types layers unit full fix ui picture lock
+.PHONY: help setup demo test test-full format lint types layers unit full fix ui check-recipes picture lock
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -66,6 +66,9 @@ ui: setup  ## MLflow's UI on mlruns/, at http://127.0.0.1:5000 (PORT=... for ano
 	@mkdir -p mlruns
 	@echo "MLflow UI on http://127.0.0.1:$(PORT) in about 20 seconds; Ctrl-C ends it."
 	@$(BIN)/mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db --default-artifact-root mlruns/artifacts --host 127.0.0.1 --port $(PORT) --workers 1
+
+check-recipes: setup  ## build every recipe, take two small steps of each, print what it costs
+	@$(BIN)/python -m dino_pipeline check-recipes
 
 picture: setup  ## draw docs/pipelines.svg again, from the registry
 	@$(BIN)/python -m dino_pipeline picture docs/pipelines.svg

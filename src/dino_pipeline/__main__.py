@@ -11,6 +11,7 @@ import yaml
 
 from dino_pipeline.attend.command import add_command as add_attend
 from dino_pipeline.init.command import add_command as add_init
+from dino_pipeline.recipe_check import add_command as add_check_recipes
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     picture.set_defaults(make=_picture)
     add_init(commands)
     add_attend(commands)
+    add_check_recipes(commands)
     return parser
 
 

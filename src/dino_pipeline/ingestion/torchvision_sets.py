@@ -48,6 +48,11 @@ NAMED_SETS = {
     "Food101": NamedSet(_TRAIN_TEST, are_files=True),
     # What its authors call val is what everybody reports on, so nothing may be chosen on it: it is our test.
     "Imagenette": NamedSet({"train": {"split": "train"}, "test": {"split": "val"}}, are_files=True),
+    "Imagenette-160": NamedSet(
+        {"train": {"split": "train", "size": "160px"}, "test": {"split": "val", "size": "160px"}},
+        are_files=True,
+        class_name="Imagenette",
+    ),
     "KMNIST": NamedSet(_TRAIN_FLAG, are_files=False),
     "MNIST": NamedSet(_TRAIN_FLAG, are_files=False),
     "OxfordIIITPet": NamedSet({"train": {"split": "trainval"}, "test": {"split": "test"}}, are_files=True),

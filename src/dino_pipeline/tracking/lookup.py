@@ -2,8 +2,8 @@
 
 import re
 
-from dino_pipeline.tracking.opening import FINGERPRINT_TAG, Store
-from dino_pipeline.tracking.store import connect, in_short, outages, quieten
+from dino_pipeline.tracking.opening import FINGERPRINT_TAG
+from dino_pipeline.tracking.store import Store, connect, in_short, outages, quieten
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 _VERSION = re.compile(r"(?:models:/)?(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<number>\d+))")

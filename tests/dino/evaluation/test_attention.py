@@ -72,3 +72,9 @@ def test_class_attention_leaves_registers_out():
     with torch.no_grad():
         whole = vit.attention(images)
     torch.testing.assert_close(class_attention(vit, images).flatten(2), whole[:, :, 0, 3:])
+
+
+def test_an_xcit_gets_colours_of_its_patches():
+    options = {"img_size": 32, "patch_size": 16, "embed_dim": 32, "depth": 1, "num_heads": 2}
+    config = BackboneConfig(name="xcit_nano_12_p16_224", options=options, drop_path_rate=0.0)
+    assert feature_colors(build_backbone(config).eval(), torch.randn(1, 3, 64, 96)).shape == (1, 4, 6, 3)

@@ -16,7 +16,8 @@ def class_attention(backbone: ViTBackbone, images: Tensor) -> Tensor:
     """
     attention = backbone.attention(images)[:, :, 0, backbone.num_prefix :]
     patch = backbone.model.patch_embed.patch_size
-    return attention.unflatten(-1, (images.shape[-2] // patch[0], images.shape[-1] // patch[1]))
+    maps: Tensor = attention.unflatten(-1, (images.shape[-2] // patch[0], images.shape[-1] // patch[1]))
+    return maps
 
 
 def most_attended(attention: Tensor, mass: float) -> Tensor:

@@ -23,7 +23,7 @@ def build_backbone(config: BackboneConfig) -> Backbone:
         raise ValueError(
             f"timm knows no model {config.name!r}; nearest names: {', '.join(nearest) or 'none'}"
         )
-    options = dict(config.options)
+    options = {name: value for name, value in config.options.items() if value is not None}
     if "vit_" in config.name:
         options["dynamic_img_size"] = True  # patches come as a grid, of any size
     if config.drop_path_rate > 0:

@@ -12,9 +12,10 @@ class BackboneConfig:
     """A timm architecture.
 
     `options` go to `timm.create_model` as they are, so a ViT of any width, depth, patch and native size can be named:
-    `{img_size: 32, patch_size: 4, embed_dim: 192, depth: 6, num_heads: 3}`.
+    `{img_size: 32, patch_size: 4, embed_dim: 192, depth: 6, num_heads: 3}`. One that is null is not passed: so a recipe
+    takes back what the layer below it set for another network.
     """
 
     name: str
-    options: dict[str, bool | int | float | str]
+    options: dict[str, bool | int | float | str | None]
     drop_path_rate: Annotated[float, Field(ge=0, lt=1)]  # student only

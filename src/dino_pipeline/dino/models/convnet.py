@@ -41,4 +41,8 @@ class PooledBackbone(nn.Module):
     def patch_tokens(self, images: Tensor) -> Tensor:
         """The last feature map, [N, rows, columns, dim]."""
         maps: Tensor = self.model.forward_features(images)
+        if maps.ndim == 3:  # XCiT: tokens, [CLS] first
+            patch = self.model.patch_embed.patch_size
+            grid = (images.shape[-2] // patch, images.shape[-1] // patch)
+            return maps[:, self.model.num_prefix_tokens :].unflatten(1, grid)
         return maps.permute(0, 2, 3, 1)

@@ -1,0 +1,90 @@
+"""What a training costs, from its configuration alone: parameters, FLOPs and memory, on tensors without data."""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from dino_pipeline.dino.losses.dino_loss import dino_loss
+from dino_pipeline.dino.models.student_teacher import build_student_and_teacher
+from dino_pipeline.dino.training.config import PretrainConfig
+
+# Student's weight, gradient, AdamW's two moments; the teacher's weight: float32.
+_STATE_BYTES = 4 * 5
+# Under autocast matrix products keep halves, norms and the loss keep floats.
+_HALF_SHARE = 0.6
+
+
+class Cost(NamedTuple):
+    """Of one training step.
+
+    Attributes:
+        backbone_parameters: of the student.
+        head_parameters: likewise.
+        flops_per_image: forward of teacher and student, and backward, over all crops of an image.
+        state_bytes: what is held whatever the batch.
+        bytes_per_image: activations that the backward pass needs.
+    """
+
+    backbone_parameters: int
+    head_parameters: int
+    flops_per_image: int
+    state_bytes: int
+    bytes_per_image: int
+
+    def memory_bytes(self, num_images: int) -> int:
+        """For so many images at once on one device."""
+        return self.state_bytes + num_images * self.bytes_per_image
+
+
+def training_cost(config: PretrainConfig) -> Cost:
+    """Build the networks of a configuration without memory, and count a step of 2 and of 4 images."""
+    with torch.device("meta"):
+        # All samples keep all branches: stochastic depth only makes a step cheaper.
+        backbone = replace(config.backbone, drop_path_rate=0.0)
+        student, teacher = build_student_and_teacher(backbone, config.projection_head)
+    own = {parameter.untyped_storage()._cdata for parameter in student.parameters()}
+
+    def step(num_images: int) -> tuple[int, int]:
+        saved: dict[int, int] = {}
+
+        def keep(tensor: Tensor) -> Tensor:
+            storage = tensor.untyped_storage()
+            if storage._cdata not in own:
+                saved[storage._cdata] = storage.nbytes()
+            alive.append(tensor)  # a freed storage's address would be given to the next
+            return tensor
+
+        alive: list[Tensor] = []
+        crops = _crops(config, num_images)
+        with (
+            FlopCounterMode(display=False) as counter,
+            torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t),
+        ):
+            with torch.no_grad():
+                targets = teacher(crops[:1])
+            loss = dino_loss(student(crops), targets, student_temperature=config.loss.student_temperature)
+            loss.backward()
+        return counter.get_total_flops(), sum(saved.values())
+
+    (flops, small), (_, large) = step(2), step(4)
+    share = 1.0 if config.precision in ("fp32", "fp64") else _HALF_SHARE
+    num_parameters = sum(p.numel() for p in student.parameters())
+    num_in_backbone = sum(p.numel() for p in student.backbone.parameters())
+    return Cost(
+        backbone_parameters=num_in_backbone,
+        head_parameters=num_parameters - num_in_backbone,
+        flops_per_image=flops // 2,
+        state_bytes=_STATE_BYTES * num_parameters,
+        bytes_per_image=round((large - small) / 2 * share),
+    )
+
+
+def _crops(config: PretrainConfig, num_images: int) -> list[Tensor]:
+    sizes = [
+        (2, config.multi_crop.global_crop_size),
+        (config.multi_crop.num_local_crops, config.multi_crop.local_crop_size),
+    ]
+    return [torch.empty(count, num_images, 3, size, size, device="meta") for count, size in sizes if count]
