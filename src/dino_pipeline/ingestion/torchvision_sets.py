@@ -101,7 +101,8 @@ def _open(name: str, options: Options, root: Path, *, download: bool) -> Any:
     except RuntimeError as error:
         raise ValueError(
             f"torchvision finds no whole {name} in {root} ({error}). Let it fetch the files, "
-            "--params=ingest.torchvision.download=true, or name their folder, ingest.torchvision.root=..."
+            "--params=ingest.torchvision.download=true (of init: --download), or name their folder, "
+            "ingest.torchvision.root=..."
         ) from error
     except URLError as error:
         raise ValueError(

@@ -18,13 +18,18 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--images", required=True, help="a folder, an archive, a list, torchvision:<name>")
     parser.add_argument("--name", help="of the recipe (the images' own)")
     parser.add_argument("--hours", type=float, help="to train for (1 on CPU, 24 on GPUs)")
+    parser.add_argument(
+        "--download", action="store_true", help="fetch a torchvision:<name> that is not there"
+    )
     parser.set_defaults(make=_init, output=None)
 
 
 def _init(options: argparse.Namespace) -> str:
     from dino_pipeline.init.write import init_recipe
 
-    written = init_recipe(options.path, options.images, name=options.name, hours=options.hours)
+    written = init_recipe(
+        options.path, options.images, name=options.name, hours=options.hours, download=options.download
+    )
     lines = [written.summary, *(f"Note: {warning}" for warning in written.warnings)]
     return "\n".join(
         [

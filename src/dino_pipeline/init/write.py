@@ -26,7 +26,9 @@ class Written(NamedTuple):
     warnings: list[str]
 
 
-def init_recipe(project: Path, images: str, *, name: str | None, hours: float | None) -> Written:
+def init_recipe(
+    project: Path, images: str, *, name: str | None, hours: float | None, download: bool
+) -> Written:
     """Measure `images`, make `project` a project where it is none, and write conf/<name> into it.
 
     Args:
@@ -34,6 +36,7 @@ def init_recipe(project: Path, images: str, *, name: str | None, hours: float | 
         images: a source, as `ingest.source`; a path starts at the current folder.
         name: of the recipe; None: the images' own.
         hours: to train for; None: 1 on CPU, 24 on GPUs.
+        download: whether torchvision may fetch a named data set, into the project's data/01_raw/torchvision.
 
     Raises:
         ValueError: the images or the project are not usable, or there is such a recipe already.
@@ -51,7 +54,7 @@ def init_recipe(project: Path, images: str, *, name: str | None, hours: float | 
     base = project / "conf" / "base"
     ingest = from_dict(IngestConfig, yaml.safe_load((base / "parameters_ingest.yml").read_text())["ingest"])
     data, sample = measure(
-        replace(ingest, source=images),
+        replace(ingest, source=images, torchvision=replace(ingest.torchvision, download=download)),
         project_folder=project.resolve(),
         raw_folder=project.resolve() / "data" / "01_raw",
         cache_folder=project.resolve() / "data" / "02_intermediate" / name,

@@ -44,5 +44,6 @@ class PooledBackbone(nn.Module):
         if maps.ndim == 3:  # XCiT: tokens, [CLS] first
             patch = self.model.patch_embed.patch_size
             grid = (images.shape[-2] // patch, images.shape[-1] // patch)
-            return maps[:, self.model.num_prefix_tokens :].unflatten(1, grid)
+            patches: Tensor = maps[:, self.model.num_prefix_tokens :].unflatten(1, grid)
+            return patches
         return maps.permute(0, 2, 3, 1)
