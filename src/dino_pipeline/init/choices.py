@@ -119,7 +119,7 @@ def schedule(
             + (
                 "The paper's. "
                 if hardware.num_gpus
-                else "Four times the paper's: in short runs on CPU the demo learned most with it. "
+                else "Four times the paper's, as in the demo and on CIFAR-10: the run is short. "
             )
             + "12,500 steps of warm-up, at most a tenth of the run (lightly-train).",
         ),
@@ -243,7 +243,7 @@ def _head(*, has_gpu: bool) -> list[Choice]:
     norm = (
         "ViTs go without (paper)."
         if has_gpu
-        else "The paper's ViTs go without; short runs on CPU need it (demo)."
+        else "The paper's ViTs go without; the demo's short runs go with it."
     )
     return [
         Choice("pretrain.projection_head.hidden_dim", 2048 if has_gpu else 512, why),

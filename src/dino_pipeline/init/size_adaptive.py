@@ -1,7 +1,7 @@
 """What of DINO depends on how many images there are, and how small they are: each rule with its source.
 
 LT: lightly-train's defaults by data size, the only published ones (lightly_train/_methods/dino/dino.py, read as ideas).
-DINO: arXiv:2104.14294 and its published commands. Demo: tried here, on conf/base.
+DINO: arXiv:2104.14294 and its published commands.
 """
 
 IMAGENET = 1_281_167
