@@ -36,7 +36,7 @@ def test_a_batch_that_does_not_fit_is_told_with_the_accumulation_that_does(
     file = tmp_path / "spec.json"
     file.write_text(json.dumps(to_dict(spec)))
     done = subprocess.run(
-        [sys.executable, "-c", LIMITED_WORKER, "900", str(file)],
+        [sys.executable, "-c", LIMITED_WORKER, "3000", str(file)],
         env=os.environ | {"OMP_NUM_THREADS": "1", "WORLD_SIZE": "1"},
         capture_output=True,
         text=True,
