@@ -6,7 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 pytestmark = pytest.mark.full
 
@@ -181,3 +183,20 @@ def test_the_wheel_holds_the_recipes_and_works_without_a_checkout(clone: Path, t
     spec = json.loads(run(tmp_path, python, "-c", code, *command))
     assert spec["pretrain"]["epochs"] == 2
     assert not (clone / "dist").exists()
+
+
+def test_a_flat_folder_with_damaged_files_goes_all_the_way(clone: Path, tmp_path: Path) -> None:
+    for index in range(60):
+        pixels = np.random.default_rng(index).integers(0, 256, (64, 80, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{index}.jpg")
+    (tmp_path / "cut short.jpg").write_bytes((tmp_path / "0.jpg").read_bytes()[:900])
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "notes.txt").write_text("no image")
+    parameters = f"--params=ingest.source={tmp_path},pretrain.epochs=1"
+    output = run(clone, "kedro", "run", "--env=folder_of_images", parameters)
+    assert "registered dino-folder_of_images version 1" in output
+    assert "Warning" not in output, output
+    quarantine = (clone / "data/03_primary/folder_of_images/quarantine.csv").read_text()
+    assert {"cut short.jpg", "empty.png", "notes.txt"} == {
+        Path(line.split(",")[0]).name for line in quarantine.splitlines()[1:]
+    }

@@ -46,6 +46,11 @@ def test_a_split_keeps_the_row_ids_of_the_whole_file(manifest: Manifest) -> None
         manifest.split("training")
 
 
+def test_what_is_held_out_is_test_then_val_then_train(manifest: Manifest) -> None:
+    assert manifest.held_out().row_ids.tolist() == [1]  # val: there is no test
+    assert manifest.split("train").held_out().row_ids.tolist() == [0, 2]
+
+
 def test_labels_become_positions_among_the_given_classes(manifest: Manifest) -> None:
     assert manifest.class_names == ["ant", "cat", "dog"]
     assert manifest.label_indices(["ant", "cat"]).tolist() == [1, -1, 0]

@@ -91,3 +91,24 @@ def test_the_summary_shows_percent_in_aligned_columns():
 def test_measuring_twice_gives_the_same_report():
     networks = {"teacher": features(2.0)}
     assert measure(networks, CONFIG, device=CPU) == measure(networks, CONFIG, device=CPU)
+
+
+def test_a_split_without_images_has_no_numbers_and_a_reason() -> None:
+    teacher = features(0.1)
+    without_test = Features(
+        *(column[:80] for column in (teacher.row_ids, teacher.splits, teacher.labels, teacher.embedding)),
+        None,
+    )
+    report = measure({"teacher": without_test}, CONFIG, device=CPU)
+    assert report["test"]["teacher"] == {}
+    assert report["val"]["teacher"]["knn_20"] == 1.0
+    assert report["skipped"] == {"test/knn": "test has no images", "linear": "test has no images"}
+    table = summary(report, num_neighbors=20)
+    assert "100.0" in table
+    assert "nan" not in table
+
+
+def test_nothing_is_noted_of_neighbours_that_were_not_looked_for() -> None:
+    teacher = features(0.1)
+    teacher.labels[:] = None
+    assert measure({"teacher": teacher}, CONFIG, device=CPU)["notes"] == []

@@ -68,6 +68,11 @@ class Manifest:
             raise ValueError(f"{name!r} is no split: one of {', '.join(SPLITS)}")
         return self.take(np.flatnonzero(np.asarray(pc.equal(self.table["split"], name), dtype=bool)))
 
+    def held_out(self) -> "Manifest":
+        """The images furthest from training: those of test, else of val, else of train."""
+        candidates = [self.split(name) for name in reversed(SPLITS)]
+        return next((images for images in candidates if len(images)), self)
+
     def take(self, positions: NDArray[np.int64]) -> "Manifest":
         """The images at these positions, in their order."""
         table = self.table.take(pa.array(positions)).combine_chunks()

@@ -51,7 +51,8 @@ def measure(
     report["num_images"] = {split: len(any_features.split(split)) for split in ("train", *HELD_OUT)}
     report["num_classes"] = len(classes)
     report["skipped"] = skipped
-    report["notes"] = _notes(len(train_labels), config)
+    took_knn = any(f"{split}/knn" not in skipped for split in HELD_OUT)
+    report["notes"] = _notes(len(train_labels), config) if took_knn else []
     return report
 
 
@@ -76,6 +77,8 @@ def _skipped(features: Features) -> dict[str, str]:
 
 
 def _statistics(features: Features, device: torch.device) -> dict[str, float]:
+    if len(features) == 0:
+        return {}
     embedding = torch.from_numpy(features.embedding).to(device)
     return {"feature_std": feature_std(embedding), "effective_rank": effective_rank(embedding)}
 

@@ -21,7 +21,9 @@ def summary(report: Mapping[str, Any], *, num_neighbors: int) -> str:
         )
         for split in ("val", "test")
     ]
-    has_accuracies = any(f"knn_{num_neighbors}" in row for row in report["test"].values())
+    has_accuracies = any(
+        f"knn_{num_neighbors}" in row for split in ("val", "test") for row in report[split].values()
+    )
     shown = columns[:4] if has_accuracies else columns[4:]
     head = ["", *(title for title, *_ in shown)]
     rows = [

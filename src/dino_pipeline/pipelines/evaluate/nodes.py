@@ -68,7 +68,7 @@ def draw_picture(manifest: Any, project_folder: Path, model: Path, config: Evalu
     with compute.fixed_threads(config.num_threads):
         image = picture(
             load_backbone(model),
-            Manifest.from_pandas(manifest, project_folder).split("test"),
+            Manifest.from_pandas(manifest, project_folder).held_out(),
             config.picture,
             mean=published.config["mean"],
             std=published.config["std"],
