@@ -121,7 +121,7 @@ def test_listing_the_pipelines_imports_nothing_heavy(clone: Path) -> None:
     imported = {
         line.split("|")[-1].strip() for line in output.splitlines() if line.startswith("import time:")
     }
-    assert "dino_pipeline.pipeline_registry" in imported
+    assert "dino_pipeline.pipelines.register" in imported
     assert not imported & {"torch", "timm", "torchvision", "mlflow", "skimage", "sklearn", "matplotlib"}
 
 

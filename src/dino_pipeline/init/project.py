@@ -67,8 +67,9 @@ def prepare_project(folder: Path, *, recipe: str) -> bool:
     (folder / ".gitignore").write_text(_IGNORED)
     (folder / ".telemetry").write_text("consent: false\n")
     stages = shipped.with_name("dvc.yaml").read_text()
-    # The code is not in this project, so it is nothing that DVC could watch.
-    (folder / "dvc.yaml").write_text(re.sub(r"^ *- src/.*\n", "", stages, flags=re.MULTILINE))
+    # The code is not in this project, so it is nothing that DVC could watch; a stage that watched nothing else has no list.
+    stages = re.sub(r"^ *- src/.*\n", "", stages, flags=re.MULTILINE)
+    (folder / "dvc.yaml").write_text(re.sub(r"^    deps:\n(?!      )", "", stages, flags=re.MULTILINE))
     # Last, since it is what tells a project.
     pyproject.write_text(_PYPROJECT.format(name=folder.resolve().name, kedro=version("kedro")))
     return True
