@@ -67,7 +67,7 @@ def prepare_project(folder: Path, *, recipe: str) -> bool:
     (folder / ".gitignore").write_text(_IGNORED)
     (folder / ".telemetry").write_text("consent: false\n")
     stages = shipped.with_name("dvc.yaml").read_text()
-    # The code is not in this project, so it is nothing that DVC could watch; a stage that watched nothing else has no list.
+    # The code is not in this project, so it is nothing that DVC could watch; a stage may have no list left.
     stages = re.sub(r"^ *- src/.*\n", "", stages, flags=re.MULTILINE)
     (folder / "dvc.yaml").write_text(re.sub(r"^    deps:\n(?!      )", "", stages, flags=re.MULTILINE))
     # Last, since it is what tells a project.
