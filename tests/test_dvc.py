@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from dino_pipeline.config_loader import MERGE_STRATEGY, LayeredConfigLoader
-from dino_pipeline.pipeline_registry import STAGES, stage_pipelines
+from dino_pipeline.pipeline_registry import EVALUATIONS, STAGES, stage_pipelines
 
 ROOT = Path(__file__).parents[1]
 RECIPE = "smoke"
@@ -29,10 +29,14 @@ def catalog() -> dict[str, Any]:
     return loader["catalog"]
 
 
-def dvc_stages() -> dict[str, dict[str, Any]]:
-    text = (ROOT / "dvc.yaml").read_text().replace("${recipe}", RECIPE)
+def stages_of(file: str) -> dict[str, dict[str, Any]]:
+    text = (ROOT / file).read_text().replace("${recipe}", RECIPE)
     stages: dict[str, dict[str, Any]] = yaml.safe_load(text)["stages"]
     return stages
+
+
+def dvc_stages() -> dict[str, dict[str, Any]]:
+    return stages_of("dvc.yaml") | stages_of("evaluations/dvc.yaml")
 
 
 def watched_paths(catalog: dict[str, Any], names: set[str]) -> set[str]:
@@ -41,34 +45,49 @@ def watched_paths(catalog: dict[str, Any], names: set[str]) -> set[str]:
 
 
 def test_each_pipeline_is_a_stage_that_runs_it_alone() -> None:
-    assert list(dvc_stages()) == list(STAGES)
+    assert list(stages_of("dvc.yaml")) == list(STAGES)
+    assert list(stages_of("evaluations/dvc.yaml")) == list(EVALUATIONS)
     for name, stage in dvc_stages().items():
         assert stage["cmd"] == f"kedro run --env={RECIPE} --pipelines={name} --tags={name}"
 
 
-@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize("name", [*STAGES, *EVALUATIONS])
 def test_what_a_pipeline_writes_are_the_outputs_of_its_stage(name: str, catalog: dict[str, Any]) -> None:
     stage = dvc_stages()[name]
     outputs = {*stage.get("outs", []), *stage.get("metrics", [])}
     assert outputs == watched_paths(catalog, stage_pipelines()[name].all_outputs())
 
 
-@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize("name", [*STAGES, *EVALUATIONS])
 def test_what_a_pipeline_reads_are_dependencies_of_its_stage(name: str, catalog: dict[str, Any]) -> None:
     data = {path for path in dvc_stages()[name]["deps"] if path.startswith("data/")}
     assert data == watched_paths(catalog, stage_pipelines()[name].inputs())
 
 
+def used_groups(name: str) -> set[str]:
+    inputs = stage_pipelines()[name].inputs()
+    return {item.removeprefix("params:") for item in inputs if item.startswith("params:")} - UNWATCHED
+
+
 @pytest.mark.parametrize("name", STAGES)
 def test_the_groups_a_pipeline_uses_are_watched_in_base_and_in_the_recipe(name: str) -> None:
-    used = {
-        item.removeprefix("params:") for item in stage_pipelines()[name].inputs() if item[:7] == "params:"
-    }
     watched = [f"{file}:{key}" for entry in dvc_stages()[name]["params"] for file, (key,) in entry.items()]
     assert sorted(watched) == sorted(
         f"conf/{layer}/parameters_{group}.yml:{group}"
-        for group in (used - UNWATCHED) | READ_AS_FILES.get(name, set())
+        for group in used_groups(name) | READ_AS_FILES.get(name, set())
         for layer in ("base", RECIPE)
+    )
+
+
+@pytest.mark.parametrize("name", EVALUATIONS)
+def test_the_groups_an_evaluation_uses_are_watched_in_base_and_the_recipe_as_a_folder(name: str) -> None:
+    stage = dvc_stages()[name]
+    watched = [f"{file}:{key}" for entry in stage["params"] for file, (key,) in entry.items()]
+    assert sorted(watched) == sorted(
+        f"conf/base/parameters_{group}.yml:{group}" for group in used_groups(name)
+    )
+    assert f"conf/{RECIPE}" in stage["deps"], (
+        "few recipes change an evaluation: none needs a file of its own for it"
     )
 
 

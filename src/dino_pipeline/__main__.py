@@ -93,9 +93,10 @@ def _spec(options: argparse.Namespace) -> str:
 
 def _picture(_options: argparse.Namespace) -> str:
     from dino_pipeline.picture import draw_stages
-    from dino_pipeline.pipeline_registry import stage_pipelines
+    from dino_pipeline.pipeline_registry import STAGES, stage_pipelines
 
-    return draw_stages(stage_pipelines())
+    alone = stage_pipelines()
+    return draw_stages({name: alone[name] for name in STAGES})
 
 
 def _nested(settings: Sequence[str]) -> dict[str, Any]:

@@ -4,7 +4,9 @@ Kedro's `find_pipelines()` imports only the folder named like the pipeline asked
 Imports that take long happen inside the nodes.
 """
 
+from collections.abc import Callable
 from itertools import accumulate
+from typing import NamedTuple
 
 from kedro.pipeline import Pipeline
 
@@ -20,9 +22,21 @@ STAGES = {
 }
 
 
+class Evaluation(NamedTuple):
+    """A pipeline that is run when asked for."""
+
+    create: Callable[[], Pipeline]
+    after: str  # the last stage whose products it needs
+
+
+# What else the paper measures; evaluations/dvc.yaml has their stages.
+EVALUATIONS: dict[str, Evaluation] = {}
+
+
 def stage_pipelines() -> dict[str, Pipeline]:
-    """Each stage alone, its nodes tagged with its name: `kedro run --tags=<name>` is how DVC runs one."""
-    return {name: Pipeline(create(), tags=name) for name, create in STAGES.items()}
+    """Each stage and evaluation alone, tagged with its name: `kedro run --tags=<name>` is how DVC runs one."""
+    creators = STAGES | {name: evaluation.create for name, evaluation in EVALUATIONS.items()}
+    return {name: Pipeline(create(), tags=name) for name, create in creators.items()}
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -30,6 +44,8 @@ def register_pipelines() -> dict[str, Pipeline]:
 
     What is done is not done twice: ingest keeps an index, and a trained model is not trained again.
     """
-    stages = stage_pipelines()
-    composites = dict(zip(stages, accumulate(stages.values()), strict=True))
-    return {**composites, "__default__": sum(stages.values(), start=Pipeline([]))}
+    alone = stage_pipelines()
+    composites = dict(zip(STAGES, accumulate(alone[name] for name in STAGES), strict=True))
+    default = composites[list(STAGES)[-1]]
+    evaluations = {name: composites[known.after] + alone[name] for name, known in EVALUATIONS.items()}
+    return {**composites, **evaluations, "__default__": default}

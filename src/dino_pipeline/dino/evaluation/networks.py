@@ -1,0 +1,42 @@
+"""The networks that evaluations compare: a model's teacher and student, and the same architecture untrained."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from dino_pipeline.dino.config import from_dict
+from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
+from dino_pipeline.dino.data.manifest import Manifest
+from dino_pipeline.dino.evaluation.baselines import random_backbone
+from dino_pipeline.dino.evaluation.config import ExtractConfig
+from dino_pipeline.dino.models.backbone import Backbone
+from dino_pipeline.dino.models.backbone_config import BackboneConfig
+from dino_pipeline.dino.models.published import load_backbone, read_model
+
+
+class Networks(NamedTuple):
+    """Backbones by name, and how their images are prepared."""
+
+    backbones: dict[str, Backbone]  # teacher, student, random; in evaluation mode, on the device
+    transform: EvaluationTransformConfig
+
+
+def load_networks(model: Path, train: Manifest, config: ExtractConfig, *, device: torch.device) -> Networks:
+    """Every network that is worth comparing for a model.
+
+    Args:
+        model: a published model's folder.
+        train: images that give an untrained backbone's batch norm, if it has one, its statistics.
+    """
+    published = read_model(model)
+    transform = EvaluationTransformConfig(
+        resize=config.resize, crop=config.crop, mean=published.config["mean"], std=published.config["std"]
+    )
+    architecture = from_dict(BackboneConfig, published.config["backbone"])
+    backbones = {
+        "teacher": load_backbone(model, "teacher").to(device),
+        "student": load_backbone(model, "student").to(device),
+        "random": random_backbone(architecture, train, transform, config, device=device),
+    }
+    return Networks(backbones, transform)
