@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 from kedro.pipeline import Pipeline
 
-from dino_pipeline.pipelines import evaluate, extract, ingest, pretrain, register, report
+from dino_pipeline.pipelines import evaluate, extract, ingest, pretrain, probe, register, report
 
 STAGES = {
     "ingest": ingest.create_pipeline,
     "pretrain": pretrain.create_pipeline,
     "extract": extract.create_pipeline,
+    "probe": probe.create_pipeline,
     "evaluate": evaluate.create_pipeline,
     "report": report.create_pipeline,
     "register": register.create_pipeline,

@@ -5,14 +5,28 @@ import hashlib
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from dino_pipeline.dino.config import to_dict
 from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
 from dino_pipeline.dino.data.manifest import SCHEMA, Manifest
 from dino_pipeline.dino.evaluation.config import BaselinesConfig, ExtractConfig
+from dino_pipeline.dino.models.backbone_config import BackboneConfig
+from dino_pipeline.dino.models.projection_head import ProjectionHeadConfig
+from dino_pipeline.dino.models.published import PublishedModel, write_model
+from dino_pipeline.dino.models.student_teacher import build_student_and_teacher
 
 NUM_IMAGES = 45
+BACKBONE = BackboneConfig(
+    name="vit_tiny_patch16_224",
+    options={"img_size": 16, "patch_size": 4, "embed_dim": 24, "depth": 3, "num_heads": 3},
+    drop_path_rate=0.1,
+)
+HEAD = ProjectionHeadConfig(
+    num_prototypes=16, num_layers=2, hidden_dim=8, bottleneck_dim=4, norm_last_layer=True, batch_norm=False
+)
 
 
 @pytest.fixture(scope="session")
@@ -60,3 +74,15 @@ def extract_config():
         num_threads=1,
         baselines=BaselinesConfig(random_seed=3, batch_norm_images=24, pixels_size=32, histogram_bins=8),
     )
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory):
+    """A published ViT of random weights."""
+    folder = tmp_path_factory.mktemp("model")
+    torch.manual_seed(0)
+    student, teacher = build_student_and_teacher(BACKBONE, HEAD)
+    config = {"backbone": to_dict(BACKBONE), "mean": [0.5, 0.4, 0.3], "std": [0.2, 0.25, 0.3]}
+    description = PublishedModel(fingerprint="f", data_digest="d", recipe="r", config=config)
+    write_model(folder, description, {"teacher": teacher.state_dict(), "student": student.state_dict()})
+    return folder

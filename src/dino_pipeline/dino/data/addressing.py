@@ -16,6 +16,8 @@ class Domain(IntEnum):
     ORDER = 1
     VIEW = 2
     DROP_PATH = 3
+    PROBE_ORDER = 4
+    PROBE_VIEW = 5
 
 
 def generator_at(seed: int, domain: Domain, *address: int) -> np.random.Generator:

@@ -48,17 +48,6 @@ class KnnConfig:
 
 
 @frozen
-class LinearProbeConfig:
-    """A linear classifier by SGD; learning rates are per 256 images and scaled by the batch."""
-
-    learning_rates: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
-    epochs: Count
-    batch_size: Count
-    momentum: Annotated[float, Field(ge=0, lt=1)]
-    seed: int
-
-
-@frozen
 class PictureConfig:
     """The picture of attention (ViT) or of the features' principal components (ConvNet)."""
 
@@ -71,6 +60,5 @@ class EvaluateConfig:
     """Measures of stored features."""
 
     knn: KnnConfig
-    linear_probe: LinearProbeConfig
     picture: PictureConfig
     num_threads: Count | None  # as in extract

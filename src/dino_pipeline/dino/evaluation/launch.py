@@ -1,4 +1,4 @@
-"""Extract features with any number of processes; each takes every n-th image, and the parts are put back in order."""
+"""Evaluation under torchrun, where there are several processes: each takes its share of the images."""
 
 import json
 import tempfile
@@ -45,17 +45,26 @@ def extract(manifest: Manifest, model: Path, config: ExtractConfig) -> dict[str,
             folder=name,
             extract=config,
         )
-        (folder / "spec.json").write_text(json.dumps(to_dict(spec)))
-        torchrun.run(
-            "dino_pipeline.dino.evaluation.worker",
-            folder / "spec.json",
-            num_processes=num_processes,
-            threads_per_process=config.num_threads or 1,
-            grace_seconds=_GRACE_SECONDS,
-            log=folder / "extract.log",
-            on_progress=lambda: None,
-        )
+        run_workers("dino_pipeline.dino.evaluation.worker", spec, folder, config)
         parts = [folder / f"part-{rank}" for rank in range(num_processes)]
         return {
             name: join_features([read_features(part / f"{name}.parquet") for part in parts]) for name in NAMES
         }
+
+
+def run_workers(module: str, spec: object, folder: Path, config: ExtractConfig) -> None:
+    """Run a module with a spec in every process until all are done.
+
+    Raises:
+        WorkersFailedError: with the first failing worker's error.
+    """
+    (folder / "spec.json").write_text(json.dumps(to_dict(spec)))
+    torchrun.run(
+        module,
+        folder / "spec.json",
+        num_processes=torchrun.num_processes(config.cpu_processes),
+        threads_per_process=config.num_threads or 1,
+        grace_seconds=_GRACE_SECONDS,
+        log=folder / "workers.log",
+        on_progress=lambda: None,
+    )

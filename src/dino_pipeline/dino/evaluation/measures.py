@@ -8,7 +8,12 @@ from torch import Tensor
 
 from dino_pipeline.dino.evaluation.config import EvaluateConfig
 from dino_pipeline.dino.evaluation.features import Features
-from dino_pipeline.dino.evaluation.linear_probe import LabelledFeatures, evaluate_linear_probe
+from dino_pipeline.dino.evaluation.linear_probe.config import LinearProbeConfig
+from dino_pipeline.dino.evaluation.linear_probe.probes import (
+    LabelledFeatures,
+    LinearProbes,
+    score_linear_probes,
+)
 from dino_pipeline.dino.metrics.feature_statistics import effective_rank, feature_std
 from dino_pipeline.dino.metrics.knn import knn_accuracy
 
@@ -16,9 +21,21 @@ HELD_OUT = ("val", "test")
 
 
 def measure(
-    networks: Mapping[str, Features], config: EvaluateConfig, *, device: torch.device
+    networks: Mapping[str, Features],
+    probes: Mapping[str, LinearProbes],
+    config: EvaluateConfig,
+    probe_config: LinearProbeConfig,
+    *,
+    device: torch.device,
 ) -> dict[str, Any]:
     """Named numbers, shares in [0, 1], under `val` and `test`, then the name of the network.
+
+    Args:
+        networks: features by the network's name.
+        probes: linear classifiers likewise; none where train has no labels.
+        config: of the measures.
+        probe_config: as the probes were trained.
+        device: to compute on.
 
     Returns:
         `val` and `test`: `{network: {knn_20, knn_20_top5, linear, feature_std, effective_rank, ...}}`, the
@@ -37,16 +54,17 @@ def measure(
             report[split][name] = _statistics(splits[split], device)
             if f"{split}/knn" not in skipped:
                 report[split][name] |= _knn(splits["train"], splits[split], classes, config, device)
-        if "linear" not in skipped:
-            train, val, test = (
-                LabelledFeatures(
-                    torch.from_numpy(part.for_linear_probe).to(device), _labels(part, classes, device)
-                )
-                for part in splits.values()
+        if name in probes and "val/linear" not in skipped:
+            val, test = (_labelled(splits[split], classes, device) for split in HELD_OUT)
+            result = score_linear_probes(
+                LinearProbes(*(tensor.to(device) for tensor in probes[name])),
+                probe_config.learning_rates,
+                val,
+                None if "test/linear" in skipped else test,
             )
-            result = evaluate_linear_probe(train, val, test, config.linear_probe)
             report["val"][name]["linear"] = result.val
-            report["test"][name]["linear"] = result.test
+            if result.test is not None:
+                report["test"][name]["linear"] = result.test
             report["linear_learning_rate"][name] = result.learning_rate
     report["num_images"] = {split: len(any_features.split(split)) for split in ("train", *HELD_OUT)}
     report["num_classes"] = len(classes)
@@ -70,9 +88,9 @@ def _skipped(features: Features) -> dict[str, str]:
     for split in HELD_OUT:
         reason = reasons.get("train") or reasons.get(split)
         if reason:
-            skipped[f"{split}/knn"] = reason
-    if reasons:
-        skipped["linear"] = next(iter(reasons.values()))
+            skipped[f"{split}/knn"] = skipped[f"{split}/linear"] = reason
+    if "val" in reasons and "test/linear" not in skipped:
+        skipped["test/linear"] = f"its learning rate is chosen on validation, and {reasons['val']}"
     return skipped
 
 
@@ -99,6 +117,12 @@ def _knn(
         values[f"knn_{k}"] = accuracy.top1
         values[f"knn_{k}_top5"] = accuracy.top5
     return values
+
+
+def _labelled(features: Features, classes: list[str], device: torch.device) -> LabelledFeatures:
+    return LabelledFeatures(
+        torch.from_numpy(features.for_linear_probe).to(device), _labels(features, classes, device)
+    )
 
 
 def _labels(features: Features, classes: list[str], device: torch.device) -> Tensor:

@@ -1,18 +1,47 @@
 """Features of every image by a model and by what it is compared with: teacher, student, random, pixels, histogram."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
+from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
 from dino_pipeline.dino.data.manifest import Manifest
 from dino_pipeline.dino.distributed import rank, world_size
 from dino_pipeline.dino.evaluation import baselines, compute, extraction
 from dino_pipeline.dino.evaluation.config import ExtractConfig
+from dino_pipeline.dino.evaluation.extraction import FeatureFunction
 from dino_pipeline.dino.evaluation.features import Features
 from dino_pipeline.dino.evaluation.networks import load_networks
 
 NAMES = ("teacher", "student", "random", "pixels", "histogram")
+
+
+class FeatureFunctions(NamedTuple):
+    """From crops to features under each of `NAMES`, and how those crops are prepared."""
+
+    functions: dict[str, FeatureFunction]
+    transform: EvaluationTransformConfig
+
+
+def feature_functions(
+    model: Path, train: Manifest, config: ExtractConfig, *, device: torch.device
+) -> FeatureFunctions:
+    """A model's networks and the baselines.
+
+    Args:
+        model: a published model's folder.
+        train: images that give an untrained backbone's batch norm, if it has one, its statistics.
+    """
+    networks = load_networks(model, train, config, device=device)
+    functions = {
+        name: extraction.backbone_features(backbone, networks.transform, config, device=device)
+        for name, backbone in networks.backbones.items()
+    }
+    functions["pixels"] = baselines.pixel_features(networks.transform, config.baselines)
+    functions["histogram"] = baselines.histogram_features(config.baselines)
+    return FeatureFunctions(functions, networks.transform)
 
 
 def model_features(
@@ -25,11 +54,5 @@ def model_features(
     """
     own = manifest.take(np.arange(rank(), len(manifest), world_size()))
     with compute.fixed_threads(config.num_threads):
-        networks = load_networks(model, manifest.split("train"), config, device=device)
-        functions = {
-            name: extraction.backbone_features(backbone, networks.transform, config, device=device)
-            for name, backbone in networks.backbones.items()
-        }
-        functions["pixels"] = baselines.pixel_features(networks.transform, config.baselines)
-        functions["histogram"] = baselines.histogram_features(config.baselines)
-        return extraction.extract_features(own, functions, networks.transform, config, device=device)
+        functions, transform = feature_functions(model, manifest.split("train"), config, device=device)
+        return extraction.extract_features(own, functions, transform, config, device=device)

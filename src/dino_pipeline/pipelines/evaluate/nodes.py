@@ -9,6 +9,7 @@ from dino_pipeline import tracking
 from dino_pipeline.dino.config import to_dict
 from dino_pipeline.dino.evaluation.config import EvaluateConfig
 from dino_pipeline.dino.evaluation.features import Features
+from dino_pipeline.dino.evaluation.linear_probe.config import LinearProbeConfig
 
 SHOWN_NEIGHBORS = 20  # the paper's
 
@@ -21,8 +22,10 @@ def evaluate_features(
     random: Features,
     pixels: Features,
     histogram: Features,
+    probes: dict[str, Any],
     model: Path,
     config: EvaluateConfig,
+    probe: LinearProbeConfig,
 ) -> dict[str, Any]:
     """k-NN, linear probe, spread and rank of every kind of features, logged to the model's run as a table."""
     from dino_pipeline.dino.evaluation import compute
@@ -38,7 +41,7 @@ def evaluate_features(
         "histogram": histogram,
     }
     with compute.fixed_threads(config.num_threads):
-        report = measure(networks, config, device=compute.device())
+        report = measure(networks, probes, config, probe, device=compute.device())
     asked = config.knn.num_neighbors
     shown = SHOWN_NEIGHBORS if SHOWN_NEIGHBORS in asked else asked[0]
     logger.info("accuracy in percent\n%s", summary(report, num_neighbors=shown))

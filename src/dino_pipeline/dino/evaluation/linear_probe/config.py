@@ -1,0 +1,21 @@
+"""How linear classifiers are trained on frozen features (light: imports no torch)."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from dino_pipeline.dino.config import frozen
+from dino_pipeline.dino.data.multi_crop_config import AreaRange, Probability
+
+
+@frozen
+class LinearProbeConfig:
+    """A linear classifier by SGD on fresh random crops; learning rates are per 256 images and scaled by the batch."""
+
+    learning_rates: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
+    epochs: Annotated[int, Field(ge=1)]
+    batch_size: Annotated[int, Field(ge=1)]  # over all processes
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+    crop_scale: AreaRange  # share of the image's area
+    flip_probability: Probability
+    seed: int

@@ -1,0 +1,106 @@
+"""Train linear classifiers of every network and learning rate in the same passes over the images.
+
+The paper's protocol (arXiv:2104.14294, section 4.1; eval_linear.py of facebookresearch/dino): in every epoch a fresh
+random crop of each train image, flipped or not; SGD with momentum, no weight decay; weights from N(0, 0.01); a cosine
+to zero over the epochs. The learning rate is swept, at once: an image is read and run through each network once an
+epoch, whatever the number of rates.
+"""
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
+from dino_pipeline.dino.data.manifest import Manifest
+from dino_pipeline.dino.distributed import gather_rows, rank
+from dino_pipeline.dino.evaluation.extraction import FeatureFunction
+from dino_pipeline.dino.evaluation.linear_probe.config import LinearProbeConfig
+from dino_pipeline.dino.evaluation.linear_probe.probes import LinearProbes
+from dino_pipeline.dino.evaluation.linear_probe.views import ProbeBatches, view_loader
+
+
+class ProbeTraining:
+    """SGD of one network's classifiers, one a learning rate, all by the same batches from the same start."""
+
+    def __init__(self, config: LinearProbeConfig, *, num_classes: int, center: Tensor, scale: Tensor) -> None:
+        self.config = config
+        # Drawn on the CPU, so that a GPU sees the same start.
+        generator = torch.Generator().manual_seed(config.seed)
+        start = torch.randn(len(center), 1, num_classes, generator=generator).to(center) * 0.01
+        num_rates = len(config.learning_rates)
+        weight = start.repeat(1, num_rates, 1)
+        bias = center.new_zeros(num_rates, num_classes)
+        self.probes = LinearProbes(center, scale, weight, bias)
+        self.weight_velocity = torch.zeros_like(weight)
+        self.bias_velocity = torch.zeros_like(bias)
+        self.peak = center.new_tensor(config.learning_rates)[:, None] * config.batch_size / 256
+
+    def step(self, features: Tensor, labels: Tensor, *, epoch: int) -> None:
+        """One step of every classifier.
+
+        Args:
+            features: [images, dimensions], as the network gives them.
+            labels: int64 [images], classes 0, 1, ...
+        """
+        momentum = self.config.momentum
+        rate = self.peak * 0.5 * (1 + math.cos(math.pi * epoch / self.config.epochs))
+        x = self.probes.normalise(features)
+        error = self.probes.logits(x).softmax(dim=-1)  # becomes d loss / d logits
+        error -= F.one_hot(labels, error.shape[-1]).unsqueeze(1)
+        error /= len(features)
+        gradient = (x.T @ error.flatten(1)).view_as(self.probes.weight)
+        self.weight_velocity.mul_(momentum).add_(gradient)
+        self.bias_velocity.mul_(momentum).add_(error.sum(dim=0))
+        self.probes.weight.sub_(rate * self.weight_velocity)
+        self.probes.bias.sub_(rate * self.bias_velocity)
+
+
+@torch.inference_mode()
+def train_linear_probes(
+    train: Manifest,
+    functions: Mapping[str, FeatureFunction],
+    normalisations: Mapping[str, tuple[Tensor, Tensor]],
+    transform: EvaluationTransformConfig,
+    config: LinearProbeConfig,
+    *,
+    num_workers: int,
+    device: torch.device,
+) -> dict[str, LinearProbes]:
+    """Classifiers of each network, by every process the same.
+
+    Each process runs the networks on its share of a batch; all then take the same step on the features of the whole.
+
+    Args:
+        train: images, every one with a label.
+        functions: from crops to features, by the network's name.
+        normalisations: center and scale of each network's features.
+    """
+    classes = train.class_names
+    labels = torch.from_numpy(train.label_indices(classes)).to(device)
+    training = {
+        name: ProbeTraining(
+            config, num_classes=len(classes), center=center.to(device), scale=scale.to(device)
+        )
+        for name, (center, scale) in normalisations.items()
+    }
+    batches = ProbeBatches(len(train), config)
+    loader = iter(view_loader(train, batches, transform, config, num_workers=num_workers))
+    # `disable=None`: no bar where nobody watches, as in a log file.
+    silent = None if rank() == 0 else True
+    with tqdm(
+        total=config.epochs * len(train), desc="probe", unit=" images", disable=silent, leave=False
+    ) as bar:
+        for epoch, positions in batches.whole():
+            crops = next(loader).to(device, non_blocking=True)
+            batch_labels = labels[positions.to(device)]
+            for name, function in functions.items():
+                own = function(crops)
+                features = own.embedding if own.linear is None else own.linear
+                whole = gather_rows(features, num_rows=len(positions))
+                training[name].step(whole, batch_labels, epoch=epoch)
+            bar.update(len(positions))
+    return {name: trained.probes for name, trained in training.items()}

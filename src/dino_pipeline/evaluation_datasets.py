@@ -1,0 +1,86 @@
+"""What evaluation stores, as Kedro datasets: features, which pandas would hold as a list an image, and probes."""
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from kedro.io import AbstractDataset, DatasetError
+
+from dino_pipeline.dino.evaluation.features import Features, read_features, write_features
+
+T = TypeVar("T")
+
+
+class _StoredFile(AbstractDataset[T, T], Generic[T]):
+    """A file that a stage makes; equal values make equal bytes."""
+
+    stage: str
+    what: str
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> T:
+        """Read the file.
+
+        Raises:
+            DatasetError: there is none yet; the text says how to make it.
+        """
+        if not self._exists():
+            raise DatasetError(
+                f"There are no {self.what} at {self._filepath} yet: kedro run --pipeline={self.stage} makes them."
+            )
+        return self.read(self._filepath)
+
+    def save(self, data: T) -> None:
+        """Write the file."""
+        self.write(self._filepath, data)
+
+    @abstractmethod
+    def read(self, path: Path) -> T:
+        """The values in a file."""
+
+    @abstractmethod
+    def write(self, path: Path, data: T) -> None:
+        """Write values to a file."""
+
+    def _exists(self) -> bool:
+        return self._filepath.is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+
+class FeaturesDataset(_StoredFile[Features]):
+    """Loads and saves `Features`."""
+
+    stage = "extract"
+    what = "features"
+
+    def read(self, path: Path) -> Features:
+        """The features in a file."""
+        return read_features(path)
+
+    def write(self, path: Path, data: Features) -> None:
+        """Write features to a file."""
+        write_features(path, data)
+
+
+class LinearProbesDataset(_StoredFile[dict[str, Any]]):
+    """Loads and saves `LinearProbes` by the name of their network."""
+
+    stage = "probe"
+    what = "linear probes"
+
+    def read(self, path: Path) -> dict[str, Any]:
+        """The probes in a file."""
+        from dino_pipeline.dino.evaluation.linear_probe.probes import read_probes
+
+        return read_probes(path)
+
+    def write(self, path: Path, data: dict[str, Any]) -> None:
+        """Write probes to a file."""
+        from dino_pipeline.dino.evaluation.linear_probe.probes import write_probes
+
+        write_probes(path, data)

@@ -1,0 +1,58 @@
+"""Nodes of the probe pipeline."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from dino_pipeline import tracking
+from dino_pipeline.dino.config import to_dict
+from dino_pipeline.dino.evaluation.config import ExtractConfig
+from dino_pipeline.dino.evaluation.features import Features
+from dino_pipeline.dino.evaluation.linear_probe.config import LinearProbeConfig
+
+logger = logging.getLogger(__name__)
+
+
+def train_probes(
+    manifest: Any,
+    project_folder: Path,
+    model: Path,
+    teacher: Features,
+    student: Features,
+    random: Features,
+    pixels: Features,
+    histogram: Features,
+    extract: ExtractConfig,
+    config: LinearProbeConfig,
+) -> dict[str, Any]:
+    """Linear classifiers of every kind of features, one a learning rate; none where train is not labelled.
+
+    Args:
+        manifest: the manifest as a data frame.
+        project_folder: its relative paths hang on this folder.
+        model: the published model's folder.
+        teacher: its features; only their center and scale are used, as of the others.
+        student: likewise.
+        random: likewise.
+        pixels: likewise.
+        histogram: likewise.
+        extract: how features were extracted.
+        config: how the classifiers are trained.
+    """
+    from dino_pipeline.dino.data.manifest import Manifest
+    from dino_pipeline.dino.evaluation.linear_probe.launch import linear_probes
+    from dino_pipeline.dino.models.published import read_model
+
+    train = Manifest.from_pandas(manifest, project_folder).split("train")
+    if not train.is_labelled:
+        logger.info("no linear probe: not every image of train has a label")
+        return {}
+    features = {
+        "teacher": teacher,
+        "student": student,
+        "random": random,
+        "pixels": pixels,
+        "histogram": histogram,
+    }
+    tracking.model_run(read_model(model).fingerprint).log_json(to_dict(config), "probe_parameters.json")
+    return linear_probes(train, model, features, extract, config)
