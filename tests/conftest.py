@@ -59,4 +59,7 @@ def client(project: Path) -> "MlflowClient":
     """An independent view of the project's store."""
     from mlflow import MlflowClient
 
-    return MlflowClient(tracking_uri=f"sqlite:///{project / 'mlruns' / 'mlflow.db'}")
+    uri = f"sqlite:///{project / 'mlruns' / 'mlflow.db'}"
+    return MlflowClient(
+        tracking_uri=uri, registry_uri=uri
+    )  # else the one that another test registered a model in

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from dino_pipeline.attend.pictures import fitted, overview, pictures
+from dino_pipeline.attend.pictures import overview, pictures
 from dino_pipeline.dino.data.evaluation_transform import normalise
 from dino_pipeline.dino.evaluation.attention import class_attention, most_attended
 from dino_pipeline.dino.models.published import load_backbone
+from dino_pipeline.drawing.panels import fitted
 
 from .conftest import publish
 

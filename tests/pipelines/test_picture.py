@@ -8,11 +8,19 @@ from PIL import Image
 from sklearn.datasets import load_sample_image
 
 from dino_pipeline.dino.data.manifest import SCHEMA, Manifest
-from dino_pipeline.dino.evaluation.config import PictureConfig
+from dino_pipeline.dino.evaluation.config import EvaluateConfig, KnnConfig, PhotographConfig, PictureConfig
 from dino_pipeline.dino.models.backbone import build_backbone
 from dino_pipeline.dino.models.backbone_config import BackboneConfig
+from dino_pipeline.drawing.panels import whole_panels
+from dino_pipeline.ingestion.photographs import HELD_OUT, PHOTOGRAPHS, read_photograph
 from dino_pipeline.pipelines.evaluate.picture import picture
 
+CONFIG = EvaluateConfig(
+    knn=KnnConfig(num_neighbors=(1,), temperature=0.07),
+    picture=PictureConfig(num_images=3, image_size=70),  # 70 is rounded down to whole patches
+    photograph=PhotographConfig(image="embedded:cell", size=32),
+    num_threads=1,
+)
 VIT = {"img_size": 16, "patch_size": 8, "embed_dim": 24, "depth": 2, "num_heads": 3}
 
 
@@ -33,8 +41,31 @@ def photographs(tmp_path):
 def test_a_row_an_image_and_a_column_a_head_or_one_of_colours(photographs, name, options, columns):
     torch.manual_seed(0)
     backbone = build_backbone(BackboneConfig(name=name, options=options, drop_path_rate=0.0)).eval()
-    config = PictureConfig(num_images=3, image_size=70)  # 70 is rounded down to whole patches
-    drawn = [picture(backbone, photographs, config, mean=[0.5] * 3, std=[0.2] * 3) for _ in range(2)]
+    drawn = [picture(backbone, photographs, None, CONFIG, mean=[0.5] * 3, std=[0.2] * 3) for _ in range(2)]
     assert drawn[0].mode == "RGB"
     assert drawn[0].size == (150 * columns, 160 * 3)
     assert drawn[0].tobytes() == drawn[1].tobytes()
+
+
+def test_a_whole_photograph_has_a_row_above_them(photographs):
+    torch.manual_seed(0)
+    backbone = build_backbone(
+        BackboneConfig(name="vit_tiny_patch16_224", options=VIT, drop_path_rate=0.0)
+    ).eval()
+    photograph = read_photograph("cell")
+    drawn = picture(backbone, photographs, photograph, CONFIG, mean=[0.5] * 3, std=[0.2] * 3)
+    assert drawn.size == (150 * 4, 160 * 4)
+    (_, image), *heads = whole_panels(backbone, photograph, size=32, mean=[0.5] * 3, std=[0.2] * 3)
+    assert photograph.shape == (660, 550, 3)
+    assert image.shape == (40, 32, 3), "its own shape, in whole patches"
+    assert [heat.shape for _, heat in heads] == [(40, 32, 3)] * 3
+
+
+def test_no_tile_of_the_held_out_photograph_is_trained_on():
+    assert not HELD_OUT.keys() & PHOTOGRAPHS.keys()
+    assert not set(HELD_OUT.values()) & set(PHOTOGRAPHS.values())
+
+
+def test_an_unknown_photograph_is_an_error_that_lists_them():
+    with pytest.raises(ValueError, match=r"no embedded photograph 'dog'; there are astronaut, .*, cell"):
+        read_photograph("dog")

@@ -14,7 +14,7 @@ from dino_pipeline.dino.data.images import Pixels
 from dino_pipeline.dino.evaluation.attention import class_attention, feature_colors, most_attended
 from dino_pipeline.dino.models.backbone import Backbone
 from dino_pipeline.dino.models.vision_transformer import ViTBackbone
-from dino_pipeline.drawing.panels import overlay
+from dino_pipeline.drawing.panels import fitted, overlay
 
 _CONVNET_STRIDE = 32  # px a cell of the last feature map
 
@@ -74,12 +74,6 @@ def overview(named: dict[str, Image.Image]) -> Image.Image:
     for column, picture in enumerate(masks, start=1):  # under the attention that each belongs to
         sheet.paste(picture, (column * width, height))
     return sheet
-
-
-def fitted(height: int, width: int, *, size: int, patch: int) -> tuple[int, int]:
-    """Height and width of the same shape whose shorter side is nearest `size`, both in whole patches."""
-    scale = size / min(height, width)
-    return tuple(max(1, round(side * scale / patch)) * patch for side in (height, width))  # type: ignore[return-value]
 
 
 def _patch(backbone: Backbone) -> int:

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from dino_pipeline.dino.data.evaluation_transform import EvaluationDataset, normalise
 from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
+from dino_pipeline.dino.data.images import Pixels
 from dino_pipeline.dino.data.manifest import Manifest
 from dino_pipeline.dino.evaluation.attention import class_attention, feature_colors
 from dino_pipeline.dino.models.backbone import Backbone
@@ -28,7 +29,7 @@ def spread(images: Manifest, num_images: int) -> Manifest:
 def panels(
     backbone: Backbone, images: Manifest, *, image_size: int, mean: Sequence[float], std: Sequence[float]
 ) -> list[list[Panel]]:
-    """A list for each image: the image, then one panel a head of a ViT, or one of colours.
+    """A list for each image: its central square, then one panel a head of a ViT, or one of colours.
 
     Args:
         backbone: in evaluation mode, on CPU.
@@ -37,24 +38,60 @@ def panels(
         mean: per channel, as in training.
         std: likewise.
     """
-    size = image_size - image_size % _patch(backbone)
+    size = image_size - image_size % patch_size(backbone)
     transform = EvaluationTransformConfig(resize=size, crop=size, mean=tuple(mean), std=tuple(std))  # type: ignore[arg-type]
     dataset = EvaluationDataset(images, transform)
     crops = torch.stack([dataset[i] for i in range(len(dataset))])
+    return _panels(backbone, crops, mean=mean, std=std)
+
+
+def whole_panels(
+    backbone: Backbone, image: Pixels, *, size: int, mean: Sequence[float], std: Sequence[float]
+) -> list[Panel]:
+    """The same panels of one image in its own shape.
+
+    Args:
+        backbone: in evaluation mode, on CPU.
+        image: uint8 [H, W, 3].
+        size: of the shorter side in px; both sides are rounded to whole patches.
+        mean: per channel, as in training.
+        std: likewise.
+    """
+    height, width = fitted(image.shape[0], image.shape[1], size=size, patch=patch_size(backbone))
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
+    resized = F.interpolate(pixels, (height, width), mode="bicubic", antialias=True)
+    return _panels(backbone, resized, mean=mean, std=std)[0]
+
+
+def _panels(
+    backbone: Backbone, crops: torch.Tensor, *, mean: Sequence[float], std: Sequence[float]
+) -> list[list[Panel]]:
+    size = crops.shape[-2:]
     pixels = crops.permute(0, 2, 3, 1).numpy() / 255
     inputs = normalise(crops, mean, std)
     if isinstance(backbone, ViTBackbone):
-        attention = F.interpolate(class_attention(backbone, inputs), (size, size), mode="bilinear").numpy()
+        attention = F.interpolate(class_attention(backbone, inputs), size, mode="bilinear").numpy()
         return [
             [("image", image), *((f"head {i + 1}", overlay(image, heat)) for i, heat in enumerate(heats))]
             for image, heats in zip(pixels, attention, strict=True)
         ]
     colors = feature_colors(backbone, inputs).permute(0, 3, 1, 2)
-    enlarged = F.interpolate(colors, (size, size), mode="nearest").permute(0, 2, 3, 1).numpy()
+    enlarged = F.interpolate(colors, size, mode="nearest").permute(0, 2, 3, 1).numpy()
     return [
         [("image", image), ("principal components", color)]
         for image, color in zip(pixels, enlarged, strict=True)
     ]
+
+
+def fitted(height: int, width: int, *, size: int, patch: int) -> tuple[int, int]:
+    """Height and width of the same shape whose shorter side is nearest `size`, both in whole patches."""
+    scale = size / min(height, width)
+    return tuple(max(1, round(side * scale / patch)) * patch for side in (height, width))  # type: ignore[return-value]
+
+
+def patch_size(backbone: Backbone) -> int:
+    """Pixels a patch of a ViT; a ConvNet takes images of any size."""
+    return int(backbone.model.patch_embed.patch_size[0]) if isinstance(backbone, ViTBackbone) else 1
 
 
 def overlay(image: NDArray[Any], heat: NDArray[Any]) -> NDArray[Any]:
@@ -62,7 +99,3 @@ def overlay(image: NDArray[Any], heat: NDArray[Any]) -> NDArray[Any]:
     scaled = (heat - heat.min()) / max(float(heat.max() - heat.min()), 1e-12)
     blended: NDArray[Any] = 0.35 * image + 0.65 * colormaps["inferno"](scaled)[..., :3]
     return blended
-
-
-def _patch(backbone: Backbone) -> int:
-    return int(backbone.model.patch_embed.patch_size[0]) if isinstance(backbone, ViTBackbone) else 1

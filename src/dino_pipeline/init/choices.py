@@ -164,6 +164,7 @@ def evaluation(data: Measurement, hardware: Hardware) -> list[Choice]:
             shown - shown % patch,
             "Finer attention than in training, where the images have it.",
         ),
+        Choice("evaluate.photograph.image", None, "A file here is drawn whole, above the held-out images."),
     ]
     if has_gpu:
         choices += [

@@ -9,6 +9,7 @@ import torch
 from dino_pipeline.dino.evaluation.config import (
     EvaluateConfig,
     KnnConfig,
+    PhotographConfig,
     PictureConfig,
 )
 from dino_pipeline.dino.evaluation.features import Features
@@ -23,6 +24,7 @@ CPU = torch.device("cpu")
 CONFIG = EvaluateConfig(
     knn=KnnConfig(num_neighbors=(1, 20, 200), temperature=0.07),
     picture=PictureConfig(num_images=2, image_size=16),
+    photograph=PhotographConfig(image=None, size=16),
     num_threads=1,
 )
 PROBE = LinearProbeConfig(

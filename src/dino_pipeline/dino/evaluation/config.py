@@ -56,9 +56,18 @@ class PictureConfig:
 
 
 @frozen
+class PhotographConfig:
+    """A whole picture that no training saw, drawn above the held-out images in its own shape."""
+
+    image: str | None  # a file, embedded:<name>, or none
+    size: Count  # of its shorter side in pixels
+
+
+@frozen
 class EvaluateConfig:
     """Measures of stored features."""
 
     knn: KnnConfig
     picture: PictureConfig
+    photograph: PhotographConfig
     num_threads: Count | None  # as in extract

@@ -72,7 +72,8 @@ def draw_picture(manifest: Any, project_folder: Path, model: Path, config: Evalu
         image = picture(
             load_backbone(model),
             Manifest.from_pandas(manifest, project_folder).held_out(),
-            config.picture,
+            _photograph(config.photograph.image, project_folder),
+            config,
             mean=published.config["mean"],
             std=published.config["std"],
         )
@@ -80,3 +81,17 @@ def draw_picture(manifest: Any, project_folder: Path, model: Path, config: Evalu
         image.save(Path(folder) / "attention.png")
         tracking.model_run(published.fingerprint).log_artifact(Path(folder) / "attention.png")
     return image
+
+
+def _photograph(name: str | None, project_folder: Path) -> Any:
+    from dino_pipeline.dino.data.images import decode_rgb
+    from dino_pipeline.ingestion.photographs import read_photograph
+
+    if name is None:
+        return None
+    if name.startswith("embedded:"):
+        return read_photograph(name.removeprefix("embedded:"))
+    path = project_folder / Path(name).expanduser()
+    if not path.is_file():
+        raise ValueError(f"evaluate.photograph.image: there is no file {path}")
+    return decode_rgb(path.read_bytes())

@@ -7,24 +7,30 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
+from dino_pipeline.dino.data.images import Pixels
 from dino_pipeline.dino.data.manifest import Manifest
-from dino_pipeline.dino.evaluation.config import PictureConfig
+from dino_pipeline.dino.evaluation.config import EvaluateConfig
 from dino_pipeline.dino.models.backbone import Backbone
-from dino_pipeline.drawing.panels import Panel, panels, spread
+from dino_pipeline.drawing.panels import Panel, panels, spread, whole_panels
 
 
 def picture(
     backbone: Backbone,
     images: Manifest,
-    config: PictureConfig,
+    photograph: Pixels | None,
+    config: EvaluateConfig,
     *,
     mean: Sequence[float],
     std: Sequence[float],
 ) -> Image.Image:
-    """A row for each of some images spread evenly over the manifest, the image first."""
-    shown = spread(images, config.num_images)
-    rows = panels(backbone, shown, image_size=config.image_size, mean=mean, std=std)
-    return _draw(rows, [label or "" for label in shown.labels])
+    """A row for the photograph, if there is one, and for each of some images spread evenly over the manifest."""
+    shown = spread(images, config.picture.num_images)
+    rows = panels(backbone, shown, image_size=config.picture.image_size, mean=mean, std=std)
+    labels = [label or "" for label in shown.labels]
+    if photograph is not None:
+        rows.insert(0, whole_panels(backbone, photograph, size=config.photograph.size, mean=mean, std=std))
+        labels.insert(0, "held out")
+    return _draw(rows, labels)
 
 
 def _draw(rows: list[list[Panel]], labels: list[str]) -> Image.Image:
