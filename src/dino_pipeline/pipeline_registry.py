@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from kedro.pipeline import Pipeline
 
-from dino_pipeline.pipelines import evaluate, extract, ingest, pretrain, probe, register, report
+from dino_pipeline.pipelines import data_quality, evaluate, extract, ingest, pretrain, probe, register, report
 
 STAGES = {
     "ingest": ingest.create_pipeline,
@@ -31,7 +31,9 @@ class Evaluation(NamedTuple):
 
 
 # What else the paper measures; evaluations/dvc.yaml has their stages.
-EVALUATIONS: dict[str, Evaluation] = {}
+EVALUATIONS: dict[str, Evaluation] = {
+    "data_quality": Evaluation(data_quality.create_pipeline, after="extract"),
+}
 
 
 def stage_pipelines() -> dict[str, Pipeline]:

@@ -17,7 +17,8 @@ def effective_rank(features: Tensor, *, chunk: int = 8192) -> float:
     """RankMe (arXiv:2210.02885): exp of the entropy of the singular values, taken as shares.
 
     From 1 (all features along one line) to the smaller side of `features` [images, dimensions]; not centered,
-    as in the paper. All-zero features have rank 0.
+    as in the paper. The paper adds 1e-7 to each share against log 0, which entr makes needless and which raises
+    the rank by less than 0.2 percent in up to 1,000 dimensions. All-zero features have rank 0.
     """
     tall = features if features.shape[0] >= features.shape[1] else features.T
     gram = torch.zeros(tall.shape[1], tall.shape[1], dtype=torch.float64, device=features.device)

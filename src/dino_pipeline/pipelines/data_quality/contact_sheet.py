@@ -1,0 +1,70 @@
+"""A contact sheet of the cleaning list: a row a cluster of near-duplicates, then rows of outliers."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from dino_pipeline.dino.data.evaluation_transform import EvaluationDataset
+from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
+from dino_pipeline.dino.data.manifest import Manifest
+from dino_pipeline.dino.evaluation.data_quality.cleaning_list import NEAR_DUPLICATE, OUTLIER
+from dino_pipeline.dino.evaluation.data_quality.config import ContactSheetConfig
+
+Sheet = list[tuple[str, Any]]  # a row's name, and its lines of the list
+
+
+def contact_sheet(cleaning_list: Any, images: Manifest, config: ContactSheetConfig) -> Image.Image:
+    """Draw the head of the list; above each image its split, its score, and "drop" where that is suggested.
+
+    Args:
+        cleaning_list: as a data frame.
+        images: the whole manifest.
+    """
+    rows = _rows(cleaning_list, config)
+    figure = Figure(figsize=(1.3 * config.images_per_row, 1.5 * len(rows)), dpi=100, layout="tight")
+    canvas = FigureCanvasAgg(figure)
+    grid = figure.subplots(len(rows), config.images_per_row, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for row_axes, (name, lines) in zip(grid, rows, strict=True):
+        pixels = _thumbnails(images.take(lines["row_id"].to_numpy(np.int64)), config.thumbnail_size)
+        row_axes[0].set_axis_on()
+        row_axes[0].set_xticks([])
+        row_axes[0].set_yticks([])
+        row_axes[0].set_ylabel(name, fontsize=7)
+        for axes, image, line in zip(row_axes, pixels, lines.to_dict("records"), strict=False):
+            axes.imshow(image, interpolation="nearest")
+            drop = "" if line["keep"] else "  drop"
+            axes.set_title(
+                f"{line['split']} {line['score']:.3f}{drop}",
+                fontsize=7,
+                color="firebrick" if drop else "black",
+            )
+    canvas.draw()  # type: ignore[no-untyped-call]
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")  # type: ignore[no-untyped-call]
+
+
+def _rows(cleaning_list: Any, config: ContactSheetConfig) -> Sheet:
+    duplicates = cleaning_list[cleaning_list["kind"] == NEAR_DUPLICATE]
+    outliers = cleaning_list[cleaning_list["kind"] == OUTLIER]
+    rows: Sheet = [
+        (f"{len(lines)} near-duplicates", lines.head(config.images_per_row))
+        for cluster, lines in duplicates.groupby("cluster")
+        if cluster < config.num_clusters
+    ]
+    per_row = config.images_per_row
+    num_shown = min(len(outliers), config.num_outlier_rows * per_row)
+    rows += [
+        ("outliers", outliers.iloc[:num_shown][start:][:per_row]) for start in range(0, num_shown, per_row)
+    ]
+    return rows
+
+
+def _thumbnails(images: Manifest, size: int) -> list[Any]:
+    # Mean and standard deviation are not used: pixels stay uint8.
+    transform = EvaluationTransformConfig(resize=size, crop=size, mean=(0, 0, 0), std=(1, 1, 1))
+    dataset = EvaluationDataset(images, transform)
+    return [dataset[position].permute(1, 2, 0).numpy() for position in range(len(images))]
