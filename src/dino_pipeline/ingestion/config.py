@@ -44,6 +44,7 @@ class IngestConfig:
     max_train_images: Positive | None  # distinct ones, each class in proportion; None keeps all
     seed: Annotated[int, Field(ge=0)]
     drop_duplicates: Literal["none", "across_splits", "all"]
+    exclude: str | None  # a cleaning list; its images with keep = false are left out
     num_workers: Annotated[int, Field(ge=0)]
     torchvision: TorchvisionConfig
     photographs: PhotographsConfig

@@ -15,6 +15,7 @@ from dino_pipeline.ingestion.duplicates import (
     duplicates_table,
     equal_images,
 )
+from dino_pipeline.ingestion.exclusion import exclude, read_exclusions
 from dino_pipeline.ingestion.index import FileIndex
 from dino_pipeline.ingestion.inspection import Facts, Limits, inspect_all
 from dino_pipeline.ingestion.layout import Place, arrange
@@ -46,8 +47,10 @@ def ingest(config: IngestConfig, *, project_folder: Path, raw_folder: Path, cach
         cache_folder: where the index and decompressed archives are kept from one call to the next.
 
     Raises:
-        ValueError: the source is missing, empty or refused, no image in it is usable, or a split has none.
+        ValueError: the source is missing, empty or refused, no image in it is usable, a split has none, or the list
+            of exclusions cannot be applied.
     """
+    exclusions = None if config.exclude is None else read_exclusions(config.exclude, project_folder)
     listings = list_sources(
         config, project_folder=project_folder, raw_folder=raw_folder, cache_folder=cache_folder
     )
@@ -64,7 +67,12 @@ def ingest(config: IngestConfig, *, project_folder: Path, raw_folder: Path, cach
         )
 
     rows, refused = _place(listings, facts, reasons)
-    rows = fill_splits(rows, config)
+    rows = fill_splits(rows, config)  # before the exclusion, which then moves no image to another split
+    exclusion: dict[str, Any] = {"list": None, "images": 0, "not_found": 0}
+    if exclusions:
+        rows, excluded, num_not_found = exclude(rows, exclusions, project_folder)
+        exclusion = {"list": config.exclude, "images": len(excluded), "not_found": num_not_found}
+        refused += excluded
     equal = equal_images(rows)
     rows, dropped = drop_duplicates(rows, equal, config.drop_duplicates, project_folder)
     refused += dropped
@@ -72,6 +80,7 @@ def ingest(config: IngestConfig, *, project_folder: Path, raw_folder: Path, cach
     summary = {
         "source": config.source,
         **summarise(manifest, [reason for _, reason in refused]),
+        "excluded": exclusion,
         "duplicates": count_duplicates(equal) | {"dropped": len(dropped)},
     }
     report(summary)

@@ -1,0 +1,135 @@
+"""Leave out images that a cleaning list says not to keep: by content, so that the list outlives moved files."""
+
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from dino_pipeline.dino.data.manifest import SPLITS
+from dino_pipeline.ingestion.listing import SourceFile
+from dino_pipeline.ingestion.tables import Row, relative_path
+
+COLUMNS = ("sha256", "path", "member", "keep")
+
+logger = logging.getLogger(__name__)
+
+_KEEP = {"true": True, "false": False}
+_Place = tuple[str, str]  # path and member as the manifest spells them, "" where there is none
+_Key = str | tuple[str, _Place]
+
+
+class Exclusions(NamedTuple):
+    """What a list says to leave out: hashes, with the place where the list also keeps the same bytes elsewhere."""
+
+    name: str  # of the list
+    unwanted: set[_Key]
+
+
+class Excluded(NamedTuple):
+    """Rows that stay, files that go with the reason, and how many of the list's images are not there."""
+
+    rows: list[Row]
+    dropped: list[tuple[SourceFile, str]]
+    num_not_found: int
+
+
+def read_exclusions(name: str, project_folder: Path) -> Exclusions:
+    """Read the list `ingest.exclude`, before images are looked at.
+
+    Args:
+        name: its path, relative to the project folder or absolute.
+
+    Raises:
+        ValueError: there is no such file, it is no such list, or data_quality would overwrite it.
+    """
+    return Exclusions(name, _unwanted(_find(name, project_folder)))
+
+
+def exclude(rows: Sequence[Row], exclusions: Exclusions, project_folder: Path) -> Excluded:
+    """Take out the images whose lines in the list have `keep` false.
+
+    The bytes decide (`sha256`), whatever the path. Where the list keeps one of several files of the same bytes, path
+    and member decide among them.
+
+    Raises:
+        ValueError: nothing of a split would be left.
+    """
+    name, unwanted = exclusions
+    stay: list[Row] = []
+    dropped: list[Row] = []
+    found: set[_Key] = set()
+    for row in rows:
+        hits = unwanted & _keys(row, project_folder)
+        found |= hits
+        (dropped if hits else stay).append(row)
+    _check_splits(rows, stay, name)
+    num_not_found = len(unwanted - found)
+    logger.info("ingest.exclude leaves out %s images (%s)", f"{len(dropped):,}", name)
+    if num_not_found:
+        logger.warning(
+            "%d images that %s excludes are not among the sources: is it a list of these images?",
+            num_not_found,
+            name,
+        )
+    reason = f"excluded: {name} says so (ingest.exclude)"
+    return Excluded(stay, [(row.file, reason) for row in dropped], num_not_found)
+
+
+def _find(name: str, project_folder: Path) -> Path:
+    file = project_folder / Path(name).expanduser()
+    if not file.is_file():
+        raise ValueError(
+            f"ingest.exclude: there is no file {file}. A relative path starts at {project_folder}; "
+            "null excludes nothing."
+        )
+    reports = project_folder / "data" / "08_reporting"
+    if reports.resolve() in file.resolve().parents:
+        # The next list is of the images that are left and would bring back those that this one leaves out.
+        raise ValueError(
+            f"ingest.exclude: {name} is replaced by the next run of data_quality. "
+            "Copy it to a place of your own, such as the recipe's folder in conf, and name the copy."
+        )
+    return file
+
+
+def _unwanted(file: Path) -> set[_Key]:
+    try:
+        table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig").fillna("")
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ValueError(f"ingest.exclude: {file} cannot be read as a table: {error}") from error
+    missing = [column for column in COLUMNS if column not in table]
+    if missing:
+        raise ValueError(
+            f"ingest.exclude: {file} has no column {', '.join(missing)}, only {', '.join(table.columns)}: "
+            "give a list as data_quality writes it."
+        )
+    # An image may stand twice, as a near-duplicate and as an outlier: one "false" is enough.
+    kept: dict[str, dict[_Place, bool]] = defaultdict(dict)
+    for line, (content, path, member, keep) in enumerate(table[list(COLUMNS)].itertuples(index=False), 2):
+        if keep.lower() not in _KEEP:
+            raise ValueError(f"ingest.exclude: {file}, line {line}: keep is {keep!r}; it is true or false.")
+        place = (path, member)
+        kept[content][place] = kept[content].get(place, True) and _KEEP[keep.lower()]
+    unwanted: set[_Key] = set()
+    for content, places in kept.items():
+        gone = {place for place, is_kept in places.items() if not is_kept}
+        unwanted |= {content} if len(gone) == len(places) else {(content, place) for place in gone}
+    return unwanted
+
+
+def _keys(row: Row, project_folder: Path) -> set[_Key]:
+    place = (relative_path(row.file.path, project_folder), row.file.member or "")
+    return {row.facts.sha256, (row.facts.sha256, place)}
+
+
+def _check_splits(rows: Sequence[Row], stay: Sequence[Row], name: str) -> None:
+    before, after = (Counter(row.split for row in part) for part in (rows, stay))
+    for split in SPLITS:
+        if before[split] and not after[split]:
+            raise ValueError(
+                f"ingest.exclude: {name} leaves out all {before[split]:,} images of {split}: "
+                "set keep to true for some of them."
+            )
