@@ -32,6 +32,14 @@ def test_effective_rank_equals_the_formula_on_numpys_singular_values(shape):
     assert effective_rank(torch.from_numpy(features), chunk=7) == pytest.approx(expected, rel=1e-9)
 
 
+def test_effective_rank_is_the_papers_rankme_but_for_its_epsilon():
+    features = np.random.default_rng(0).normal(size=(600, 256)) * np.exp(-np.arange(256) / 40)
+    singular_values = np.linalg.svd(features, compute_uv=False)
+    shares = singular_values / singular_values.sum() + 1e-7
+    rankme = np.exp(-(shares * np.log(shares)).sum())
+    assert effective_rank(torch.from_numpy(features)) == pytest.approx(rankme, rel=2e-3)
+
+
 def test_feature_std_is_zero_when_all_images_share_a_direction():
     assert feature_std(torch.tensor([[1.0, 2.0], [2.0, 4.0], [0.5, 1.0]])) == pytest.approx(0, abs=1e-7)
 
