@@ -47,3 +47,9 @@ def test_a_chain_is_one_cluster_though_its_ends_differ():
     chain = torch.stack([angles.cos(), angles.sin()], dim=1)
     chain = chain[torch.randperm(40, generator=torch.Generator().manual_seed(0))]
     assert set(near_duplicates(chain, 0.998, row_chunk=4, column_chunk=4).clusters) == {0}
+
+
+def test_equal_features_are_one_cluster():
+    found = near_duplicates(torch.full((50, 4), 0.5), 0.95, row_chunk=4, column_chunk=8)
+    assert set(found.clusters) == {0}
+    np.testing.assert_allclose(found.cosine, 1)

@@ -37,6 +37,8 @@ def near_duplicates(
             cosines.masked_fill_(_not_above(cosines, top - left), -torch.inf)
             _raise_to(nearest[top : top + row_chunk], cosines.amax(dim=1))
             _raise_to(nearest[left : left + column_chunk], cosines.amax(dim=0))
+            if _are_one(parents[top : top + row_chunk], parents[left : left + column_chunk]):
+                continue  # features that have collapsed would make a pair of any two images
             first, second = torch.nonzero(cosines >= threshold, as_tuple=True)
             if len(first):
                 _join(parents, first.cpu().numpy() + top, second.cpu().numpy() + left)
@@ -49,6 +51,10 @@ def _not_above(cosines: Tensor, offset: int) -> Tensor:
 
 def _raise_to(part: Tensor, values: Tensor) -> None:
     torch.maximum(part, values, out=part)
+
+
+def _are_one(*parts: NDArray[np.int64]) -> bool:
+    return all(bool((part == parts[0][0]).all()) for part in parts)
 
 
 def _join(parents: NDArray[np.int64], first: NDArray[np.int64], second: NDArray[np.int64]) -> None:
