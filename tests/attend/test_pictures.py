@@ -3,35 +3,17 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 
 from dino_pipeline.attend.pictures import overview, pictures
 from dino_pipeline.dino.data.evaluation_transform import normalise
 from dino_pipeline.dino.evaluation.attention import class_attention, most_attended
 from dino_pipeline.dino.models.published import load_backbone
-from dino_pipeline.drawing.panels import fitted
 
 from .conftest import publish
 
 MEAN = STD = (0.5, 0.5, 0.5)
 IMAGE = np.random.default_rng(0).integers(0, 256, (48, 80, 3), dtype=np.uint8)
-
-
-@pytest.mark.parametrize(
-    ("height", "width", "size", "patch", "expected"),
-    [
-        (480, 640, 480, 16, (480, 640)),
-        (480, 640, 224, 16, (224, 304)),  # 298.7 is 18.7 patches
-        (1000, 100, 96, 8, (960, 96)),
-        (30, 30, 100, 16, (96, 96)),
-        (30, 30, 3, 16, (16, 16)),
-    ],
-)
-def test_sides_are_whole_patches_of_the_images_shape(
-    height: int, width: int, size: int, patch: int, expected: tuple[int, int]
-) -> None:
-    assert fitted(height, width, size=size, patch=patch) == expected
 
 
 def test_masks_show_the_patches_that_hold_the_attention(model: Path) -> None:

@@ -12,11 +12,10 @@ from torch.nn import functional as F
 from dino_pipeline.dino.data.evaluation_transform import normalise
 from dino_pipeline.dino.data.images import Pixels
 from dino_pipeline.dino.evaluation.attention import class_attention, feature_colors, most_attended
+from dino_pipeline.dino.evaluation.sizes import cell_size, fitted, resized
 from dino_pipeline.dino.models.backbone import Backbone
 from dino_pipeline.dino.models.vision_transformer import ViTBackbone
-from dino_pipeline.drawing.panels import fitted, overlay
-
-_CONVNET_STRIDE = 32  # px a cell of the last feature map
+from dino_pipeline.drawing.panels import overlay
 
 
 def pictures(
@@ -37,11 +36,10 @@ def pictures(
         mean: per channel, as in training.
         std: likewise.
     """
-    height, width = fitted(image.shape[0], image.shape[1], size=size, patch=_patch(backbone))
-    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
-    resized = F.interpolate(pixels, (height, width), mode="bicubic", antialias=True)
-    inputs = normalise(resized, mean, std)
-    shown = resized[0].permute(1, 2, 0).numpy() / 255
+    height, width = fitted(*image.shape[:2], size=size, patch=cell_size(backbone))
+    pixels = resized(image, height, width)
+    inputs = normalise(pixels, mean, std)
+    shown = pixels[0].permute(1, 2, 0).numpy() / 255
     found = {"image": shown}
     if isinstance(backbone, ViTBackbone):
         attention = class_attention(backbone, inputs)[0]
@@ -74,14 +72,6 @@ def overview(named: dict[str, Image.Image]) -> Image.Image:
     for column, picture in enumerate(masks, start=1):  # under the attention that each belongs to
         sheet.paste(picture, (column * width, height))
     return sheet
-
-
-def _patch(backbone: Backbone) -> int:
-    return (
-        int(backbone.model.patch_embed.patch_size[0])
-        if isinstance(backbone, ViTBackbone)
-        else _CONVNET_STRIDE
-    )
 
 
 def _enlarged(maps: torch.Tensor, height: int, width: int, mode: str) -> NDArray[Any]:

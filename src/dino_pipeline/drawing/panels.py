@@ -14,6 +14,7 @@ from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransf
 from dino_pipeline.dino.data.images import Pixels
 from dino_pipeline.dino.data.manifest import Manifest
 from dino_pipeline.dino.evaluation.attention import class_attention, feature_colors
+from dino_pipeline.dino.evaluation.sizes import fitted, resized
 from dino_pipeline.dino.models.backbone import Backbone
 from dino_pipeline.dino.models.vision_transformer import ViTBackbone
 
@@ -57,10 +58,8 @@ def whole_panels(
         mean: per channel, as in training.
         std: likewise.
     """
-    height, width = fitted(image.shape[0], image.shape[1], size=size, patch=patch_size(backbone))
-    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
-    resized = F.interpolate(pixels, (height, width), mode="bicubic", antialias=True)
-    return _panels(backbone, resized, mean=mean, std=std)[0]
+    height, width = fitted(*image.shape[:2], size=size, patch=patch_size(backbone))
+    return _panels(backbone, resized(image, height, width), mean=mean, std=std)[0]
 
 
 def _panels(
@@ -81,12 +80,6 @@ def _panels(
         [("image", image), ("principal components", color)]
         for image, color in zip(pixels, enlarged, strict=True)
     ]
-
-
-def fitted(height: int, width: int, *, size: int, patch: int) -> tuple[int, int]:
-    """Height and width of the same shape whose shorter side is nearest `size`, both in whole patches."""
-    scale = size / min(height, width)
-    return tuple(max(1, round(side * scale / patch)) * patch for side in (height, width))  # type: ignore[return-value]
 
 
 def patch_size(backbone: Backbone) -> int:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from sklearn.neighbors import KNeighborsClassifier
 
-from dino_pipeline.dino.metrics.knn import knn_accuracy, knn_rank_classes
+from dino_pipeline.dino.metrics.knn import knn_accuracy, knn_rank_classes, knn_votes
 
 GOLDEN_DIR = Path(os.environ.get("GOLDEN_DIR") or Path(__file__).parents[2] / "golden")
 
@@ -88,6 +88,28 @@ def test_one_close_neighbor_outvotes_two_far_ones():
         train, torch.tensor([0, 1, 1]), torch.tensor([[5.0, 1.0]]), num_neighbors=[3], temperature=0.07
     )
     assert ranked[3].tolist() == [[0, 1]]
+
+
+def test_votes_are_sums_of_the_neighbors_weights():
+    train, train_labels = clustered(60, seed=6)
+    test, _ = clustered(9, seed=7)
+    votes = knn_votes(
+        train,
+        train_labels,
+        test,
+        num_classes=8,
+        num_neighbors=[4, 10],
+        temperature=0.5,
+        query_chunk=4,
+        bank_chunk=7,
+    )
+    cosines = torch.nn.functional.cosine_similarity(test[:, None], train[None], dim=2)
+    for k, found in votes.items():
+        expected = torch.zeros(9, 8, dtype=torch.float64)
+        for query in range(9):
+            for neighbor in cosines[query].argsort(descending=True)[:k].tolist():
+                expected[query, train_labels[neighbor]] += torch.exp(cosines[query, neighbor] / 0.5)
+        torch.testing.assert_close(found, expected)
 
 
 def test_an_empty_side_is_a_clear_error():

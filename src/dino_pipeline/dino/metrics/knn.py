@@ -1,6 +1,6 @@
 """Weighted k-nearest-neighbour classification of frozen features (arXiv:2104.14294, 4.1)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -74,24 +74,84 @@ def knn_rank_classes(
         ValueError: no training image, no query, or a k below 1.
     """
     _check(train_features, train_labels, test_features, num_neighbors)
-    bank = F.normalize(train_features, dim=1)
-    classes, class_indices = torch.unique(train_labels.to(bank.device), return_inverse=True)
+    classes, class_indices = torch.unique(train_labels.to(train_features.device), return_inverse=True)
     ranked: dict[int, list[Tensor]] = {k: [] for k in num_neighbors}
+    for k, votes in _votes(
+        train_features,
+        class_indices,
+        test_features,
+        len(classes),
+        num_neighbors=num_neighbors,
+        temperature=temperature,
+        query_chunk=query_chunk,
+        bank_chunk=bank_chunk,
+    ):
+        num_ranked = min(MAX_RANKED_CLASSES, k, len(classes))
+        # Stable: classes without a vote rank in the labels' order on every machine, as in the reference.
+        order = votes.sort(dim=1, descending=True, stable=True).indices
+        ranked[k].append(classes[order[:, :num_ranked]])
+    return {k: torch.cat(chunks) for k, chunks in ranked.items()}
+
+
+def knn_votes(
+    train_features: Tensor,
+    train_labels: Tensor,
+    test_features: Tensor,
+    *,
+    num_classes: int,
+    num_neighbors: Sequence[int],
+    temperature: float,
+    query_chunk: int = 1024,
+    bank_chunk: int = 16384,
+) -> dict[int, Tensor]:
+    """The sum of votes that each class gets from a query's neighbours: `{k: [queries, num_classes]}`.
+
+    Args:
+        train_labels: [train] integers 0 to `num_classes` - 1; for the others see `knn_rank_classes`.
+
+    Raises:
+        ValueError: as `knn_rank_classes`.
+    """
+    _check(train_features, train_labels, test_features, num_neighbors)
+    found: dict[int, list[Tensor]] = {k: [] for k in num_neighbors}
+    for k, votes in _votes(
+        train_features,
+        train_labels.to(train_features.device),
+        test_features,
+        num_classes,
+        num_neighbors=num_neighbors,
+        temperature=temperature,
+        query_chunk=query_chunk,
+        bank_chunk=bank_chunk,
+    ):
+        found[k].append(votes.clone())
+    return {k: torch.cat(chunks) for k, chunks in found.items()}
+
+
+def _votes(
+    train_features: Tensor,
+    class_indices: Tensor,
+    test_features: Tensor,
+    num_classes: int,
+    *,
+    num_neighbors: Sequence[int],
+    temperature: float,
+    query_chunk: int,
+    bank_chunk: int,
+) -> Iterator[tuple[int, Tensor]]:
+    """For each chunk of queries and each k, ascending, the votes [queries, classes]; the next step changes them."""
+    bank = F.normalize(train_features, dim=1)
     for start in range(0, len(test_features), query_chunk):
         queries = test_features[start : start + query_chunk].to(bank.device)
         similarities, neighbors = _nearest(F.normalize(queries, dim=1), bank, max(num_neighbors), bank_chunk)
         weights = torch.exp(similarities / temperature)
         votes_for = class_indices[neighbors]
-        votes = weights.new_zeros(len(queries), len(classes))
+        votes = weights.new_zeros(len(queries), num_classes)
         counted = 0
-        for k in sorted(ranked):
+        for k in sorted(set(num_neighbors)):
             votes.scatter_add_(1, votes_for[:, counted:k], weights[:, counted:k])
             counted = min(k, votes_for.shape[1])
-            num_ranked = min(MAX_RANKED_CLASSES, k, len(classes))
-            # Stable: classes without a vote rank in the labels' order on every machine, as in the reference.
-            order = votes.sort(dim=1, descending=True, stable=True).indices
-            ranked[k].append(classes[order[:, :num_ranked]])
-    return {k: torch.cat(chunks) for k, chunks in ranked.items()}
+            yield k, votes
 
 
 def _nearest(queries: Tensor, bank: Tensor, k: int, bank_chunk: int) -> tuple[Tensor, Tensor]:

@@ -9,13 +9,19 @@ from dino_pipeline.dino.data.multi_crop_config import AreaRange, Probability
 
 
 @frozen
-class LinearProbeConfig:
-    """A linear classifier by SGD on fresh random crops; learning rates are per 256 images and scaled by the batch."""
+class LinearTrainingConfig:
+    """A linear classifier by SGD; learning rates are per 256 examples and scaled by the batch."""
 
     learning_rates: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
     epochs: Annotated[int, Field(ge=1)]
     batch_size: Annotated[int, Field(ge=1)]  # over all processes
     momentum: Annotated[float, Field(ge=0, lt=1)]
+    seed: int
+
+
+@frozen
+class LinearProbeConfig(LinearTrainingConfig):
+    """The same on fresh random crops of images."""
+
     crop_scale: AreaRange  # share of the image's area
     flip_probability: Probability
-    seed: int

@@ -18,7 +18,7 @@ from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransf
 from dino_pipeline.dino.data.manifest import Manifest
 from dino_pipeline.dino.distributed import gather_rows, rank
 from dino_pipeline.dino.evaluation.extraction import FeatureFunction
-from dino_pipeline.dino.evaluation.linear_probe.config import LinearProbeConfig
+from dino_pipeline.dino.evaluation.linear_probe.config import LinearProbeConfig, LinearTrainingConfig
 from dino_pipeline.dino.evaluation.linear_probe.probes import LinearProbes
 from dino_pipeline.dino.evaluation.linear_probe.views import ProbeBatches, view_loader
 
@@ -26,7 +26,9 @@ from dino_pipeline.dino.evaluation.linear_probe.views import ProbeBatches, view_
 class ProbeTraining:
     """SGD of one network's classifiers, one a learning rate, all by the same batches from the same start."""
 
-    def __init__(self, config: LinearProbeConfig, *, num_classes: int, center: Tensor, scale: Tensor) -> None:
+    def __init__(
+        self, config: LinearTrainingConfig, *, num_classes: int, center: Tensor, scale: Tensor
+    ) -> None:
         self.config = config
         # Drawn on the CPU, so that a GPU sees the same start.
         generator = torch.Generator().manual_seed(config.seed)

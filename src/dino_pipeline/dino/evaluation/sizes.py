@@ -1,0 +1,34 @@
+"""Image sizes that are whole cells of a network: patches of a ViT, strides of a ConvNet."""
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dino_pipeline.dino.data.images import Pixels
+from dino_pipeline.dino.models.backbone import Backbone
+from dino_pipeline.dino.models.vision_transformer import ViTBackbone
+
+_CONVNET_STRIDE = 32  # px a cell of the last feature map
+
+
+def cell_size(backbone: Backbone) -> int:
+    """Side in px of what one patch token stands for."""
+    if isinstance(backbone, ViTBackbone):
+        return int(backbone.model.patch_embed.patch_size[0])
+    return _CONVNET_STRIDE
+
+
+def fitted(height: int, width: int, *, size: int, patch: int) -> tuple[int, int]:
+    """Height and width of the same shape whose shorter side is nearest `size`, both in whole patches."""
+    scale = size / min(height, width)
+    rows, columns = (max(1, round(side * scale / patch)) for side in (height, width))
+    return rows * patch, columns * patch
+
+
+def resized(image: Pixels, height: int, width: int) -> Tensor:
+    """uint8 [H, W, 3] to uint8 [1, 3, height, width], bicubic."""
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
+    if pixels.shape[-2:] == (height, width):
+        return pixels
+    return F.interpolate(pixels, (height, width), mode="bicubic", antialias=True)
