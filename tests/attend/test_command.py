@@ -28,6 +28,29 @@ def test_a_folder_is_drawn_image_by_image(
 
 
 @pytest.mark.parametrize(
+    ("option", "folders"), [("--masks", [""]), ("--masks=heads", ["head_1", "head_2", "head_3"])]
+)
+def test_masks_mirror_the_folder_at_each_images_own_size(
+    model: Path, tmp_path: Path, option: str, folders: list[str]
+) -> None:
+    photos = tmp_path / "photos"
+    (photos / "deep").mkdir(parents=True)
+    pixels = np.random.default_rng(0).integers(0, 256, (41, 67, 3), dtype=np.uint8)
+    for name in ("a.jpg", "a.png", "deep/b.jpg"):
+        Image.fromarray(pixels).save(photos / name)
+    (photos / "a.json").write_text("{}")
+    drawn = tmp_path / "drawn"
+    assert main(["attend", str(photos), f"--model={model}", f"--output={drawn}", "--size=32", option]) == 0
+    written = sorted(str(path.relative_to(drawn / "masks")) for path in (drawn / "masks").rglob("*.png"))
+    names = ("a.png", "a.png.png", "deep/b.png")
+    assert written == sorted(str(Path(folder) / name) for folder in folders for name in names)
+    mask = np.asarray(Image.open(drawn / "masks" / folders[0] / "deep" / "b.png"))
+    assert mask.shape == (41, 67)
+    assert mask.dtype == bool
+    assert 0 < mask.sum() < mask.size
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["nowhere.jpg"], "nowhere.jpg does not exist"),

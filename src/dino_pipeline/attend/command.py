@@ -26,12 +26,22 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "--threshold", type=float, default=0.6, help="share of the attention that a mask keeps (0.6)"
     )
+    parser.add_argument(
+        "--masks",
+        nargs="?",
+        const="mean",
+        choices=("mean", "union", "heads"),
+        help="also write a black and white PNG of each image's own size to DIR/masks, under the image's name: the "
+        "patches that hold THRESHOLD of the heads' mean attention (mean, when no rule is given), of any head's "
+        "(union), or a mask for each head in DIR/masks/head_N (heads)",
+    )
     parser.add_argument("--project", type=Path, default=Path(), help="the project's folder (here)")
     parser.set_defaults(make=_attend, output=None)
 
 
 def _attend(options: argparse.Namespace) -> str:
     from dino_pipeline.attend.finding import find_weights
+    from dino_pipeline.attend.foreground import foreground_masks, mask_name
     from dino_pipeline.attend.pictures import overview, pictures
     from dino_pipeline.dino.data.images import UnreadableImageError, decode_rgb
     from dino_pipeline.dino.models.published import load_backbone, read_model
@@ -46,7 +56,7 @@ def _attend(options: argparse.Namespace) -> str:
     backbone = load_backbone(weights.folder, weights.network)
     names = [file.name for file in list_folder(options.images).files] if options.images.is_dir() else [""]
 
-    lines, num_drawn = [], 0
+    lines, num_drawn, masks = [], 0, set[str]()
     for name in names:
         path = options.images / name
         try:
@@ -54,9 +64,20 @@ def _attend(options: argparse.Namespace) -> str:
         except UnreadableImageError as error:
             lines.append(f"{path}: left out, {error}")
             continue
-        drawn = pictures(
-            backbone, image, size=options.size, mass=options.threshold, mean=config["mean"], std=config["std"]
-        )
+        seen: Any = {
+            "size": options.size,
+            "mass": options.threshold,
+            "mean": config["mean"],
+            "std": config["std"],
+        }
+        if options.masks:
+            mask_file = mask_name(name or path.name, masks)
+            masks.add(mask_file)
+            for kind, mask in foreground_masks(backbone, image, rule=options.masks, **seen).items():
+                file = options.folder / "masks" / kind / mask_file
+                file.parent.mkdir(parents=True, exist_ok=True)
+                mask.save(file)
+        drawn = pictures(backbone, image, **seen)
         folder = options.folder / (name or path.name)  # with its suffix: cat.jpg may lie beside cat.png
         folder.mkdir(parents=True, exist_ok=True)
         for title, picture in {**drawn, "overview": overview(drawn)}.items():
