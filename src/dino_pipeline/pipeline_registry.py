@@ -10,7 +10,18 @@ from typing import NamedTuple
 
 from kedro.pipeline import Pipeline
 
-from dino_pipeline.pipelines import data_quality, evaluate, extract, ingest, pretrain, probe, register, report
+from dino_pipeline.pipelines import (
+    attention_segmentation,
+    data_quality,
+    evaluate,
+    extract,
+    ingest,
+    patch_segmentation,
+    pretrain,
+    probe,
+    register,
+    report,
+)
 
 STAGES = {
     "ingest": ingest.create_pipeline,
@@ -33,6 +44,8 @@ class Evaluation(NamedTuple):
 # What else the paper measures; evaluations/dvc.yaml has their stages.
 EVALUATIONS: dict[str, Evaluation] = {
     "data_quality": Evaluation(data_quality.create_pipeline, after="extract"),
+    "attention_segmentation": Evaluation(attention_segmentation.create_pipeline, after="pretrain"),
+    "patch_segmentation": Evaluation(patch_segmentation.create_pipeline, after="pretrain"),
 }
 
 

@@ -1,0 +1,24 @@
+"""What attention segmentation is measured on (light: imports no torch)."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from dino_pipeline.dino.config import frozen
+
+Count = Annotated[int, Field(ge=1)]
+
+
+@frozen
+class AttentionSegmentationConfig:
+    """The `attention_segmentation` parameters."""
+
+    folder: str | None  # in VOC's layout
+    split: str  # a list of ImageSets/Segmentation
+    masks: Literal[
+        "SegmentationClass", "SegmentationObject"
+    ]  # what an object is: a class's pixels, or one thing
+    image_size: Count | None  # shorter side in px; None: each image at its own size
+    mass: Annotated[float, Field(gt=0, le=1)]  # of a head's attention that its mask keeps
+    num_shown: Count  # images of the picture, spread over the list
+    num_threads: Count | None  # as in extract

@@ -1,0 +1,153 @@
+"""Images with masks in the layout of PASCAL VOC (http://host.robots.ox.ac.uk/pascal/VOC/voc2012/#devkit).
+
+JPEGImages/<id>.jpg
+SegmentationClass/<id>.png           a class a pixel, as a palette's index or as grey; 0 background, 255 void
+SegmentationObject/<id>.png          the same with an object a pixel
+ImageSets/Segmentation/<split>.txt   an id a line
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from dino_pipeline.dino.data.images import Pixels, UnreadableImageError, decode_rgb
+
+MaskFolder = Literal["SegmentationClass", "SegmentationObject"]
+BACKGROUND, VOID = 0, 255
+
+_IMAGES = "JPEGImages"
+_LISTS = Path("ImageSets") / "Segmentation"
+_MASK_MODES = ("1", "L", "P")  # a pixel is one number; anything else holds colours, which name no class
+
+
+@dataclass(frozen=True)
+class MaskedImages:
+    """Images of a list, each with a mask of its own size.
+
+    Attributes:
+        folder: what holds JPEGImages and the others.
+        ids: names without suffix, each once.
+        masks: the folder of the masks.
+    """
+
+    folder: Path
+    ids: tuple[str, ...]
+    masks: MaskFolder
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, ids: tuple[str, ...]) -> "MaskedImages":
+        """The images of these ids, in their order."""
+        return replace(self, ids=ids)
+
+    def image(self, name: str) -> Pixels:
+        """RGB, uint8 [height, width, 3].
+
+        Raises:
+            ValueError: the file does not decode.
+        """
+        path = self.folder / _IMAGES / f"{name}.jpg"
+        try:
+            return decode_rgb(path.read_bytes())
+        except UnreadableImageError as error:
+            raise ValueError(
+                f"{path} cannot be read ({error}): mend it or take its id off the list"
+            ) from error
+
+    def mask(self, name: str) -> NDArray[np.uint8]:
+        """Classes or objects, uint8 [height, width].
+
+        Raises:
+            ValueError: the file is no such mask.
+        """
+        path = self.folder / self.masks / f"{name}.png"
+        try:
+            with Image.open(path, formats=("PNG",)) as mask:
+                if mask.mode not in _MASK_MODES:
+                    raise ValueError(f"{path} has {mask.mode} pixels: a mask has a palette or is 8-bit grey")
+                return np.array(mask).astype(np.uint8)
+        except (UnidentifiedImageError, OSError, SyntaxError) as error:
+            raise ValueError(
+                f"{path} cannot be read ({error}): mend it or take its id off the list"
+            ) from error
+
+    def read(self, name: str) -> tuple[Pixels, NDArray[np.uint8]]:
+        """An image and its mask.
+
+        Raises:
+            ValueError: one of them cannot be read, or their sizes differ.
+        """
+        image, mask = self.image(name), self.mask(name)
+        if image.shape[:2] != mask.shape:
+            raise ValueError(
+                f"{name}: the image has {image.shape[1]}x{image.shape[0]} pixels and the mask in {self.masks} "
+                f"{mask.shape[1]}x{mask.shape[0]}: a mask has its image's size"
+            )
+        return image, mask
+
+
+def list_masked_images(
+    folder: str | None,
+    split: str,
+    *,
+    masks: MaskFolder,
+    project_folder: Path,
+    parameter: str,
+    split_parameter: str,
+) -> MaskedImages:
+    """The images of a list, after a look that all files are there.
+
+    Args:
+        folder: as the parameter says it; a relative path starts at `project_folder`.
+        split: a list's name, without suffix.
+        masks: the folder of the masks.
+        project_folder: where relative paths start.
+        parameter: the name of the folder's parameter, for messages.
+        split_parameter: the name of the list's parameter, likewise.
+
+    Raises:
+        ValueError: no folder is given, it is not laid out like VOC, a listed file is missing, or an id points
+            out of the folder.
+    """
+    if folder is None:
+        raise ValueError(
+            f"{parameter} is not set: give a folder in the layout of PASCAL VOC ({_IMAGES}, {masks}, {_LISTS}), "
+            f"--params={parameter}=/path/to/VOC2012"
+        )
+    root = project_folder / Path(folder).expanduser()
+    list_file = root / _LISTS / f"{split}.txt"
+    if not list_file.is_file():
+        lists = ", ".join(sorted(file.stem for file in (root / _LISTS).glob("*.txt")))
+        raise ValueError(
+            f"{parameter}: there is no {list_file}: give a folder in the layout of PASCAL VOC, and as "
+            f"{split_parameter} one of its lists ({lists or 'it has none'}). "
+            f"A relative path starts at {project_folder}."
+        )
+    ids = tuple(dict.fromkeys(line.strip() for line in list_file.read_text().splitlines() if line.strip()))
+    if not ids:
+        raise ValueError(f"{parameter}: {list_file} is empty: write an image's id on each line")
+    for name in ids:
+        _refuse_outside(name, list_file)
+    expected = [
+        root / kind / f"{name}{suffix}"
+        for name in ids
+        for kind, suffix in ((_IMAGES, ".jpg"), (masks, ".png"))
+    ]
+    missing = [path for path in expected if not path.is_file()]
+    if missing:
+        raise ValueError(
+            f"{parameter}: {len(missing)} files that {list_file} names are missing, first {missing[0]}: "
+            "put them there or take their ids off the list"
+        )
+    return MaskedImages(root, ids, masks)
+
+
+def _refuse_outside(name: str, list_file: Path) -> None:
+    spelled = PurePosixPath(name.replace("\\", "/"))
+    if spelled.is_absolute() or ".." in spelled.parts or name[1:2] == ":":
+        raise ValueError(f"{list_file} is refused: its id {name!r} points outside the folder")

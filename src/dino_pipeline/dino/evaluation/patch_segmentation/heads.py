@@ -1,0 +1,78 @@
+"""What turns patch tokens into scores of classes: weighted k-NN over labelled patches, and a linear head."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from dino_pipeline.dino.evaluation.linear_probe.config import LinearTrainingConfig
+from dino_pipeline.dino.evaluation.linear_probe.probes import LinearProbes, center_and_scale
+from dino_pipeline.dino.evaluation.linear_probe.training import ProbeTraining
+from dino_pipeline.dino.evaluation.patch_segmentation.config import PatchSegmentationConfig
+from dino_pipeline.dino.evaluation.patch_segmentation.confusion import confusion_matrix, mean_iou
+from dino_pipeline.dino.evaluation.patch_segmentation.tokens import LabelledPatches
+from dino_pipeline.dino.metrics.knn import knn_votes
+
+# Patch tokens [patches, dimensions] to scores [patches, classes] by each head's name.
+Heads = Callable[[Tensor], dict[str, Tensor]]
+
+
+class FittedHeads(NamedTuple):
+    """Heads that have learned, and what was chosen for them."""
+
+    classes: Tensor  # mask values that the scores' columns stand for, ascending
+    score: Heads
+    learning_rate: float  # of the linear head
+
+
+def fit_heads(patches: LabelledPatches, config: PatchSegmentationConfig) -> FittedHeads:
+    """Fit k-NN for each number of neighbours, and the linear head.
+
+    The linear head's learning rate is that of the best mIoU over patches of the last `validation_fraction` of
+    the images, which were left out for this; then it learns from all images.
+    """
+    classes, targets = torch.unique(patches.labels, return_inverse=True)
+    rate = _best_learning_rate(patches, targets, config)
+    linear = _train(patches.tokens, targets, replace(config.linear, learning_rates=(rate,)))
+
+    def score(queries: Tensor) -> dict[str, Tensor]:
+        votes = knn_votes(
+            patches.tokens,
+            targets,
+            queries,
+            num_classes=len(classes),
+            num_neighbors=config.knn.num_neighbors,
+            temperature=config.knn.temperature,
+        )
+        # Shares: a patch with near neighbours has more to say of itself, not of the patches beside it.
+        scores = {f"knn_{k}": counted / counted.sum(dim=1, keepdim=True) for k, counted in votes.items()}
+        return {**scores, "linear": linear.logits(linear.normalise(queries))[:, 0]}
+
+    return FittedHeads(classes, score, rate)
+
+
+def _best_learning_rate(patches: LabelledPatches, targets: Tensor, config: PatchSegmentationConfig) -> float:
+    """Of rates that do equally well the smallest."""
+    num_images = int(patches.images.max()) + 1
+    num_held_out = min(num_images - 1, math.ceil(config.validation_fraction * num_images))
+    held_out = patches.images >= num_images - num_held_out
+    probes = _train(patches.tokens[~held_out], targets[~held_out], config.linear)
+    predicted = probes.predict(patches.tokens[held_out])  # [patches, rates]
+    mious = [mean_iou(confusion_matrix(targets[held_out], column)) for column in predicted.unbind(dim=1)]
+    rates = config.linear.learning_rates
+    return rates[min(range(len(rates)), key=lambda i: (-mious[i], rates[i]))]
+
+
+def _train(tokens: Tensor, targets: Tensor, config: LinearTrainingConfig) -> LinearProbes:
+    """The linear probe's classifiers, one a learning rate, of patches in the place of images."""
+    center, scale = center_and_scale(tokens)
+    training = ProbeTraining(config, num_classes=int(targets.max()) + 1, center=center, scale=scale)
+    generator = torch.Generator().manual_seed(config.seed)  # on the CPU, so that a GPU sees the same order
+    for epoch in range(config.epochs):
+        order = torch.randperm(len(tokens), generator=generator).to(tokens.device)
+        for batch in order.split(config.batch_size):
+            training.step(tokens[batch], targets[batch], epoch=epoch)
+    return training.probes

@@ -1,0 +1,78 @@
+"""What frozen patch tokens know of classes: mIoU of k-NN and of a linear head that learned from few masks.
+
+The linear head is the protocol of DINOv2 (arXiv:2304.07193, 7.4: a linear layer predicts class logits from patch
+tokens, and these are upsampled), here fitted to the majority class of each patch instead of to pixels; the k-NN
+head is the classifier of arXiv:2104.14294 (4.1) with patches in the place of images.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from dino_pipeline.dino.evaluation.masks.voc import MaskedImages
+from dino_pipeline.dino.evaluation.patch_segmentation.config import PatchSegmentationConfig
+from dino_pipeline.dino.evaluation.patch_segmentation.confusion import (
+    NUM_VALUES,
+    confusion_matrix,
+    measures,
+)
+from dino_pipeline.dino.evaluation.patch_segmentation.heads import FittedHeads, fit_heads
+from dino_pipeline.dino.evaluation.patch_segmentation.split import Split
+from dino_pipeline.dino.evaluation.patch_segmentation.tokens import Tokenizer, labelled_patches
+from dino_pipeline.dino.evaluation.patch_segmentation.upsampling import upsampled_argmax
+
+
+class Segmentation(NamedTuple):
+    """What one network reaches."""
+
+    measures: dict[
+        str, Any
+    ]  # by head: mIoU, pixel accuracy, IoU of each class; the linear head's learning rate
+    predicted: dict[
+        str, Tensor
+    ]  # by id of the shown images: what the linear head says, uint8 [height, width]
+
+
+def segment(
+    tokenizer: Tokenizer, split: Split, config: PatchSegmentationConfig, *, shown: tuple[str, ...]
+) -> Segmentation:
+    """Fit the heads on the labelled images and evaluate them on the others.
+
+    Args:
+        shown: ids of images whose prediction is kept.
+
+    Raises:
+        ValueError: an image or mask cannot be read, or the labelled masks are void.
+    """
+    heads = fit_heads(labelled_patches(tokenizer, split.labelled, config), config)
+    confusions: dict[str, Tensor] = {}
+    predicted = {}
+    for id_, truth, masks in _predictions(tokenizer, heads, split.evaluated):
+        for name, mask in masks.items():
+            counts = confusions.setdefault(name, torch.zeros(NUM_VALUES, NUM_VALUES, dtype=torch.int64))
+            counts += confusion_matrix(truth, mask)
+        if id_ in shown:
+            predicted[id_] = masks["linear"]
+    found: dict[str, Any] = {name: measures(confusion) for name, confusion in confusions.items()}
+    found["linear"]["learning_rate"] = heads.learning_rate
+    return Segmentation(found, predicted)
+
+
+@torch.inference_mode()
+def _predictions(
+    tokenizer: Tokenizer, heads: FittedHeads, images: MaskedImages
+) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
+    """For each image its id, its mask and the heads' masks of the same size, on the CPU."""
+    classes = heads.classes.cpu().to(torch.uint8)
+    for id_ in tqdm(images.ids, desc="segment", unit=" images", disable=None, leave=False):
+        image, mask = images.read(id_)
+        tokens = tokenizer(image)
+        scores = heads.score(tokens.flatten(0, 1))
+        masks = {
+            name: classes[upsampled_argmax(score.unflatten(0, tokens.shape[:2]), *mask.shape).cpu()]
+            for name, score in scores.items()
+        }
+        yield id_, torch.from_numpy(mask), masks

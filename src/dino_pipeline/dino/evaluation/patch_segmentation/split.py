@@ -1,0 +1,53 @@
+"""Which images are labelled, and which are evaluated."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from dino_pipeline.dino.evaluation.masks.voc import MaskedImages, list_masked_images
+from dino_pipeline.dino.evaluation.patch_segmentation.config import PatchSegmentationConfig
+
+
+class Split(NamedTuple):
+    """Images without one in common."""
+
+    labelled: MaskedImages
+    evaluated: MaskedImages
+
+
+def split_images(config: PatchSegmentationConfig, *, project_folder: Path) -> Split:
+    """Draw the labelled images by the seed; those evaluated are the other list's, or the rest of the same.
+
+    Raises:
+        ValueError: the folder or a list is not there, or the lists leave too few images to learn from or
+            none to evaluate.
+    """
+    labelled, evaluated = (
+        list_masked_images(
+            config.folder,
+            split,
+            masks="SegmentationClass",
+            project_folder=project_folder,
+            parameter="patch_segmentation.folder",
+            split_parameter=f"patch_segmentation.{name}",
+        )
+        for name, split in (
+            ("labelled_split", config.labelled_split),
+            ("evaluated_split", config.evaluated_split),
+        )
+    )
+    order = np.random.default_rng(config.seed).permutation(len(labelled))
+    drawn = tuple(labelled.ids[i] for i in order[: config.num_labelled_images])
+    if len(drawn) < max(2, config.num_labelled_images or 0):
+        raise ValueError(
+            f"patch_segmentation.num_labelled_images: the list {config.labelled_split!r} has {len(labelled)} images, "
+            f"{max(2, config.num_labelled_images or 0)} are needed"
+        )
+    rest = tuple(id_ for id_ in evaluated.ids if id_ not in set(drawn))
+    if not rest:
+        raise ValueError(
+            f"patch_segmentation: no image of the list {config.evaluated_split!r} is left to evaluate: label fewer "
+            "(num_labelled_images), or evaluate another list (evaluated_split)"
+        )
+    return Split(labelled.take(drawn), evaluated.take(rest))

@@ -1,0 +1,71 @@
+"""Frozen patch tokens of labelled images."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from dino_pipeline.dino.data.evaluation_transform import normalise
+from dino_pipeline.dino.data.images import Pixels
+from dino_pipeline.dino.evaluation.masks.voc import VOID, MaskedImages
+from dino_pipeline.dino.evaluation.patch_segmentation.config import PatchSegmentationConfig
+from dino_pipeline.dino.evaluation.patch_segmentation.patch_labels import patch_labels
+from dino_pipeline.dino.evaluation.sizes import cell_size, fitted, resized
+from dino_pipeline.dino.models.backbone import Backbone
+
+
+class Tokenizer(NamedTuple):
+    """A frozen network and how its images are prepared."""
+
+    backbone: Backbone  # in evaluation mode
+    image_size: int  # shorter side in px
+    mean: Sequence[float]
+    std: Sequence[float]
+
+    @torch.inference_mode()
+    def __call__(self, image: Pixels) -> Tensor:
+        """uint8 [height, width, 3] to patch tokens [rows, columns, dimensions], on the network's device."""
+        height, width = fitted(*image.shape[:2], size=self.image_size, patch=cell_size(self.backbone))
+        device = next(self.backbone.parameters()).device
+        inputs = normalise(resized(image, height, width).to(device), self.mean, self.std)
+        return self.backbone.patch_tokens(inputs)[0].float()
+
+
+class LabelledPatches(NamedTuple):
+    """Patches of labelled images, none void."""
+
+    tokens: Tensor  # [patches, dimensions]
+    labels: Tensor  # int64 [patches], mask values; on the tokens' device
+    images: Tensor  # int64 [patches], the image's position in the list; likewise
+
+
+def labelled_patches(
+    tokenizer: Tokenizer, images: MaskedImages, config: PatchSegmentationConfig
+) -> LabelledPatches:
+    """Tokens and majority classes of the images' patches, at most `patches_per_image` of each, drawn by the seed.
+
+    Raises:
+        ValueError: an image or mask cannot be read, or all is void.
+    """
+    generator = torch.Generator().manual_seed(config.seed)
+    parts = []
+    for position, id_ in enumerate(images.ids):
+        image, mask = images.read(id_)
+        tokens = tokenizer(image)
+        labels = patch_labels(torch.from_numpy(mask), *tokens.shape[:2]).flatten()
+        known = (labels != VOID).nonzero().flatten()
+        drawn = known[torch.randperm(len(known), generator=generator)[: config.patches_per_image]]
+        parts.append(
+            LabelledPatches(
+                tokens.flatten(0, 1)[drawn.to(tokens.device)],
+                labels[drawn].to(tokens.device),
+                torch.full_like(drawn, position).to(tokens.device),
+            )
+        )
+    patches = LabelledPatches(*(torch.cat(column) for column in zip(*parts, strict=True)))
+    if not len(patches.labels):
+        raise ValueError(
+            f"the masks of all {len(images)} labelled images are void: draw others by another seed"
+        )
+    return patches

@@ -1,0 +1,44 @@
+"""Draws images, their masks, and the masks of the heads that fit best."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from PIL import Image
+
+from dino_pipeline.dino.evaluation.attention_segmentation.config import AttentionSegmentationConfig
+from dino_pipeline.dino.evaluation.attention_segmentation.masks import Normalisation, head_masks
+from dino_pipeline.dino.evaluation.attention_segmentation.measure import best_mask
+from dino_pipeline.dino.evaluation.masks.voc import MaskedImages
+from dino_pipeline.dino.models.vision_transformer import ViTBackbone
+from dino_pipeline.drawing.grid import grid
+from dino_pipeline.drawing.mask_colors import colored
+
+
+def picture(
+    vits: Mapping[str, ViTBackbone],
+    images: MaskedImages,
+    normalisation: Normalisation,
+    config: AttentionSegmentationConfig,
+) -> Image.Image:
+    """A row for each of some images spread evenly over the list: the image, the truth, a mask of each network."""
+    positions = np.linspace(0, len(images) - 1, min(config.num_shown, len(images))).round().astype(int)
+    ids = [images.ids[position] for position in positions]
+    rows = []
+    for id_ in ids:
+        image, mask = images.read(id_)
+        found = {
+            name: best_mask(
+                head_masks(vit, image, normalisation, image_size=config.image_size, mass=config.mass),
+                torch.from_numpy(mask),
+            )
+            for name, vit in vits.items()
+        }
+        rows.append(
+            [
+                ("image", image / 255),
+                ("truth", colored(image, mask)),
+                *((f"{name}'s best head", colored(image, best.numpy())) for name, best in found.items()),
+            ]
+        )
+    return grid(rows, ids, cell=(2.4, 1.8))

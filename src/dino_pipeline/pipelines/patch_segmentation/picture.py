@@ -1,0 +1,41 @@
+"""Draws images, their masks, and what the linear heads predict."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from dino_pipeline.dino.evaluation.masks.voc import MaskedImages
+from dino_pipeline.drawing.grid import grid
+from dino_pipeline.drawing.mask_colors import colored
+
+
+def shown_ids(images: MaskedImages, num_shown: int) -> tuple[str, ...]:
+    """Ids of some images, spread evenly over the list."""
+    positions = np.linspace(0, len(images) - 1, min(num_shown, len(images))).round().astype(int)
+    return tuple(images.ids[position] for position in positions)
+
+
+def picture(
+    images: MaskedImages, predicted: Mapping[str, Mapping[str, Tensor]], shown: tuple[str, ...]
+) -> Image.Image:
+    """A row an image: the image, the truth, the prediction of each network's linear head.
+
+    Args:
+        predicted: by network and id, uint8 [height, width].
+    """
+    rows = []
+    for id_ in shown:
+        image, mask = images.read(id_)
+        rows.append(
+            [
+                ("image", image / 255),
+                ("truth", colored(image, mask)),
+                *(
+                    (f"{name}, linear head", colored(image, masks[id_].numpy()))
+                    for name, masks in predicted.items()
+                ),
+            ]
+        )
+    return grid(rows, shown, cell=(2.4, 1.8))

@@ -1,0 +1,93 @@
+"""The paper's number is the mean over images of the mean over objects of the best head."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from dino_pipeline.dino.evaluation.attention_segmentation.config import AttentionSegmentationConfig
+from dino_pipeline.dino.evaluation.attention_segmentation.masks import Normalisation, head_masks
+from dino_pipeline.dino.evaluation.attention_segmentation.measure import best_mask, measure_attention, vits_of
+from dino_pipeline.dino.evaluation.masks.voc import MaskedImages
+from dino_pipeline.dino.models.backbone import build_backbone
+from dino_pipeline.dino.models.backbone_config import BackboneConfig
+
+HALF = Normalisation(mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2))
+CONFIG = AttentionSegmentationConfig(
+    folder=None, split="val", masks="SegmentationClass", image_size=None, mass=0.6, num_shown=1, num_threads=1
+)
+
+
+@pytest.fixture(scope="module")
+def vit():
+    torch.manual_seed(0)
+    options = {"img_size": 16, "patch_size": 8, "embed_dim": 24, "depth": 2, "num_heads": 3}
+    return build_backbone(
+        BackboneConfig(name="vit_tiny_patch16_224", options=options, drop_path_rate=0.0)
+    ).eval()
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Three images of which the last has no object; the first has two."""
+    generator = np.random.default_rng(0)
+    for kind in ("JPEGImages", "SegmentationClass"):
+        (tmp_path / kind).mkdir()
+    for name, values in (("two", [0, 1, 4, 255]), ("one", [0, 9]), ("none", [0, 255])):
+        pixels = generator.integers(0, 256, (35, 27, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "JPEGImages" / f"{name}.jpg")
+        mask = generator.choice(values, (35, 27)).astype(np.uint8)
+        Image.fromarray(mask).save(tmp_path / "SegmentationClass" / f"{name}.png")
+    return MaskedImages(tmp_path, ("two", "one", "none"), "SegmentationClass")
+
+
+def naive(vit, images):
+    """As https://github.com/facebookresearch/dino/issues/54 tells it, pixel by pixel and without void."""
+    means, per_object = [], []
+    for name in ("two", "one"):
+        image, truth = images.read(name)
+        masks = head_masks(vit, image, HALF, image_size=None, mass=0.6).numpy()
+        best = []
+        for value in sorted({*truth[:32, :24].flatten().tolist()} - {0, 255}):
+            jaccards = []
+            for mask in masks:
+                intersection = union = 0
+                for row in range(32):
+                    for column in range(24):
+                        if truth[row, column] != 255:
+                            is_object = truth[row, column] == value
+                            intersection += int(is_object and mask[row, column])
+                            union += int(is_object or mask[row, column])
+                jaccards.append(intersection / union)
+            best.append(max(jaccards))
+        means.append(sum(best) / len(best))
+        per_object += best
+    return sum(means) / 2, sum(per_object) / 3
+
+
+def test_it_is_what_the_authors_describe(vit, images):
+    report = measure_attention({"teacher": vit}, images, HALF, CONFIG)
+    assert report["num_images"] == 2
+    assert report["num_objects"] == 3
+    found = report["networks"]["teacher"]
+    assert (found["jaccard"], found["jaccard_objects"]) == pytest.approx(naive(vit, images), rel=1e-12)
+    assert len(found["heads"]) == 3
+    assert max(found["heads"]) <= found["jaccard_objects"]
+
+
+def test_masks_without_any_object_are_an_error_in_words(vit, images):
+    with pytest.raises(ValueError, match=r"no mask in .*SegmentationClass holds an object"):
+        measure_attention({"teacher": vit}, images.take(("none",)), HALF, CONFIG)
+
+
+def test_a_convnet_is_refused_and_told_what_fits(vit):
+    convnet = build_backbone(BackboneConfig(name="resnet10t", options={}, drop_path_rate=0.0))
+    with pytest.raises(ValueError, match=r"resnet10t has no such attention: use patch_segmentation"):
+        vits_of({"teacher": convnet}, "resnet10t")
+    assert vits_of({"teacher": vit}, "vit") == {"teacher": vit}
+
+
+def test_the_picture_shows_each_object_by_its_best_head():
+    truth = torch.tensor([[1, 1, 2, 255, 0]], dtype=torch.uint8)
+    masks = torch.tensor([[[1, 1, 1, 1, 1]], [[0, 0, 1, 1, 0]]]).bool()
+    assert best_mask(masks, truth).tolist() == [[1, 1, 2, 2, 1]]
