@@ -12,6 +12,7 @@ from kedro.pipeline import Pipeline
 
 from dino_pipeline.pipelines import (
     attention_segmentation,
+    copy_detection,
     data_quality,
     evaluate,
     extract,
@@ -21,6 +22,7 @@ from dino_pipeline.pipelines import (
     probe,
     register,
     report,
+    retrieval,
 )
 
 STAGES = {
@@ -46,6 +48,8 @@ EVALUATIONS: dict[str, Evaluation] = {
     "data_quality": Evaluation(data_quality.create_pipeline, after="extract"),
     "attention_segmentation": Evaluation(attention_segmentation.create_pipeline, after="pretrain"),
     "patch_segmentation": Evaluation(patch_segmentation.create_pipeline, after="pretrain"),
+    "retrieval": Evaluation(retrieval.create_pipeline, after="pretrain"),
+    "copy_detection": Evaluation(copy_detection.create_pipeline, after="pretrain"),
 }
 
 

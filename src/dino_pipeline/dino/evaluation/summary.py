@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from dino_pipeline.dino.evaluation.table import aligned
+
 
 def summary(report: Mapping[str, Any], *, num_neighbors: int) -> str:
     """One row a network: k-NN and linear accuracy in percent on validation and test, or what needs no labels.
@@ -30,14 +32,7 @@ def summary(report: Mapping[str, Any], *, num_neighbors: int) -> str:
         [name, *(_number(report[split][name].get(key), factor) for _, split, key, factor in shown)]
         for name in report["test"]
     ]
-    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in [head, *rows]
-    ]
+    lines = [aligned([head, *rows])]
     lines += [f"{measure} skipped: {reason}" for measure, reason in report["skipped"].items()]
     lines += report["notes"]
     return "\n".join(lines)

@@ -1,0 +1,75 @@
+"""Where copies and originals lie, and how they are described (light: imports no torch)."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from dino_pipeline.dino.config import frozen
+
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+@frozen
+class OtherImagesConfig:
+    """Images that are none of the data set's: those of a folder, or of a split of the manifest."""
+
+    folder: str | None
+    split: Literal["train", "val", "test"] | None
+    num_images: Count  # at most, evenly spaced
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "OtherImagesConfig":
+        if self.folder is not None and self.split is not None:
+            raise ValueError(
+                f"both a folder ({self.folder}) and a split ({self.split}) are named: set one to null"
+            )
+        return self
+
+
+@frozen
+class WhiteningConfig:
+    """PCA whitening."""
+
+    images: OtherImagesConfig
+    eigenvalue_floor: Annotated[float, Field(gt=0, lt=1)]  # of the largest; smaller ones are raised to it
+
+    @field_validator("images")
+    @classmethod
+    def _has_images(cls, images: OtherImagesConfig) -> OtherImagesConfig:
+        if images.folder is None and images.split is None:
+            raise ValueError("whitening is learned on images: name a folder or a split")
+        return images
+
+
+@frozen
+class CopyPictureConfig:
+    """Originals with their copies."""
+
+    num_originals: Count
+    num_copies: Count  # of each, spread over the kinds of attack
+    image_size: Count  # pixels
+
+
+@frozen
+class CopyDetectionConfig:
+    """Descriptors of squeezed images, and whom they search."""
+
+    folder: str  # laid out as Copydays
+    image_size: Count  # pixels, of both sides
+    gem_power: Positive
+    depth: Count  # an original found later counts nothing
+    whitening: WhiteningConfig
+    distractors: OtherImagesConfig
+    picture: CopyPictureConfig
+    num_threads: Count | None  # as in extract
+
+    @field_validator("folder", mode="before")
+    @classmethod
+    def _is_named(cls, folder: Any) -> Any:
+        if folder is None:
+            raise ValueError(
+                "name a folder laid out as Copydays, with original/ and strong/: "
+                "--params=copy_detection.folder=/data/copydays"
+            )
+        return folder

@@ -1,0 +1,155 @@
+"""Copy detection measured: mean average precision of each attack, whitened and not, for every network."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dino_pipeline.dino.data.manifest import Manifest
+from dino_pipeline.dino.evaluation.config import ExtractConfig
+from dino_pipeline.dino.evaluation.copy_detection.config import CopyDetectionConfig, OtherImagesConfig
+from dino_pipeline.dino.evaluation.copy_detection.copydays import Copydays, kind
+from dino_pipeline.dino.evaluation.copy_detection.detection import average_precision_of_one, original_ranks
+from dino_pipeline.dino.evaluation.copy_detection.gem import copy_descriptor
+from dino_pipeline.dino.evaluation.copy_detection.squeezed import SqueezedImages
+from dino_pipeline.dino.evaluation.copy_detection.whitening import learn_whitening
+from dino_pipeline.dino.evaluation.descriptors import describe_images
+from dino_pipeline.dino.evaluation.image_files import images_in
+from dino_pipeline.dino.evaluation.networks import Networks
+
+Ranks = dict[str, Tensor]  # by attack: int64 [copies], places from 1
+
+
+class Detected(NamedTuple):
+    """Numbers, and at which place the teacher's whitened search found each copy's original."""
+
+    report: dict[str, Any]
+    teacher_ranks: Ranks
+
+
+class OtherImages(NamedTuple):
+    """Images beside the data set's."""
+
+    whitening: Manifest
+    distractors: Manifest | None
+
+
+def other_images(manifest: Manifest, config: CopyDetectionConfig, *, root: Path) -> OtherImages:
+    """Choose the images that whitening is learned on, and the distractors.
+
+    Args:
+        root: what relative folders hang on.
+
+    Raises:
+        ValueError: a folder or split has no images, or whitening fewer than two.
+    """
+    whitening = _chosen("whitening.images", manifest, config.whitening.images, root)
+    if whitening is None or len(whitening) < 2:
+        raise ValueError("copy_detection.whitening.images: whitening is learned on two images or more")
+    return OtherImages(whitening, _chosen("distractors", manifest, config.distractors, root))
+
+
+def detect(
+    copydays: Copydays,
+    others: OtherImages,
+    networks: Networks,
+    config: CopyDetectionConfig,
+    extract: ExtractConfig,
+    *,
+    device: torch.device,
+) -> Detected:
+    """Shares in [0, 1] for every network.
+
+    Returns:
+        the report has `whitened` and `unwhitened: {network: {strong, jpegqual, jpegqual/5, ...}}`, each the mean
+        average precision of those copies; `num_originals`, `num_copies` by attack, `num_distractors`,
+        `num_whitening_images`, `dimensions`, and `notes`: what a reader should know.
+    """
+
+    def describe(images: Manifest) -> dict[str, Tensor]:
+        return describe_images(
+            SqueezedImages(images, config.image_size),
+            len(images),
+            networks,
+            partial(copy_descriptor, power=config.gem_power),
+            extract,
+            batch_size=extract.batch_size,
+            device=device,
+        )
+
+    originals = describe(copydays.originals)
+    distractors = describe(others.distractors) if others.distractors is not None else {}
+    learned_on = describe(others.whitening)
+    copies = {attack: describe(copies.images) for attack, copies in copydays.attacks.items()}
+    positions = {
+        attack: torch.tensor(copies.originals, device=device) for attack, copies in copydays.attacks.items()
+    }
+    report: dict[str, Any] = {"whitened": {}, "unwhitened": {}}
+    teacher_ranks: Ranks = {}
+    for name in networks.backbones:
+        gallery = torch.cat([part[name] for part in (originals, distractors) if part]).to(device)
+        queries = {attack: part[name].to(device) for attack, part in copies.items()}
+        ranks = _search(queries, positions, gallery)
+        report["unwhitened"][name] = _mean_average_precisions(ranks, depth=config.depth)
+        whitening = learn_whitening(
+            learned_on[name].to(device), eigenvalue_floor=config.whitening.eigenvalue_floor
+        )
+        ranks = _search(
+            {attack: whitening(part) for attack, part in queries.items()}, positions, whitening(gallery)
+        )
+        report["whitened"][name] = _mean_average_precisions(ranks, depth=config.depth)
+        if name == "teacher":
+            teacher_ranks = {attack: places.cpu() for attack, places in ranks.items()}
+    dimensions = originals["teacher"].shape[1]
+    report |= {
+        "num_originals": len(copydays.originals),
+        "num_copies": {attack: len(part.images) for attack, part in copydays.attacks.items()},
+        "num_distractors": len(others.distractors) if others.distractors is not None else 0,
+        "num_whitening_images": len(others.whitening),
+        "dimensions": dimensions,
+        "notes": _notes(len(others.whitening), dimensions),
+    }
+    return Detected(report, teacher_ranks)
+
+
+def _chosen(key: str, manifest: Manifest, config: OtherImagesConfig, root: Path) -> Manifest | None:
+    if config.folder is not None:
+        images = images_in(root / config.folder)
+    elif config.split is not None:
+        images = manifest.split(config.split)
+        if len(images) == 0:
+            raise ValueError(f"copy_detection.{key}.split: {config.split} has no images; name another split")
+    else:
+        return None
+    rows = np.linspace(0, len(images) - 1, min(config.num_images, len(images))).round().astype(np.int64)
+    return images.take(rows)
+
+
+def _search(queries: dict[str, Tensor], positions: dict[str, Tensor], gallery: Tensor) -> Ranks:
+    unit = F.normalize(gallery, dim=1)
+    return {
+        attack: original_ranks(F.normalize(part, dim=1), positions[attack], unit)
+        for attack, part in queries.items()
+    }
+
+
+def _mean_average_precisions(ranks: Ranks, *, depth: int) -> dict[str, float]:
+    """Of each kind of attack over all its strengths, then of each strength."""
+    scores = {attack: average_precision_of_one(places, depth=depth) for attack, places in ranks.items()}
+    by_kind: dict[str, list[Tensor]] = {}
+    for attack, values in scores.items():
+        by_kind.setdefault(kind(attack), []).append(values)
+    groups = {name: torch.cat(values) for name, values in by_kind.items()} | scores
+    return {name: float(values.mean()) for name, values in groups.items()}
+
+
+def _notes(num_images: int, dimensions: int) -> list[str]:
+    if num_images > dimensions:
+        return []
+    return [
+        f"whitening was learned on {num_images:,} images for {dimensions:,} dimensions, which take more images"
+    ]

@@ -1,0 +1,39 @@
+"""Image files that no manifest lists, as one: benchmarks that come with a folder of their own."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from dino_pipeline.dino.data.manifest import SCHEMA, Manifest
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".tif", ".tiff", ".webp")
+
+
+def images_in(folder: Path) -> Manifest:
+    """Every image file directly in a folder, by name.
+
+    Raises:
+        ValueError: no such folder, or no image in it.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is no folder")
+    names = sorted(entry.name for entry in os.scandir(folder) if entry.name.lower().endswith(SUFFIXES))
+    if not names:
+        raise ValueError(f"{folder} holds no image ({', '.join(SUFFIXES)})")
+    return named_images(folder, names)
+
+
+def named_images(folder: Path, names: Sequence[str]) -> Manifest:
+    """The files of these names in a folder, without labels, in the order given.
+
+    Raises:
+        ValueError: one is not there.
+    """
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise ValueError(f"{folder} lacks {len(missing):,} of {len(names):,} images, such as {missing[0]}")
+    rows = [{"path": name, "split": "test", "bytes": (folder / name).stat().st_size} for name in names]
+    return Manifest(pa.Table.from_pylist(rows, schema=SCHEMA), folder, np.arange(len(names), dtype=np.int64))

@@ -1,0 +1,41 @@
+"""What is searched, and how images are described (light: imports no torch)."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from dino_pipeline.dino.config import frozen
+
+Count = Annotated[int, Field(ge=1)]
+Scales = Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1)]
+
+
+@frozen
+class RevisitedConfig:
+    """A data set laid out as revisited Oxford and Paris."""
+
+    folder: str | None  # with gnd_<name>.pkl and jpg/; null: not measured
+    image_size: Count  # longer side in pixels; smaller images stay as they are
+    scales: Scales
+    crop_queries: bool  # to the box of the landmark
+
+
+@frozen
+class RetrievalPictureConfig:
+    """Queries with their nearest neighbours."""
+
+    num_queries: Count
+    num_neighbors: Count
+    image_size: Count  # pixels
+
+
+@frozen
+class RetrievalConfig:
+    """Search by cosine similarity of descriptors that are averaged over scales."""
+
+    query_split: Literal["val", "test"] | None  # null: test, else val where test has no images
+    scales: Scales  # of the image that extract's resize and crop make
+    cutoffs: Annotated[tuple[Count, ...], Field(min_length=1)]  # k of precision and recall
+    revisited: dict[str, RevisitedConfig]
+    picture: RetrievalPictureConfig
+    num_threads: Count | None  # as in extract

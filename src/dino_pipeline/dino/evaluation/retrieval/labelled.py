@@ -1,0 +1,80 @@
+"""Held-out images of a labelled manifest search its train split for their class."""
+
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from dino_pipeline.dino.data.evaluation_transform import EvaluationDataset
+from dino_pipeline.dino.data.manifest import Manifest
+from dino_pipeline.dino.evaluation.config import ExtractConfig
+from dino_pipeline.dino.evaluation.descriptors import describe_images
+from dino_pipeline.dino.evaluation.networks import Networks
+from dino_pipeline.dino.evaluation.retrieval.config import RetrievalConfig
+from dino_pipeline.dino.evaluation.retrieval.multi_scale import multi_scale_descriptor
+from dino_pipeline.dino.evaluation.retrieval.searched import Criterion, Searched
+
+SAME_CLASS = "same_class"
+
+
+def query_split(manifest: Manifest, config: RetrievalConfig) -> str:
+    """Where queries come from: the split that is named, else test, else val."""
+    if config.query_split is not None:
+        return config.query_split
+    return "test" if len(manifest.split("test")) else "val"
+
+
+def why_not(manifest: Manifest, split: str) -> str | None:
+    """Why queries of this split cannot search the train split; None where they can."""
+    for name in ("train", split):
+        images = manifest.split(name)
+        if len(images) == 0:
+            return f"the split {name} has no images"
+        if not images.is_labelled:
+            return (
+                f"{images.table['label'].null_count:,} of the {len(images):,} images of {name} have no label"
+            )
+    return None
+
+
+def describe_labelled(
+    manifest: Manifest,
+    split: str,
+    networks: Networks,
+    config: RetrievalConfig,
+    extract: ExtractConfig,
+    *,
+    device: torch.device,
+) -> Searched:
+    """Describe the images of a split and of train."""
+    queries, gallery = manifest.split(split), manifest.split("train")
+    query_descriptors, gallery_descriptors = (
+        describe_images(
+            EvaluationDataset(images, networks.transform),
+            len(images),
+            networks,
+            partial(multi_scale_descriptor, scales=config.scales),
+            extract,
+            batch_size=extract.batch_size,
+            device=device,
+        )
+        for images in (queries, gallery)
+    )
+    return Searched(
+        queries=queries,
+        gallery=gallery,
+        query_descriptors=query_descriptors,
+        gallery_descriptors=gallery_descriptors,
+        criteria={SAME_CLASS: same_class(queries, gallery)},
+    )
+
+
+def same_class(queries: Manifest, gallery: Manifest) -> Criterion:
+    """An image is right where its label is the query's; nothing is junk."""
+    classes = gallery.class_names
+    wanted, labels = (torch.from_numpy(images.label_indices(classes)) for images in (queries, gallery))
+
+    def relevant(chunk: slice) -> Tensor:
+        return wanted[chunk, None] == labels
+
+    return Criterion(relevant, lambda chunk: torch.zeros_like(relevant(chunk)))

@@ -1,0 +1,114 @@
+"""Retrieval measured: on the manifest's own classes, and on revisited data sets where they are."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from dino_pipeline.dino.data.manifest import Manifest
+from dino_pipeline.dino.evaluation.config import ExtractConfig
+from dino_pipeline.dino.evaluation.networks import Networks
+from dino_pipeline.dino.evaluation.ranking import RankingScores
+from dino_pipeline.dino.evaluation.retrieval.config import RetrievalConfig
+from dino_pipeline.dino.evaluation.retrieval.labelled import (
+    SAME_CLASS,
+    describe_labelled,
+    query_split,
+    why_not,
+)
+from dino_pipeline.dino.evaluation.retrieval.revisited import describe_revisited
+from dino_pipeline.dino.evaluation.retrieval.searched import Searched
+
+
+class Retrieved(NamedTuple):
+    """Numbers, and one of the searches for a picture."""
+
+    report: dict[str, Any]
+    searched: Searched
+    criterion: str  # which tells right from wrong in the picture
+
+
+def check_data(manifest: Manifest, config: RetrievalConfig) -> None:
+    """Refuse, before a network is loaded, what leaves nothing to measure.
+
+    Raises:
+        ValueError: the manifest has no classes to search for, and no revisited data set is named.
+    """
+    reason = why_not(manifest, query_split(manifest, config))
+    if reason and not any(revisited.folder for revisited in config.revisited.values()):
+        raise ValueError(
+            f"{reason}: retrieval needs labelled images in train and retrieval.query_split, "
+            "or retrieval.revisited.<name>.folder"
+        )
+
+
+def retrieve(
+    manifest: Manifest,
+    networks: Networks,
+    config: RetrievalConfig,
+    extract: ExtractConfig,
+    *,
+    root: Path,
+    device: torch.device,
+) -> Retrieved:
+    """Shares in [0, 1] for every network.
+
+    Args:
+        root: what relative folders hang on.
+
+    Returns:
+        the report has `labelled: {network: {mean_average_precision, precision_at_<k>, recall_at_<k>}}`,
+        `revisited: {name: {easy | medium | hard: {network: ...}}}`, `num_queries`, `num_gallery`, `num_answerable`
+        (queries that have something to find) under the same names, and `skipped` with reasons.
+
+    Raises:
+        ValueError: there is nothing to measure, or a revisited data set is incomplete.
+    """
+    check_data(manifest, config)
+    split = query_split(manifest, config)
+    reason = why_not(manifest, split)
+    report: dict[str, Any] = {
+        "query_split": split,
+        "labelled": {},
+        "revisited": {},
+        "sizes": {},
+        "skipped": {"labelled": reason} if reason else {},
+    }
+    pictured: list[tuple[Searched, str]] = []
+    if not reason:
+        searched = describe_labelled(manifest, split, networks, config, extract, device=device)
+        report["labelled"] = _measure(searched, SAME_CLASS, config, report["sizes"], "labelled", device)
+        pictured.append((searched, SAME_CLASS))
+    for name, revisited in config.revisited.items():
+        if revisited.folder is None:
+            continue
+        searched = describe_revisited(
+            name, root / revisited.folder, networks, revisited, extract, device=device
+        )
+        report["revisited"][name] = {
+            protocol: _measure(searched, protocol, config, report["sizes"], f"{name}/{protocol}", device)
+            for protocol in searched.criteria
+        }
+        pictured.append((searched, "medium"))
+    return Retrieved(report, *pictured[0])
+
+
+def _measure(
+    searched: Searched,
+    criterion: str,
+    config: RetrievalConfig,
+    sizes: dict[str, Any],
+    name: str,
+    device: torch.device,
+) -> dict[str, dict[str, float]]:
+    scores = searched.scores(criterion, cutoffs=config.cutoffs, device=device)
+    sizes[name] = {
+        "num_queries": len(searched.queries),
+        "num_gallery": len(searched.gallery),
+        "num_answerable": _num_answerable(next(iter(scores.values()))),
+    }
+    return {network: values.means(config.cutoffs) for network, values in scores.items()}
+
+
+def _num_answerable(scores: RankingScores) -> int:
+    return int((~scores.average_precision.isnan()).sum())

@@ -1,0 +1,70 @@
+"""A search: queries and gallery, their descriptors by every network, and what each query should find."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from dino_pipeline.dino.data.manifest import Manifest
+from dino_pipeline.dino.evaluation.ranking import RankingScores, Relevance, search
+
+
+class Criterion(NamedTuple):
+    """What a query should find, and what counts neither for nor against it."""
+
+    relevant: Relevance
+    junk: Relevance
+
+
+class Neighbor(NamedTuple):
+    """An image of the gallery, and whether it is what the query should find; None for junk."""
+
+    position: int
+    is_right: bool | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Searched:
+    """Images, and their unit descriptors float32 [images, dim] on the CPU by the network's name."""
+
+    queries: Manifest
+    gallery: Manifest
+    query_descriptors: dict[str, Tensor]
+    gallery_descriptors: dict[str, Tensor]
+    criteria: dict[str, Criterion]
+
+    def scores(
+        self, criterion: str, *, cutoffs: Sequence[int], device: torch.device
+    ) -> dict[str, RankingScores]:
+        """Of every query, by the network's name."""
+        relevant, junk = self.criteria[criterion]
+        return {
+            network: search(
+                queries.to(device),
+                self.gallery_descriptors[network].to(device),
+                relevant=relevant,
+                junk=junk,
+                cutoffs=cutoffs,
+            )
+            for network, queries in self.query_descriptors.items()
+        }
+
+    def nearest(
+        self, network: str, criterion: str, *, num_queries: int, num_neighbors: int
+    ) -> dict[int, list[Neighbor]]:
+        """The first neighbours of some queries at even distances, by the query's position."""
+        chosen = torch.linspace(0, len(self.queries) - 1, min(num_queries, len(self.queries))).round().long()
+        similarities = self.query_descriptors[network][chosen] @ self.gallery_descriptors[network].T
+        orders = similarities.argsort(dim=1, descending=True, stable=True)[:, :num_neighbors]
+        found = {}
+        for query, order in zip(chosen.tolist(), orders, strict=True):
+            relevant, junk = (kind(slice(query, query + 1))[0][order] for kind in self.criteria[criterion])
+            found[query] = [
+                Neighbor(position, None if is_junk else is_right)
+                for position, is_right, is_junk in zip(
+                    order.tolist(), relevant.tolist(), junk.tolist(), strict=True
+                )
+            ]
+        return found

@@ -1,0 +1,49 @@
+"""Draws originals with their copies, and at which place a search with each copy found the original."""
+
+import numpy as np
+from PIL import Image
+
+from dino_pipeline.dino.evaluation.copy_detection.config import CopyPictureConfig
+from dino_pipeline.dino.evaluation.copy_detection.copydays import Copydays
+from dino_pipeline.dino.evaluation.copy_detection.detect import Ranks
+from dino_pipeline.drawing.image_grid import Tile, image_grid, tile
+
+
+def copies_picture(copydays: Copydays, ranks: Ranks, config: CopyPictureConfig) -> Image.Image:
+    """A row for each of some originals spread evenly, its copies spread evenly over the attacks; right is place 1."""
+    return image_grid(
+        [
+            [
+                tile(copydays.originals, original, size=config.image_size, caption="original"),
+                *_copies(copydays, ranks, original, config),
+            ]
+            for original in _spread(len(copydays.originals), config.num_originals)
+        ]
+    )
+
+
+def _copies(copydays: Copydays, ranks: Ranks, original: int, config: CopyPictureConfig) -> list[Tile]:
+    found = [
+        (attack, position)
+        for attack, copies in copydays.attacks.items()
+        for position, source in enumerate(copies.originals)
+        if source == original
+    ]
+    shown = []
+    for attack, position in (found[index] for index in _spread(len(found), config.num_copies)):
+        rank = int(ranks[attack][position])
+        shown.append(
+            tile(
+                copydays.attacks[attack].images,
+                position,
+                size=config.image_size,
+                caption=f"{attack}: {rank}",
+                is_right=rank == 1,
+            )
+        )
+    return shown
+
+
+def _spread(count: int, wanted: int) -> list[int]:
+    positions: list[int] = np.linspace(0, count - 1, min(count, wanted)).round().astype(int).tolist()
+    return positions

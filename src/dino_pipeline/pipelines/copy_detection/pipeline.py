@@ -1,0 +1,19 @@
+"""Wiring of the copy detection pipeline."""
+
+from kedro.pipeline import Node, Pipeline
+
+from dino_pipeline.pipelines.copy_detection.nodes import evaluate_copy_detection
+
+
+def create_pipeline() -> Pipeline:
+    """A model and a folder of originals and copies to metrics and a picture."""
+    return Pipeline(
+        [
+            Node(
+                evaluate_copy_detection,
+                inputs=["manifest", "project_folder", "model", "params:extract", "params:copy_detection"],
+                outputs=["copy_detection_metrics", "copy_detection_picture"],
+                name="copy_detection",
+            )
+        ]
+    )
