@@ -12,6 +12,7 @@ from dino_pipeline.dino.data.images import Pixels, decode_rgb
 from dino_pipeline.dino.data.manifest import Manifest
 
 _MARKS = {True: "✓ ", False: "✗ ", None: ""}
+_MAX_CAPTION = 20  # characters, which a tile is wide
 _FRAMES = {True: "#1a7f37", False: "#cf222e", None: "#8c959f"}
 
 
@@ -44,7 +45,7 @@ def image_grid(rows: Sequence[Sequence[Tile]]) -> Image.Image:
             axes.set_xticks([])
             axes.set_yticks([])
             axes.set_title(
-                _MARKS[shown.is_right] + shown.caption,
+                _MARKS[shown.is_right] + _shortened(shown.caption),
                 fontsize=8,
                 color="black" if shown.is_right is None else _FRAMES[shown.is_right],
             )
@@ -52,3 +53,7 @@ def image_grid(rows: Sequence[Sequence[Tile]]) -> Image.Image:
                 spine.set(color=_FRAMES[shown.is_right], linewidth=1 if shown.is_right is None else 2.5)
     canvas.draw()  # type: ignore[no-untyped-call]
     return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")  # type: ignore[no-untyped-call]
+
+
+def _shortened(caption: str) -> str:
+    return caption if len(caption) <= _MAX_CAPTION else f"{caption[: _MAX_CAPTION - 1]}…"

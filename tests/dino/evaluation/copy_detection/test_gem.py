@@ -1,0 +1,34 @@
+"""The descriptor: a feature and a generalised mean, for ViTs and ConvNets."""
+
+import numpy as np
+import pytest
+import torch
+
+from dino_pipeline.dino.evaluation.copy_detection.gem import copy_descriptor, generalised_mean
+from dino_pipeline.dino.models.backbone import build_backbone
+from dino_pipeline.dino.models.backbone_config import BackboneConfig
+
+VIT = {"img_size": 16, "patch_size": 4, "embed_dim": 24, "depth": 2, "num_heads": 3}
+
+
+def test_the_generalised_mean_is_the_root_of_the_mean_power_and_counts_negative_entries_as_none():
+    tokens = torch.tensor([[[[1.0, -5.0], [2.0, 3.0]], [[3.0, 0.0], [4.0, -1.0]]]])  # [1, 2, 2, 2]
+    expected = [((1 + 2**4 + 3**4 + 4**4) / 4) ** 0.25, (3**4 / 4) ** 0.25]
+    np.testing.assert_allclose(generalised_mean(tokens, 4.0)[0], expected, rtol=1e-6)
+    np.testing.assert_allclose(generalised_mean(tokens, 1.0)[0, 0], 2.5, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "options"), [("vit_tiny_patch16_224", VIT), ("resnet10t", {})])
+@torch.no_grad()
+def test_a_feature_is_followed_by_the_mean_of_its_map(name, options):
+    torch.manual_seed(0)
+    backbone = build_backbone(BackboneConfig(name=name, options=options, drop_path_rate=0.0)).eval()
+    images = torch.randn(2, 3, 32, 32)
+    found = copy_descriptor(backbone, images, power=4.0)
+    dim = backbone.num_features
+    assert found.shape == (2, 2 * dim)
+    torch.testing.assert_close(found[:, :dim], backbone(images))
+    maps = backbone.patch_tokens(images).flatten(1, 2)
+    torch.testing.assert_close(
+        found[:, dim:], maps.clamp(min=0).pow(4).mean(dim=1).pow(0.25), atol=1e-5, rtol=1e-4
+    )
