@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-# Pairs of a query and a gallery image that are ranked at once; about 50 bytes each.
+# Pairs of a query and a gallery image that are ranked at once; about 70 bytes each.
 _MAX_PAIRS = 2**23
 
 # Some queries to bool [queries, gallery]: which gallery images are relevant (or junk) for each.

@@ -30,7 +30,7 @@ def evaluate_retrieval(
     from dino_pipeline.pipelines.retrieval.picture import neighbors_picture
 
     images = Manifest.from_pandas(manifest, project_folder)
-    check_data(images, config)
+    check_data(images, config, root=project_folder)
     device = compute.device()
     with compute.fixed_threads(config.num_threads):
         networks = load_networks(model, images.split("train"), extract, device=device)

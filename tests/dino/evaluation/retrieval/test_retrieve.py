@@ -89,6 +89,7 @@ def test_without_labels_only_the_revisited_data_sets_are_measured(
     manifest, networks, retrieval_config, extract_config, tmp_path
 ):
     bare = unlabelled(manifest)
+    check_data(bare, retrieval_config, root=tmp_path)
     retrieved = retrieve(bare, networks, retrieval_config, extract_config, root=tmp_path, device=CPU)
     assert retrieved.report["labelled"] == {}
     assert retrieved.report["skipped"] == {"labelled": "25 of the 25 images of train have no label"}
@@ -97,7 +98,7 @@ def test_without_labels_only_the_revisited_data_sets_are_measured(
     with pytest.raises(
         ValueError, match=r"25 images of train have no label.*retrieval\.revisited\.<name>\.folder"
     ):
-        check_data(bare, replace(retrieval_config, revisited={}))
+        check_data(bare, replace(retrieval_config, revisited={}), root=tmp_path)
 
 
 def test_a_class_that_train_lacks_is_found_nowhere(manifest):
@@ -105,3 +106,10 @@ def test_a_class_that_train_lacks_is_found_nowhere(manifest):
     relevant, junk = same_class(queries, gallery)
     assert relevant(slice(0, 2)).tolist() == [[True, False, True], [False, False, False]]
     assert not junk(slice(0, 2)).any()
+
+
+def test_a_revisited_data_set_that_is_not_there_is_refused_early(manifest, retrieval_config, folder):
+    check_data(manifest, retrieval_config, root=folder)
+    (folder / "gnd_tiny.pkl").unlink()
+    with pytest.raises(ValueError, match=r"there is no .*gnd_tiny\.pkl"):
+        check_data(manifest, retrieval_config, root=folder)

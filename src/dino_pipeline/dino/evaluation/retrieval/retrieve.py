@@ -16,7 +16,7 @@ from dino_pipeline.dino.evaluation.retrieval.labelled import (
     query_split,
     why_not,
 )
-from dino_pipeline.dino.evaluation.retrieval.revisited import describe_revisited
+from dino_pipeline.dino.evaluation.retrieval.revisited import describe_revisited, read_revisited
 from dino_pipeline.dino.evaluation.retrieval.searched import Searched
 
 
@@ -28,11 +28,15 @@ class Retrieved(NamedTuple):
     criterion: str  # which tells right from wrong in the picture
 
 
-def check_data(manifest: Manifest, config: RetrievalConfig) -> None:
-    """Refuse, before a network is loaded, what leaves nothing to measure.
+def check_data(manifest: Manifest, config: RetrievalConfig, *, root: Path) -> None:
+    """Refuse, before a network is loaded, what cannot be measured.
+
+    Args:
+        root: what relative folders hang on.
 
     Raises:
-        ValueError: the manifest has no classes to search for, and no revisited data set is named.
+        ValueError: the manifest has no classes to search for and no revisited data set is named, or one that is
+            named is incomplete.
     """
     reason = why_not(manifest, query_split(manifest, config))
     if reason and not any(revisited.folder for revisited in config.revisited.values()):
@@ -40,6 +44,9 @@ def check_data(manifest: Manifest, config: RetrievalConfig) -> None:
             f"{reason}: retrieval needs labelled images in train and retrieval.query_split, "
             "or retrieval.revisited.<name>.folder"
         )
+    for name, revisited in config.revisited.items():
+        if revisited.folder is not None:
+            read_revisited(name, root / revisited.folder)
 
 
 def retrieve(
@@ -51,20 +58,16 @@ def retrieve(
     root: Path,
     device: torch.device,
 ) -> Retrieved:
-    """Shares in [0, 1] for every network.
+    """Shares in [0, 1] for every network, on data that `check_data` has passed.
 
     Args:
         root: what relative folders hang on.
 
     Returns:
         the report has `labelled: {network: {mean_average_precision, precision_at_<k>, recall_at_<k>}}`,
-        `revisited: {name: {easy | medium | hard: {network: ...}}}`, `num_queries`, `num_gallery`, `num_answerable`
-        (queries that have something to find) under the same names, and `skipped` with reasons.
-
-    Raises:
-        ValueError: there is nothing to measure, or a revisited data set is incomplete.
+        `revisited: {name: {easy | medium | hard: {network: ...}}}`, `sizes` of each search with `num_queries`,
+        `num_gallery` and `num_answerable` (queries that have something to find), and `skipped` with reasons.
     """
-    check_data(manifest, config)
     split = query_split(manifest, config)
     reason = why_not(manifest, split)
     report: dict[str, Any] = {

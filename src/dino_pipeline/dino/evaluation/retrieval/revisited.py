@@ -42,6 +42,20 @@ class RevisitedImages(Dataset[Tensor]):
         return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
 
+def read_revisited(name: str, folder: Path) -> tuple[GroundTruth, Manifest, Manifest]:
+    """The ground truth, the queries and the gallery of gnd_<name>.pkl and jpg/.
+
+    Raises:
+        ValueError: the ground truth cannot be used, or an image that it names is missing.
+    """
+    truth = read_ground_truth(folder / f"gnd_{name}.pkl")
+    queries, gallery = (
+        named_images(folder / "jpg", [f"{image}.jpg" for image in images])
+        for images in (truth.queries, truth.images)
+    )
+    return truth, queries, gallery
+
+
 def describe_revisited(
     name: str,
     folder: Path,
@@ -51,16 +65,12 @@ def describe_revisited(
     *,
     device: torch.device,
 ) -> Searched:
-    """Read a data set's ground truth and describe its images.
+    """Read a data set and describe its images.
 
     Raises:
-        ValueError: the ground truth or an image is missing.
+        ValueError: as `read_revisited`.
     """
-    truth = read_ground_truth(folder / f"gnd_{name}.pkl")
-    queries, gallery = (
-        named_images(folder / "jpg", [f"{image}.jpg" for image in images])
-        for images in (truth.queries, truth.images)
-    )
+    truth, queries, gallery = read_revisited(name, folder)
     descriptors = [
         describe_images(
             RevisitedImages(images, config.image_size, boxes),
