@@ -86,7 +86,7 @@ def test_copy_detection(manifest, project, model, client):
         )
     config = from_dict(CopyDetectionConfig, PARAMETERS["copy_detection"] | {"folder": "copydays"})
     distractors = OtherImagesConfig(folder=None, split="test", num_images=4)
-    config = replace(config, image_size=16, distractors=distractors)
+    config = replace(config, distractors=distractors)
     report, picture = evaluate_copy_detection(manifest, project, model, EXTRACT, config)
     assert report["whitened"]["teacher"] == report["whitened"]["student"], "their weights are equal here"
     assert picture.size == (140 * 2, 160 * 3), "three originals with a copy each"

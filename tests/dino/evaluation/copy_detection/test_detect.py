@@ -63,7 +63,7 @@ def test_every_attack_is_measured_whitened_and_not(folder, manifest, networks, e
     )
     assert (report["num_originals"], report["num_distractors"], report["num_whitening_images"]) == (3, 7, 20)
     assert report["num_copies"] == {"strong": 3, "jpegqual/5": 3, "jpegqual/50": 3, "crops/50": 3}
-    assert report["dimensions"] == 16
+    assert (report["dimensions"], report["image_size"]) == (16, 32)
     strong = torch.where(ranks["strong"] == 1, 1.0, 0.5 / ranks["strong"])
     assert teacher["strong"] == pytest.approx(strong.mean().item())
     assert copy_detection_table(report).splitlines()[0].split() == ["strong", "jpegqual", "crops"]
@@ -72,12 +72,14 @@ def test_every_attack_is_measured_whitened_and_not(folder, manifest, networks, e
 def test_too_few_images_to_whiten_on_are_noted(folder, manifest, networks, extract_config):
     few = replace(
         CONFIG,
+        image_size=None,  # as extract's
         whitening=replace(
             CONFIG.whitening, images=OtherImagesConfig(folder=None, split="train", num_images=5)
         ),
     )
     others = other_images(manifest, few, root=folder)
     report = detect(read_copydays(folder), others, networks, few, extract_config, device=CPU).report
+    assert report["image_size"] == extract_config.crop
     assert report["notes"] == ["whitening was learned on 5 images for 16 dimensions, which take more images"]
     assert report["notes"][0] in copy_detection_table(report)
 

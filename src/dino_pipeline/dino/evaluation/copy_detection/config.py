@@ -56,7 +56,7 @@ class CopyDetectionConfig:
     """Descriptors of squeezed images, and whom they search."""
 
     folder: str  # laid out as Copydays
-    image_size: Count  # pixels, of both sides
+    image_size: Count | None  # pixels, of both sides; null: extract's crop
     gem_power: Positive
     depth: Count  # an original found later counts nothing
     whitening: WhiteningConfig

@@ -66,13 +66,15 @@ def detect(
 
     Returns:
         the report has `whitened` and `unwhitened: {network: {strong, jpegqual, jpegqual/5, ...}}`, each the mean
-        average precision of those copies; `num_originals`, `num_copies` by attack, `num_distractors`,
+        average precision of those copies; `image_size`, `num_originals`, `num_copies` by attack, `num_distractors`,
         `num_whitening_images`, `dimensions`, and `notes`: what a reader should know.
     """
 
+    image_size = config.image_size or extract.crop
+
     def describe(images: Manifest) -> dict[str, Tensor]:
         return describe_images(
-            SqueezedImages(images, config.image_size),
+            SqueezedImages(images, image_size),
             len(images),
             networks,
             partial(copy_descriptor, power=config.gem_power),
@@ -106,6 +108,7 @@ def detect(
             teacher_ranks = {attack: places.cpu() for attack, places in ranks.items()}
     dimensions = originals["teacher"].shape[1]
     report |= {
+        "image_size": image_size,
         "num_originals": len(copydays.originals),
         "num_copies": {attack: len(part.images) for attack, part in copydays.attacks.items()},
         "num_distractors": len(others.distractors) if others.distractors is not None else 0,
