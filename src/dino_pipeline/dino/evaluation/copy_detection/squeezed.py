@@ -1,12 +1,11 @@
 """Images squeezed to a square, as copy detection sees them: a copy's border may be where its original's middle is."""
 
-import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torch.utils.data import Dataset
 
 from dino_pipeline.dino.data.images import decode_rgb
 from dino_pipeline.dino.data.manifest import Manifest
+from dino_pipeline.dino.evaluation.sizes import resized
 
 
 class SqueezedImages(Dataset[Tensor]):
@@ -20,5 +19,4 @@ class SqueezedImages(Dataset[Tensor]):
         return len(self.images)
 
     def __getitem__(self, index: int) -> Tensor:
-        pixels = torch.from_numpy(decode_rgb(self.images.read_bytes(index))).permute(2, 0, 1).unsqueeze(0)
-        return F.interpolate(pixels, (self.size, self.size), mode="bicubic", antialias=True)[0]
+        return resized(decode_rgb(self.images.read_bytes(index)), self.size, self.size)[0]
