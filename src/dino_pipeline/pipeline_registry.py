@@ -23,6 +23,7 @@ from dino_pipeline.pipelines import (
     register,
     report,
     retrieval,
+    video_segmentation,
 )
 
 STAGES = {
@@ -50,6 +51,7 @@ EVALUATIONS: dict[str, Evaluation] = {
     "patch_segmentation": Evaluation(patch_segmentation.create_pipeline, after="pretrain"),
     "retrieval": Evaluation(retrieval.create_pipeline, after="pretrain"),
     "copy_detection": Evaluation(copy_detection.create_pipeline, after="pretrain"),
+    "video_segmentation": Evaluation(video_segmentation.create_pipeline, after="pretrain"),
 }
 
 

@@ -1,0 +1,77 @@
+"""Masks of some frames carried to another by the similarity of patch features (arXiv:1906.02487, arXiv:2104.14294)."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+# Patches a side. A smaller tile is compared with fewer patches outside its neighbourhoods, a larger one makes
+# better use of a matrix product; 8 was the fastest of 8 to 26 at 480p (benchmarks/label_propagation.py).
+TILE = 8
+
+
+def propagate(
+    target: Tensor,
+    context_features: Tensor,
+    context_masks: Tensor,
+    *,
+    neighborhood_radius: int,
+    top_k: int,
+    temperature: float,
+) -> Tensor:
+    """The mean mask of the `top_k` context patches near each patch, weighted by exp(cosine / temperature).
+
+    Near is a square of (2 radius + 1)^2 patches in each context frame. Patches as similar as the last of the top k
+    count too, as in the published code. The target is taken a tile at a time, so that a tile's neighbourhoods are one
+    block of each context frame: memory is [TILE^2, contexts * (TILE + 2 radius)^2], whatever the frame's size.
+
+    Args:
+        target: unit vectors [rows, columns, dim].
+        context_features: unit vectors [contexts, rows, columns, dim].
+        context_masks: [contexts, classes, rows, columns], 0 to 1.
+
+    Returns:
+        [classes, rows, columns].
+    """
+    num_rows, num_columns = target.shape[:2]
+    masks = context_masks.movedim(1, -1)
+    propagated = masks.new_empty(num_rows, num_columns, masks.shape[-1])
+    for top in range(0, num_rows, TILE):
+        rows, near_rows = _block(top, num_rows, neighborhood_radius)
+        for left in range(0, num_columns, TILE):
+            columns, near_columns = _block(left, num_columns, neighborhood_radius)
+            keys = context_features[:, near_rows, near_columns].flatten(0, 2)
+            affinity = (target[rows, columns].flatten(0, 1) @ keys.T).div_(temperature).exp_()
+            near = _near(rows, near_rows, neighborhood_radius, target.device)[:, None, :, None]
+            near = near & _near(columns, near_columns, neighborhood_radius, target.device)[None, :, None, :]
+            affinity.unflatten(1, (len(masks), -1)).mul_(near.flatten(2).flatten(0, 1)[:, None])
+            least = affinity.topk(min(top_k, len(keys)), dim=1).values[:, -1:]
+            affinity.masked_fill_(affinity < least, 0)
+            weights = affinity / affinity.sum(dim=1, keepdim=True)
+            tile = weights @ masks[:, near_rows, near_columns].flatten(0, 2)
+            propagated[rows, columns] = tile.view_as(propagated[rows, columns])
+    return propagated.movedim(-1, 0)
+
+
+def label_map(masks: Tensor, height: int, width: int) -> Tensor:
+    """The class of each pixel, int64 [height, width], from masks [classes, rows, columns].
+
+    Enlarged bilinearly; each mask is then stretched to [0, 1], so that an object that has faded can still win. A
+    constant mask has nothing to stretch and stays.
+    """
+    enlarged = F.interpolate(masks[None], (height, width), mode="bilinear")[0]
+    low, high = enlarged.amin(dim=(1, 2), keepdim=True), enlarged.amax(dim=(1, 2), keepdim=True)
+    stretched = torch.where(high > low, (enlarged - low) / (high - low), enlarged)
+    return stretched.argmax(dim=0)
+
+
+def _block(start: int, length: int, radius: int) -> tuple[slice, slice]:
+    """A tile's positions along one axis, and those within the radius of any of them."""
+    stop = min(start + TILE, length)
+    return slice(start, stop), slice(max(0, start - radius), min(length, stop + radius))
+
+
+def _near(tile: slice, block: slice, radius: int, device: torch.device) -> Tensor:
+    """Which positions of the block lie within the radius of each of the tile: bool [tile, block]."""
+    positions = torch.arange(tile.start, tile.stop, device=device)
+    others = torch.arange(block.start, block.stop, device=device)
+    return (positions[:, None] - others).abs() <= radius

@@ -1,0 +1,111 @@
+"""Segment videos with several networks, write the masks, and score each object as DAVIS 2017's tools do."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from dino_pipeline.dino.evaluation.video_segmentation.config import VideoSegmentationConfig
+from dino_pipeline.dino.evaluation.video_segmentation.indexed_png import write_indexed
+from dino_pipeline.dino.evaluation.video_segmentation.measures import (
+    contour_accuracy,
+    region_similarity,
+    statistics,
+)
+from dino_pipeline.dino.evaluation.video_segmentation.segmentation import segment
+from dino_pipeline.dino.evaluation.video_segmentation.videos import Labels, Video, read_annotation
+from dino_pipeline.dino.models.backbone import Backbone
+
+
+class ObjectScore(NamedTuple):
+    """How one network followed one object through one video."""
+
+    network: str
+    video: str
+    object: int
+    j_mean: float
+    j_recall: float
+    j_decay: float
+    f_mean: float
+    f_recall: float
+    f_decay: float
+
+
+def segment_and_score(
+    backbones: Mapping[str, Backbone],
+    videos: Sequence[Video],
+    config: VideoSegmentationConfig,
+    *,
+    folder: Path,
+    mean: Sequence[float],
+    std: Sequence[float],
+    device: torch.device,
+) -> list[ObjectScore]:
+    """Write <folder>/<network>/<video>/<frame>.png and score each object of each video for each network.
+
+    Raises:
+        ValueError: an annotation has another size than its frame.
+    """
+    num_frames = len(backbones) * sum(len(video.frames) for video in videos)
+    scores = []
+    with tqdm(total=num_frames, desc="segment videos", unit=" frames", disable=None, leave=False) as progress:
+        for network, backbone in backbones.items():
+            for video in videos:
+                masks = folder / network / video.name
+                masks.mkdir(parents=True)
+                values = []
+                predictions = segment(backbone, video, config, mean=mean, std=std, device=device)
+                for index, (labels, file) in enumerate(zip(predictions, video.annotations, strict=True)):
+                    write_indexed(labels, masks / file.name)
+                    if index == 0:
+                        num_objects = int(labels.max())
+                    elif index < len(video.frames) - 1:  # the first is given; DAVIS leaves out the last too
+                        values.append(_frame_values(labels, file, num_objects))
+                    progress.update()
+                scores += _object_scores(network, video.name, np.array(values))
+    return scores
+
+
+def summarise(scores: Sequence[ObjectScore]) -> dict[str, Any]:
+    """The means over all objects by network, J&F in front; and J&F of each video."""
+    summary: dict[str, Any] = {"networks": {}, "videos": {}}
+    for network in dict.fromkeys(score.network for score in scores):
+        own = [score for score in scores if score.network == network]
+        means = {name: float(np.mean([getattr(score, name) for score in own])) for name in own[0]._fields[3:]}
+        summary["networks"][network] = {"j_and_f": (means["j_mean"] + means["f_mean"]) / 2, **means}
+        summary["videos"][network] = {
+            video: float(
+                np.mean([(score.j_mean + score.f_mean) / 2 for score in own if score.video == video])
+            )
+            for video in dict.fromkeys(score.video for score in own)
+        }
+    return summary
+
+
+def write_scores(scores: Sequence[ObjectScore], file: Path) -> None:
+    """A row an object."""
+    with file.open("w", newline="") as text:
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(ObjectScore._fields)
+        writer.writerows(scores)
+
+
+def _frame_values(labels: Labels, file: Path, num_objects: int) -> list[tuple[float, float]]:
+    """J and F of each object in one frame."""
+    annotation = read_annotation(file)
+    if annotation.shape != labels.shape:
+        raise ValueError(f"{file} is {annotation.shape[::-1]} px, and its frame {labels.shape[::-1]}")
+    masks = [(labels == number, annotation == number) for number in range(1, num_objects + 1)]
+    return [(region_similarity(*pair), contour_accuracy(*pair)) for pair in masks]
+
+
+def _object_scores(network: str, video: str, values: np.ndarray) -> list[ObjectScore]:
+    """From J and F by frame and object, [frames, objects, 2]."""
+    return [
+        ObjectScore(network, video, number, *statistics(of_object[:, 0]), *statistics(of_object[:, 1]))
+        for number, of_object in enumerate(values.swapaxes(0, 1), start=1)
+    ]

@@ -1,0 +1,93 @@
+"""A folder of annotated videos in DAVIS's layout (https://davischallenge.org, Pont-Tuset et al., arXiv:1704.00675)."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from dino_pipeline.dino.evaluation.video_segmentation.config import VideoSegmentationConfig
+
+Labels = NDArray[np.uint8]  # [height, width]: 0 is background, objects count from 1
+
+VOID = 255  # marks pixels without an answer; DAVIS's semi-supervised scores count them as background
+
+
+class Video(NamedTuple):
+    """Frames in order, and the annotation of each."""
+
+    name: str
+    frames: tuple[Path, ...]
+    annotations: tuple[Path, ...]
+
+
+def list_videos(folder: Path, config: VideoSegmentationConfig) -> list[Video]:
+    """The videos that the image set names, in its order.
+
+    Raises:
+        ValueError: the folder is not laid out as DAVIS, a name leads out of it, or frames or annotations are missing.
+    """
+    image_set = folder / "ImageSets" / f"{config.image_set}.txt"
+    if not image_set.is_file():
+        raise ValueError(
+            f"video_segmentation.folder {folder} holds no ImageSets/{config.image_set}.txt: give a folder laid out as "
+            "DAVIS is, and an image_set that it has"
+        )
+    names = [line.strip() for line in image_set.read_text().splitlines() if line.strip()][: config.max_videos]
+    if not names:
+        raise ValueError(f"{image_set} names no video: write one name a line")
+    return [_video(folder, name, config.resolution) for name in names]
+
+
+def read_annotation(file: Path) -> Labels:
+    """The object that each pixel shows.
+
+    Raises:
+        ValueError: the image is not indexed.
+    """
+    with Image.open(file) as image:
+        if image.mode not in ("P", "L"):
+            raise ValueError(
+                f"{file} has mode {image.mode}: an annotation is an indexed PNG whose pixels are object numbers"
+            )
+        labels = np.array(image)
+    labels[labels == VOID] = 0
+    return labels
+
+
+def read_first_annotation(video: Video) -> Labels:
+    """What is propagated.
+
+    Raises:
+        ValueError: it shows no object.
+    """
+    labels = read_annotation(video.annotations[0])
+    if not labels.any():
+        raise ValueError(
+            f"{video.annotations[0]} shows no object: number them from 1 (255 is void; DAVIS 2016 draws its one "
+            "object with it)"
+        )
+    return labels
+
+
+def _video(folder: Path, name: str, resolution: str) -> Video:
+    if name in (".", "..") or "/" in name or "\\" in name:  # it also names a folder that is written
+        raise ValueError(
+            f"the image set names the video {name!r}: a name is that of one folder, without / or \\"
+        )
+    frames = sorted((folder / "JPEGImages" / resolution / name).glob("*.jpg"))
+    if len(frames) < 3:
+        raise ValueError(
+            f"{folder / 'JPEGImages' / resolution / name} holds {len(frames)} .jpg frames: the first and the last are "
+            "not scored, so a video has three at least"
+        )
+    annotations = [folder / "Annotations" / resolution / name / f"{frame.stem}.png" for frame in frames]
+    if not annotations[0].is_file():
+        raise ValueError(f"{annotations[0]} is missing: the first frame's annotation is what is propagated")
+    missing = [file for file in annotations if not file.is_file()]
+    if missing:
+        raise ValueError(
+            f"{missing[0]} is missing ({len(missing)} of {len(frames)} in {name}): every frame is scored"
+        )
+    return Video(name, tuple(frames), tuple(annotations))

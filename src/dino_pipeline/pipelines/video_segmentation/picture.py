@@ -1,0 +1,53 @@
+"""Frames of videos with the masks that were propagated to them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
+
+from dino_pipeline.dino.data.images import decode_rgb
+from dino_pipeline.dino.evaluation.video_segmentation.config import VideoSegmentationConfig
+from dino_pipeline.dino.evaluation.video_segmentation.indexed_png import palette
+from dino_pipeline.dino.evaluation.video_segmentation.videos import Labels, Video, read_annotation
+
+_OPACITY = 0.6
+
+
+def picture(videos: Sequence[Video], masks: Path, config: VideoSegmentationConfig) -> Image.Image:
+    """For each video a row of annotated frames and one for each network, from the first frame to the last.
+
+    Args:
+        masks: <masks>/<network>/<video>/<frame>.png are the label maps.
+    """
+    num_frames = config.picture.num_frames
+    sources = ["annotation", *config.networks]
+    num_rows = len(videos) * len(sources)
+    figure = Figure(figsize=(2.4 * num_frames, 1.5 * num_rows), dpi=100, layout="tight")
+    canvas = FigureCanvasAgg(figure)
+    grid = figure.subplots(num_rows, num_frames, squeeze=False)
+    for axes in grid.flat:
+        axes.set_xticks([])
+        axes.set_yticks([])
+    rows = iter(grid)
+    for video in videos:
+        shown = np.linspace(0, len(video.frames) - 1, num_frames).round().astype(int)
+        for source, row in zip(sources, rows, strict=False):
+            row[0].set_ylabel(f"{video.name}\n{source}", fontsize=7)
+            for axes, index in zip(row, shown, strict=True):
+                annotation = video.annotations[index]
+                file = annotation if source == "annotation" else masks / source / video.name / annotation.name
+                axes.imshow(overlay(decode_rgb(video.frames[index].read_bytes()), read_annotation(file)))
+                if source == "annotation":
+                    axes.set_title(video.frames[index].stem, fontsize=7)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")  # type: ignore[no-untyped-call]
+
+
+def overlay(frame: NDArray[np.uint8], labels: Labels) -> NDArray[np.uint8]:
+    """The frame [height, width, 3] with each object in its colour, the background as it is."""
+    colored = (1 - _OPACITY) * frame + _OPACITY * palette()[labels]
+    return np.where(labels[..., None] > 0, colored.round().astype(np.uint8), frame)
