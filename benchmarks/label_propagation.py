@@ -127,7 +127,7 @@ def main() -> None:
     """Measure both grids, report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--num-rounds", type=int, default=5)
-    parser.add_argument("--num-threads", type=int, default=2)
+    parser.add_argument("--num-threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.num_threads)
     config = yaml.safe_load(PARAMETERS.read_text())["video_segmentation"]
