@@ -72,20 +72,24 @@ def dense(inputs: Inputs, near: Tensor, *, top_k: int, temperature: float) -> Te
     return (masks @ affinity).view(CLASSES, *inputs.target.shape[:2])
 
 
-def forms(grid: tuple[int, int], config: dict[str, Any]) -> dict[str, Callable[[], Tensor]]:
-    """Both, ready to be called."""
-    inputs = make_inputs(grid)
-    near = neighborhood(grid, config["neighborhood_radius"])
-    options = {"top_k": config["top_k"], "temperature": config["temperature"]}
-    return {
-        "dense": lambda: dense(inputs, near, **options),
-        "tiles": lambda: propagate(*inputs, neighborhood_radius=config["neighborhood_radius"], **options),
-    }
+def dense_form(inputs: Inputs, config: dict[str, Any]) -> Callable[[], Tensor]:
+    """Ready to be called: the neighbourhood is made once, as for a video."""
+    near = neighborhood(tuple(inputs.target.shape[:2]), config["neighborhood_radius"])
+    return lambda: dense(inputs, near, top_k=config["top_k"], temperature=config["temperature"])
+
+
+def tiled_form(inputs: Inputs, config: dict[str, Any]) -> Callable[[], Tensor]:
+    """Ready to be called."""
+    names = ("neighborhood_radius", "top_k", "temperature")
+    return lambda: propagate(*inputs, **{name: config[name] for name in names})
+
+
+FORMS = {"dense": dense_form, "tiles": tiled_form}
 
 
 def peak_mebibytes(name: str, grid: tuple[int, int], config: dict[str, Any]) -> int:
     """By how much one call raises the peak memory of this process, which should be a fresh one."""
-    call = forms(grid, config)[name]
+    call = FORMS[name](make_inputs(grid), config)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     call()
     return round((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
@@ -93,7 +97,8 @@ def peak_mebibytes(name: str, grid: tuple[int, int], config: dict[str, Any]) -> 
 
 def measure(grid: tuple[int, int], config: dict[str, Any], num_rounds: int) -> dict[str, Any]:
     """Medians of seconds, their ratios, and the largest difference of the results."""
-    both = forms(grid, config)
+    inputs = make_inputs(grid)
+    both = {name: form(inputs, config) for name, form in FORMS.items()}
     results = {name: call() for name, call in both.items()}  # also warms up
     seconds: dict[str, list[float]] = {name: [] for name in both}
     cpu_seconds: dict[str, list[float]] = {name: [] for name in both}
@@ -134,7 +139,7 @@ def main() -> None:
     memory = {}  # first: a process starts with the peak of the one that started it
     for grid_name, grid in GRIDS.items():
         memory[grid_name] = {}
-        for form in ("dense", "tiles"):
+        for form in FORMS:
             with multiprocessing.get_context("spawn").Pool(1) as pool:
                 memory[grid_name][form] = pool.apply(peak_mebibytes, (form, grid, config))
     result = {
