@@ -17,6 +17,7 @@ from dino_pipeline.pipelines import (
     evaluate,
     extract,
     ingest,
+    low_shot,
     patch_segmentation,
     pretrain,
     probe,
@@ -50,6 +51,7 @@ EVALUATIONS: dict[str, Evaluation] = {
     "patch_segmentation": Evaluation(patch_segmentation.create_pipeline, after="pretrain"),
     "retrieval": Evaluation(retrieval.create_pipeline, after="pretrain"),
     "copy_detection": Evaluation(copy_detection.create_pipeline, after="pretrain"),
+    "low_shot": Evaluation(low_shot.create_pipeline, after="extract"),
 }
 
 
