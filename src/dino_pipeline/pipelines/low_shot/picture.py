@@ -26,6 +26,8 @@ def picture(report: Mapping[str, Any]) -> Image.Image:
                 0.5, 0.5, f"skipped: {report['skipped']['results']}", ha="center", fontsize=8, wrap=True
             )
             axes.set_axis_off()
+    if report["results"]:
+        axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))  # beside the last panel
     canvas.draw()  # type: ignore[no-untyped-call]
     return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")  # type: ignore[no-untyped-call]
 
@@ -49,4 +51,3 @@ def _draw(axes: Axes, report: Mapping[str, Any], classifier: str, split: str) ->
     axes.set_xlabel("train labels")
     axes.set_ylabel(f"accuracy on {split}, %")
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=7)
