@@ -17,6 +17,7 @@ from dino_pipeline.pipelines import (
     evaluate,
     extract,
     ingest,
+    label_spreading,
     low_shot,
     patch_segmentation,
     pretrain,
@@ -52,6 +53,7 @@ EVALUATIONS: dict[str, Evaluation] = {
     "retrieval": Evaluation(retrieval.create_pipeline, after="pretrain"),
     "copy_detection": Evaluation(copy_detection.create_pipeline, after="pretrain"),
     "low_shot": Evaluation(low_shot.create_pipeline, after="extract"),
+    "label_spreading": Evaluation(label_spreading.create_pipeline, after="extract"),
 }
 
 
