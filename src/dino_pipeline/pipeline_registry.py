@@ -16,6 +16,7 @@ from dino_pipeline.pipelines import (
     data_quality,
     evaluate,
     extract,
+    fine_tune,
     ingest,
     label_spreading,
     low_shot,
@@ -54,6 +55,7 @@ EVALUATIONS: dict[str, Evaluation] = {
     "copy_detection": Evaluation(copy_detection.create_pipeline, after="pretrain"),
     "low_shot": Evaluation(low_shot.create_pipeline, after="extract"),
     "label_spreading": Evaluation(label_spreading.create_pipeline, after="extract"),
+    "fine_tune": Evaluation(fine_tune.create_pipeline, after="pretrain"),
 }
 
 
