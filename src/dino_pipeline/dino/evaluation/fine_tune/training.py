@@ -1,6 +1,7 @@
 """The fine-tuning of one backbone: AdamW with a learning rate a layer, the best epoch chosen on validation."""
 
 import copy
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -40,7 +41,13 @@ class FineTuned(NamedTuple):
 
 
 def batch_size_and_steps(num_images: int, config: FineTuneConfig) -> tuple[int, int]:
-    """Images a batch, an even number that train can fill, and batches an epoch."""
+    """Images a batch, an even number that train can fill, and batches an epoch.
+
+    Raises:
+        ValueError: there is one train image alone.
+    """
+    if num_images < 2:
+        raise ValueError("fine-tuning mixes images by twos and there is one train image: ingest more")
     batch_size = min(config.batch_size, num_images - num_images % 2)
     return batch_size, num_images // batch_size
 
@@ -98,6 +105,10 @@ def fine_tune(
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
+        if not math.isfinite(losses[-1]):
+            raise ValueError(
+                f"the loss of fine-tuning's step {step} is {losses[-1]}: lower fine_tune.learning_rate.start"
+            )
         on_step()
         if (step + 1) % steps_per_epoch == 0:
             accuracies.append(accuracy(classifier, val, transform, config, device=device))
