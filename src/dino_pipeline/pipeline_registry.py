@@ -16,7 +16,10 @@ from dino_pipeline.pipelines import (
     data_quality,
     evaluate,
     extract,
+    fine_tune,
     ingest,
+    label_spreading,
+    low_shot,
     patch_segmentation,
     pretrain,
     probe,
@@ -52,6 +55,9 @@ EVALUATIONS: dict[str, Evaluation] = {
     "retrieval": Evaluation(retrieval.create_pipeline, after="pretrain"),
     "copy_detection": Evaluation(copy_detection.create_pipeline, after="pretrain"),
     "video_segmentation": Evaluation(video_segmentation.create_pipeline, after="pretrain"),
+    "low_shot": Evaluation(low_shot.create_pipeline, after="extract"),
+    "label_spreading": Evaluation(label_spreading.create_pipeline, after="extract"),
+    "fine_tune": Evaluation(fine_tune.create_pipeline, after="pretrain"),
 }
 
 

@@ -18,6 +18,11 @@ class Domain(IntEnum):
     DROP_PATH = 3
     PROBE_ORDER = 4
     PROBE_VIEW = 5
+    LABELLED = 6  # which images' labels an evaluation may see
+    FINE_TUNE_ORDER = 7
+    FINE_TUNE_VIEW = 8
+    FINE_TUNE_MIX = 9
+    FINE_TUNE_START = 10
 
 
 def generator_at(seed: int, domain: Domain, *address: int) -> np.random.Generator:

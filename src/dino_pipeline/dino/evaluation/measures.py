@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from dino_pipeline.dino.evaluation.config import EvaluateConfig
 from dino_pipeline.dino.evaluation.features import Features
+from dino_pipeline.dino.evaluation.labels import class_names, label_indices, missing_labels
 from dino_pipeline.dino.evaluation.linear_probe.config import LinearProbeConfig
 from dino_pipeline.dino.evaluation.linear_probe.probes import (
     LabelledFeatures,
@@ -44,7 +44,7 @@ def measure(
     """
     any_features = next(iter(networks.values()))
     train_labels = any_features.split("train").labels
-    classes = sorted({label for label in train_labels if label is not None})
+    classes = class_names(any_features.split("train"))
     skipped = _skipped(any_features)
     report: dict[str, Any] = {split: {} for split in HELD_OUT}
     report["linear_learning_rate"] = {}
@@ -76,14 +76,7 @@ def measure(
 
 def _skipped(features: Features) -> dict[str, str]:
     """Measures that need labels which are not there, each with its reason."""
-    reasons = {}
-    for split in ("train", *HELD_OUT):
-        labels = features.split(split).labels
-        missing = sum(label is None for label in labels)
-        if len(labels) == 0:
-            reasons[split] = f"{split} has no images"
-        elif missing:
-            reasons[split] = f"{missing:,} of the {len(labels):,} images of {split} have no label"
+    reasons = missing_labels(features)
     skipped = {}
     for split in HELD_OUT:
         reason = reasons.get("train") or reasons.get(split)
@@ -106,9 +99,9 @@ def _knn(
 ) -> dict[str, float]:
     accuracies = knn_accuracy(
         torch.from_numpy(train.embedding).to(device),
-        _labels(train, classes, device),
+        label_indices(train, classes, device),
         torch.from_numpy(queries.embedding).to(device),
-        _labels(queries, classes, device),
+        label_indices(queries, classes, device),
         num_neighbors=config.knn.num_neighbors,
         temperature=config.knn.temperature,
     )
@@ -121,13 +114,8 @@ def _knn(
 
 def _labelled(features: Features, classes: list[str], device: torch.device) -> LabelledFeatures:
     return LabelledFeatures(
-        torch.from_numpy(features.for_linear_probe).to(device), _labels(features, classes, device)
+        torch.from_numpy(features.for_linear_probe).to(device), label_indices(features, classes, device)
     )
-
-
-def _labels(features: Features, classes: list[str], device: torch.device) -> Tensor:
-    index = {name: position for position, name in enumerate(classes)}
-    return torch.tensor([index.get(label, -1) for label in features.labels], dtype=torch.int64, device=device)
 
 
 def _notes(num_train: int, config: EvaluateConfig) -> list[str]:

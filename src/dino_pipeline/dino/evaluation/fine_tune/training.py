@@ -1,0 +1,146 @@
+"""The fine-tuning of one backbone: AdamW with a learning rate a layer, the best epoch chosen on validation."""
+
+import copy
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from timm.loss import SoftTargetCrossEntropy
+from torch import Tensor
+from torch.optim import AdamW
+
+from dino_pipeline.dino.data.addressing import Domain, generator_at
+from dino_pipeline.dino.data.evaluation_transform import evaluation_loader, normalise
+from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
+from dino_pipeline.dino.data.manifest import Manifest
+from dino_pipeline.dino.evaluation.fine_tune.config import FineTuneConfig
+from dino_pipeline.dino.evaluation.fine_tune.layers import Classifier, layer_groups
+from dino_pipeline.dino.evaluation.fine_tune.mixing import mixed
+from dino_pipeline.dino.evaluation.fine_tune.views import ViewDataset, view_loader
+from dino_pipeline.dino.models.backbone import Backbone
+from dino_pipeline.dino.models.drop_path import address_drop_paths, keep_masks
+from dino_pipeline.dino.optimization.schedules import linearly_scaled, scheduled
+
+
+class Labelled(NamedTuple):
+    """Images and their classes, int64 [images]; -1 is a class that train has not."""
+
+    images: Manifest
+    labels: Tensor
+
+
+class FineTuned(NamedTuple):
+    """Shares in [0, 1] and losses of one start."""
+
+    losses: list[float]  # mean of each epoch's train batches
+    val: list[float]  # after each epoch
+    best_epoch: int  # the first of those best on validation, from 1
+    test: float | None  # of the best epoch; None where there is no test
+
+
+def batch_size_and_steps(num_images: int, config: FineTuneConfig) -> tuple[int, int]:
+    """Images a batch, an even number that train can fill, and batches an epoch.
+
+    Raises:
+        ValueError: there is one train image alone.
+    """
+    if num_images < 2:
+        raise ValueError("fine-tuning mixes images by twos and there is one train image: ingest more")
+    batch_size = min(config.batch_size, num_images - num_images % 2)
+    return batch_size, num_images // batch_size
+
+
+def fine_tune(
+    backbone: Backbone,
+    train: Labelled,
+    val: Labelled,
+    test: Labelled | None,
+    config: FineTuneConfig,
+    transform: EvaluationTransformConfig,
+    *,
+    layer_decay: float,
+    num_classes: int,
+    device: torch.device,
+    on_step: Callable[[], object],
+) -> FineTuned:
+    """Train the backbone, which is changed, and a new classifier on `train`; score `test` once.
+
+    Every random draw is addressed, so equal arguments on as many threads give equal numbers.
+    """
+    seed = config.seed
+    head_seed = int(generator_at(seed, Domain.FINE_TUNE_START).integers(2**63))
+    classifier = Classifier(backbone, num_classes=num_classes, seed=head_seed).to(device)
+    drop_paths = address_drop_paths(backbone)
+    optimizer = AdamW(
+        layer_groups(classifier, layer_decay=layer_decay, weight_decay=config.weight_decay), lr=0.0
+    )
+    batch_size, steps_per_epoch = batch_size_and_steps(len(train.images), config)
+    schedule = linearly_scaled(config.learning_rate, batch_size)
+    num_steps = config.epochs * steps_per_epoch
+    views = ViewDataset(train.images, config.view, size=transform.crop, seed=seed)
+    loader = view_loader(views, batch_size=batch_size, epochs=config.epochs, num_workers=config.num_workers)
+    cross_entropy = SoftTargetCrossEntropy()
+    losses: list[float] = []
+    accuracies: list[float] = []
+    best = classifier.state_dict()
+    classifier.train()
+    for step, (crops, positions) in enumerate(loader):
+        rate = scheduled(schedule, step, num_steps)
+        for group in optimizer.param_groups:
+            group["lr"] = rate * group["lr_scale"]
+        images = normalise(crops.to(device, non_blocking=True), transform.mean, transform.std)
+        labels = train.labels[positions].to(device)
+        images, targets = mixed(images, labels, config.mix, num_classes=num_classes, seed=seed, step=step)
+        masks = keep_masks(
+            drop_paths, seed=seed, step=step, num_crops=1, batch=range(batch_size), batch_size=batch_size
+        )
+        for drop_path, mask in zip(drop_paths, masks, strict=True):
+            drop_path.keep(mask[0], device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+            logits = classifier(images)
+        loss = cross_entropy(logits.float(), targets)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+        if not math.isfinite(losses[-1]):
+            raise ValueError(
+                f"the loss of fine-tuning's step {step} is {losses[-1]}: lower fine_tune.learning_rate.start"
+            )
+        on_step()
+        if (step + 1) % steps_per_epoch == 0:
+            accuracies.append(accuracy(classifier, val, transform, config, device=device))
+            if accuracies[-1] > max(accuracies[:-1], default=-1.0):
+                best = copy.deepcopy(classifier.state_dict())
+            classifier.train()
+    classifier.load_state_dict(best)
+    return FineTuned(
+        losses=np.reshape(losses, (config.epochs, steps_per_epoch)).mean(axis=1).tolist(),
+        val=accuracies,
+        best_epoch=int(np.argmax(accuracies)) + 1,
+        test=accuracy(classifier, test, transform, config, device=device) if test else None,
+    )
+
+
+@torch.inference_mode()
+def accuracy(
+    classifier: Classifier,
+    labelled: Labelled,
+    transform: EvaluationTransformConfig,
+    config: FineTuneConfig,
+    *,
+    device: torch.device,
+) -> float:
+    """Share of the images, in their evaluation crop, whose class comes first."""
+    classifier.eval()
+    loader = evaluation_loader(
+        labelled.images, transform, batch_size=config.batch_size, num_workers=config.num_workers
+    )
+    predicted = []
+    for crops in loader:
+        images = normalise(crops.to(device, non_blocking=True), transform.mean, transform.std)
+        with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+            predicted.append(classifier(images).argmax(dim=1).cpu())
+    return float((torch.cat(predicted) == labelled.labels).double().mean())

@@ -1,0 +1,85 @@
+"""Augmented train images, each a pure function of (seed, epoch, image)."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms import v2
+
+from dino_pipeline.dino.data.addressing import Domain, generator_at
+from dino_pipeline.dino.data.crop import crop_and_resize, random_rectangle
+from dino_pipeline.dino.data.images import decode_rgb
+from dino_pipeline.dino.data.manifest import Manifest
+from dino_pipeline.dino.evaluation.fine_tune.config import ViewConfig
+
+
+class ViewDataset(Dataset[tuple[Tensor, int]]):
+    """uint8 [3, size, size] and the position of the image, at (epoch, position)."""
+
+    def __init__(self, manifest: Manifest, config: ViewConfig, *, size: int, seed: int) -> None:
+        self.manifest = manifest
+        self.config = config
+        self.size = size
+        self.seed = seed
+
+    def __getitem__(self, address: tuple[int, int]) -> tuple[Tensor, int]:
+        epoch, position = address
+        rng = generator_at(self.seed, Domain.FINE_TUNE_VIEW, epoch, int(self.manifest.row_ids[position]))
+        return augmented(
+            decode_rgb(self.manifest.read_bytes(position)), self.config, self.size, rng
+        ), position
+
+
+def augmented(image: np.ndarray, config: ViewConfig, size: int, rng: np.random.Generator) -> Tensor:
+    """uint8 [H, W, 3] to uint8 [3, size, size]."""
+    rectangle = random_rectangle(rng, image.shape[0], image.shape[1], config.crop_scale)
+    pixels = crop_and_resize(image, rectangle, size)
+    if rng.random() < config.flip_probability:
+        pixels = pixels[:, ::-1]
+    view = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+    if config.rand_augment_operations:
+        augment = v2.RandAugment(config.rand_augment_operations, config.rand_augment_magnitude)
+        with torch.random.fork_rng(devices=[]):  # it draws from torch's own generator
+            torch.manual_seed(int(rng.integers(2**63)))
+            view = augment(view)
+    return view
+
+
+class _Batches:
+    """Addresses of whole batches, every epoch in an order of its own."""
+
+    def __init__(self, *, num_images: int, batch_size: int, epochs: int, seed: int) -> None:
+        self.num_images = num_images
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.seed = seed
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        for epoch in range(self.epochs):
+            order = generator_at(self.seed, Domain.FINE_TUNE_ORDER, epoch).permutation(self.num_images)
+            for first in range(0, self.num_images - self.batch_size + 1, self.batch_size):
+                yield [(epoch, int(position)) for position in order[first : first + self.batch_size]]
+
+    def __len__(self) -> int:
+        return self.epochs * (self.num_images // self.batch_size)
+
+
+def view_loader(
+    dataset: ViewDataset, *, batch_size: int, epochs: int, num_workers: int
+) -> DataLoader[tuple[Tensor, int]]:
+    """All batches of all epochs: views [batch_size, 3, size, size] and positions [batch_size].
+
+    An incomplete last batch of an epoch is left out.
+    """
+    batches = _Batches(
+        num_images=len(dataset.manifest), batch_size=batch_size, epochs=epochs, seed=dataset.seed
+    )
+    return DataLoader(
+        dataset,
+        batch_sampler=batches,
+        num_workers=num_workers,
+        pin_memory=torch.cuda.is_available(),
+        generator=torch.Generator(),  # not the global one: a loader draws from it
+    )

@@ -1,0 +1,95 @@
+"""The labels that are given: read from a CSV, or drawn from train's own."""
+
+import csv
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dino_pipeline.dino.data.manifest import Manifest
+from dino_pipeline.dino.evaluation.draws import stratified_draw
+
+_COLUMNS = ["path", "label"]
+
+
+class Given(NamedTuple):
+    """Positions in the manifest, ascending, int64 [given]; class names of all, sorted; a class each, int64 [given]."""
+
+    positions: NDArray[np.int64]
+    class_names: list[str]
+    labels: NDArray[np.int64]
+
+
+def image_names(manifest: Manifest) -> list[str]:
+    """What images are called in a CSV: the manifest's path, in an archive `path:member`."""
+    paths, members = manifest.table["path"].to_pylist(), manifest.table["member"].to_pylist()
+    return [
+        path if member is None else f"{path}:{member}" for path, member in zip(paths, members, strict=True)
+    ]
+
+
+def draw_labels(manifest: Manifest, fraction: float, *, seed: int) -> Given:
+    """A share of each class of train; images of train without a label are passed over.
+
+    Raises:
+        ValueError: train has no labels.
+    """
+    splits = np.array(manifest.table["split"].to_pylist(), dtype=np.str_)
+    classes = manifest.split("train").class_names
+    labels = manifest.label_indices(classes)
+    candidates = np.flatnonzero((splits == "train") & (labels >= 0))
+    if len(candidates) == 0:
+        raise ValueError(
+            "label_spreading.labels is null and train has no labels to draw from: "
+            "set label_spreading.labels to a CSV with the columns path and label"
+        )
+    positions = candidates[stratified_draw(labels[candidates], fraction, seed=seed)]
+    return Given(positions, classes, labels[positions])
+
+
+def read_labels(file: Path, manifest: Manifest) -> Given:
+    """Labels of a CSV with the columns path and label, for images of any split.
+
+    A path is as the manifest has it, or absolute.
+
+    Raises:
+        ValueError: no such file or columns; an image that is not in the manifest; one named twice; an empty label;
+            each by the first line that has it.
+    """
+    place = f"label_spreading.labels: {file}"
+    if not file.is_file():
+        raise ValueError(f"{place} does not exist: name a CSV with the columns path and label, or null")
+    position_of = {name: position for position, name in enumerate(image_names(manifest))}
+    found: dict[int, tuple[int, str]] = {}  # position: line, label
+    with file.open(newline="", encoding="utf-8-sig") as stream:
+        reader = csv.DictReader(stream)
+        if not set(_COLUMNS) <= set(reader.fieldnames or []):
+            raise ValueError(f"{place} has the columns {reader.fieldnames}; it needs path and label")
+        for row in reader:
+            name, label, line = row["path"] or "", row["label"] or "", reader.line_num
+            position = position_of.get(name, position_of.get(_inside(name, manifest.root), -1))
+            if position < 0:
+                raise ValueError(
+                    f"{place}, line {line}: {name!r} is not in the manifest: ingest it or leave it out"
+                )
+            if not label:
+                raise ValueError(f"{place}, line {line}: {name!r} has no label: give it one or leave it out")
+            if position in found:
+                first, other = found[position]
+                raise ValueError(
+                    f"{place}, line {line}: {name!r} is {label!r} and was {other!r} in line {first}: keep one of them"
+                )
+            found[position] = line, label
+    if not found:
+        raise ValueError(f"{place} names no image: give at least one")
+    positions = np.array(sorted(found), dtype=np.int64)
+    names = [found[position][1] for position in positions.tolist()]
+    classes = sorted(set(names))
+    index = {name: number for number, name in enumerate(classes)}
+    return Given(positions, classes, np.array([index[name] for name in names], dtype=np.int64))
+
+
+def _inside(name: str, root: Path) -> str:
+    """An absolute path as the manifest has it: relative where inside the project."""
+    return str(Path(name).relative_to(root)) if Path(name).is_relative_to(root) else name

@@ -1,0 +1,34 @@
+"""Class names as numbers, and which labels a measure lacks."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from dino_pipeline.dino.evaluation.features import Features
+
+SPLITS = ("train", "val", "test")
+
+
+def class_names(train: Features) -> list[str]:
+    """The labels that occur in train, sorted."""
+    return sorted({label for label in train.labels if label is not None})
+
+
+def label_indices(features: Features, classes: Sequence[str], device: torch.device) -> Tensor:
+    """Labels as positions in `classes`: int64 [images], -1 where absent or not among them."""
+    index = {name: position for position, name in enumerate(classes)}
+    return torch.tensor([index.get(label, -1) for label in features.labels], dtype=torch.int64, device=device)
+
+
+def missing_labels(features: Features) -> dict[str, str]:
+    """Why a split cannot be trained on or scored, for each split where that is so."""
+    reasons = {}
+    for split in SPLITS:
+        labels = features.split(split).labels
+        missing = sum(label is None for label in labels)
+        if len(labels) == 0:
+            reasons[split] = f"{split} has no images"
+        elif missing:
+            reasons[split] = f"{missing:,} of the {len(labels):,} images of {split} have no label"
+    return reasons

@@ -1,0 +1,30 @@
+"""How low-shot classification is measured (light: imports no torch)."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from dino_pipeline.dino.config import frozen
+from dino_pipeline.dino.evaluation.config import Count, KnnConfig
+
+Positive = Annotated[float, Field(gt=0)]
+
+
+@frozen
+class LogisticRegressionConfig:
+    """Multinomial logistic regression with an L2 penalty, by L-BFGS."""
+
+    inverse_penalties: Annotated[tuple[Positive, ...], Field(min_length=1)]  # C, chosen on validation
+    tolerance: Positive  # of the gradient, in coordinates where the curvature is at most about 1
+    max_iterations: Count
+
+
+@frozen
+class LowShotConfig:
+    """Draws of train labels, and the two classifiers that see nothing else."""
+
+    fractions: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1)]
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)]  # one draw each
+    logistic_regression: LogisticRegressionConfig
+    knn: KnnConfig  # the number of neighbours is chosen on validation
+    num_threads: Count | None  # as in extract

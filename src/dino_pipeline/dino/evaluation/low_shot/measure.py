@@ -1,0 +1,158 @@
+"""Low-shot classification of frozen features (arXiv:2104.14294, tables 10 and 12).
+
+Features are L2-normalised image by image, as DINOv2's logistic regression and, centered as well, MSN's do it
+(https://github.com/facebookresearch/dinov2, https://github.com/facebookresearch/msn). The penalty and the number of
+neighbours are chosen on validation, for each draw; test is scored once, by what was chosen.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from dino_pipeline.dino.evaluation.draws import stratified_draw
+from dino_pipeline.dino.evaluation.features import Features
+from dino_pipeline.dino.evaluation.labels import class_names, label_indices, missing_labels
+from dino_pipeline.dino.evaluation.low_shot.config import LogisticRegressionConfig, LowShotConfig
+from dino_pipeline.dino.evaluation.low_shot.interval import interval
+from dino_pipeline.dino.evaluation.low_shot.logistic_regression import train_logistic_regressions
+from dino_pipeline.dino.metrics.knn import knn_accuracy
+
+
+class Split(NamedTuple):
+    """Features [images, dimensions] and classes int64 [images]; -1 is a class that train has not."""
+
+    features: Tensor
+    labels: Tensor
+
+
+class Chosen(NamedTuple):
+    """What a draw chose on validation (a penalty or a number of neighbours), and shares in [0, 1]."""
+
+    choice: float
+    val: float
+    test: float | None  # None where test cannot be scored
+
+
+def low_shot(
+    networks: Mapping[str, Features], config: LowShotConfig, *, device: torch.device
+) -> dict[str, Any]:
+    """Accuracies with few labels, for every network on the same draws.
+
+    Returns:
+        `results`: `{1_percent: {teacher: {logistic_regression | knn: {val, val_interval, test, test_interval,
+        chosen}}}}`, means over draws and half widths of their 95 % intervals, null where there are none;
+        `num_labels` and `num_draws` of each share; `num_classes`; `skipped` and `notes`.
+    """
+    any_features = next(iter(networks.values()))
+    classes = class_names(any_features.split("train"))
+    skipped = _skipped(missing_labels(any_features))
+    report: dict[str, Any] = {"results": {}, "num_labels": {}, "num_draws": {}, "num_classes": len(classes)}
+    report |= {"skipped": skipped, "notes": []}
+    if "results" in skipped:
+        return report
+    splits = {
+        name: _splits(features, classes, device, has_test="test" not in skipped)
+        for name, features in networks.items()
+    }
+    train_labels = next(iter(splits.values()))["train"].labels.cpu().numpy()
+    for fraction in config.fractions:
+        share = f"{100 * fraction:g}_percent"
+        draws = distinct_draws(train_labels, fraction, config.seeds)
+        report["num_labels"][share] = len(draws[0])
+        report["num_draws"][share] = len(draws)
+        report["results"][share] = {}
+        for name, parts in splits.items():
+            drawn = torch.from_numpy(draws).to(device)
+            by_logistic, num_unfinished = _logistic_regression(parts, drawn, config.logistic_regression)
+            report["results"][share][name] = {
+                "logistic_regression": _summary(by_logistic),
+                "knn": _summary([_knn(parts, rows, config) for rows in drawn]),
+            }
+            if num_unfinished:
+                num_trained = len(drawn) * len(config.logistic_regression.inverse_penalties)
+                report["notes"].append(
+                    f"{share}, {name}: {num_unfinished} of {num_trained} "
+                    "logistic regressions reached max_iterations"
+                )
+    return report
+
+
+def distinct_draws(labels: NDArray[np.int64], fraction: float, seeds: tuple[int, ...]) -> NDArray[np.int64]:
+    """A draw a seed [draws, images]; one alone where each would be the whole."""
+    draws = [stratified_draw(labels, fraction, seed=seed) for seed in seeds]
+    return np.stack(draws[:1] if len(draws[0]) == len(labels) else draws)
+
+
+def _skipped(reasons: dict[str, str]) -> dict[str, str]:
+    # Without validation nothing can be chosen.
+    needed = reasons.get("train") or reasons.get("val")
+    if needed:
+        return {"results": needed}
+    return {"test": reasons["test"]} if "test" in reasons else {}
+
+
+def _splits(
+    features: Features, classes: list[str], device: torch.device, *, has_test: bool
+) -> dict[str, Split]:
+    splits = {}
+    for name in ("train", "val", "test") if has_test else ("train", "val"):
+        part = features.split(name)
+        normalised = F.normalize(torch.from_numpy(part.embedding).to(device), dim=1)
+        splits[name] = Split(normalised, label_indices(part, classes, device))
+    return splits
+
+
+def _logistic_regression(
+    splits: dict[str, Split], draws: Tensor, config: LogisticRegressionConfig
+) -> tuple[list[Chosen], int]:
+    inverse_penalties = sorted(config.inverse_penalties)
+    train, val, test = splits["train"], splits["val"], splits.get("test")
+    classifiers = train_logistic_regressions(
+        train.features[draws],
+        train.labels[draws],
+        inverse_penalties=inverse_penalties,
+        tolerance=config.tolerance,
+        max_iterations=config.max_iterations,
+    )
+    accuracies = (classifiers.predict(val.features) == val.labels).double().mean(dim=-1).cpu().numpy()
+    chosen = []
+    for draw, by_inverse_penalty in enumerate(accuracies):
+        best = int(by_inverse_penalty.argmax())  # the first of equals: the strongest penalty
+        test_accuracy = None
+        if test is not None:
+            predicted = classifiers.only(draw, best).predict(test.features)[0, 0]
+            test_accuracy = float((predicted == test.labels).double().mean())
+        chosen.append(Chosen(inverse_penalties[best], float(by_inverse_penalty[best]), test_accuracy))
+    return chosen, int((~classifiers.has_converged).sum())
+
+
+def _knn(splits: dict[str, Split], rows: Tensor, config: LowShotConfig) -> Chosen:
+    bank = splits["train"].features[rows], splits["train"].labels[rows]
+    temperature = config.knn.temperature
+    # More neighbours than there are images are all of them: the smallest such number stands for the rest.
+    counts = sorted({min(k, len(rows)) for k in config.knn.num_neighbors})
+    on_val = knn_accuracy(*bank, *splits["val"], num_neighbors=counts, temperature=temperature)
+    best = max(counts, key=lambda k: (on_val[k].top1, -k))
+    test = None
+    if "test" in splits:
+        scored = knn_accuracy(*bank, *splits["test"], num_neighbors=[best], temperature=temperature)
+        test = scored[best].top1
+    return Chosen(best, on_val[best].top1, test)
+
+
+def _summary(draws: list[Chosen]) -> dict[str, Any]:
+    val = interval([draw.val for draw in draws])
+    tests = [draw.test for draw in draws if draw.test is not None]
+    test = interval(tests) if tests else None
+    return {
+        "val": val.mean,
+        "val_interval": val.half_width,
+        "test": test.mean if test else None,
+        "test_interval": test.half_width if test else None,
+        "chosen": [draw.choice for draw in draws],
+    }

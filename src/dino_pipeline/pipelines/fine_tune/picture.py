@@ -1,0 +1,33 @@
+"""Validation accuracy by epoch, a line for each start, the chosen epoch marked."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from PIL import Image
+
+
+def picture(report: Mapping[str, Any]) -> Image.Image:
+    """In percent; what was skipped is said instead."""
+    figure = Figure(figsize=(6, 3.6), dpi=100, layout="tight")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    if not report["results"]:
+        axes.text(0.5, 0.5, f"skipped: {report['skipped']['results']}", ha="center", fontsize=8, wrap=True)
+        axes.set_axis_off()
+    for start, result in report["results"].items():
+        val = [100 * value for value in result["val_by_epoch"]]
+        best = result["best_epoch"]
+        (line,) = axes.plot(range(1, len(val) + 1), val, linewidth=1.2, label=start)
+        axes.plot(best, val[best - 1], marker="o", markersize=4, color=line.get_color())
+    if report["results"]:
+        axes.set_xlabel("epoch")
+        axes.set_ylabel("accuracy on val, %")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")  # type: ignore[no-untyped-call]
