@@ -22,11 +22,13 @@ import simplejpeg
 import yaml
 
 from dino_pipeline.dino.config import from_dict
+from dino_pipeline.dino.data.images_config import ImagesConfig
 from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.ingestion.folder import list_folder
 from dino_pipeline.ingestion.ingest import ingest
 from dino_pipeline.ingestion.inspection import Limits, inspect
 
+RGB = ImagesConfig(channels=3, bits=8)
 PARAMETERS = Path(__file__).parents[1] / "conf" / "base" / "parameters_ingest.yml"
 
 
@@ -53,6 +55,7 @@ def main() -> None:
             start, cpu_start = time.perf_counter(), time.process_time()
             ingest(
                 replace(config, source="images"),
+                RGB,
                 project_folder=project,
                 raw_folder=project / "raw",
                 cache_folder=project / "cache",
@@ -62,7 +65,7 @@ def main() -> None:
         sample = list_folder(project / "images").files[:: max(1, options.num_images // 5000)]
         cpu_start = time.process_time()
         for file in sample:
-            inspect(file, Limits(config.max_pixels, config.max_file_megabytes * 10**6))
+            inspect(file, Limits(config.max_pixels, config.max_file_megabytes * 10**6, RGB))
         decoding = (time.process_time() - cpu_start) / len(sample) * options.num_images
     result = {
         "num_images": options.num_images,

@@ -18,6 +18,7 @@ class Domain(IntEnum):
     DROP_PATH = 3
     PROBE_ORDER = 4
     PROBE_VIEW = 5
+    STATISTICS = 6
 
 
 def generator_at(seed: int, domain: Domain, *address: int) -> np.random.Generator:

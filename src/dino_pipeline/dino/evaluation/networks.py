@@ -12,7 +12,7 @@ from dino_pipeline.dino.evaluation.baselines import random_backbone
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.models.backbone import Backbone
 from dino_pipeline.dino.models.backbone_config import BackboneConfig
-from dino_pipeline.dino.models.published import load_backbone, read_model
+from dino_pipeline.dino.models.published import evaluation_transform, load_backbone, read_model
 
 
 class Networks(NamedTuple):
@@ -30,9 +30,7 @@ def load_networks(model: Path, train: Manifest, config: ExtractConfig, *, device
         train: images that give an untrained backbone's batch norm, if it has one, its statistics.
     """
     published = read_model(model)
-    transform = EvaluationTransformConfig(
-        resize=config.resize, crop=config.crop, mean=published.config["mean"], std=published.config["std"]
-    )
+    transform = evaluation_transform(published, resize=config.resize, crop=config.crop)
     architecture = from_dict(BackboneConfig, published.config["backbone"])
     backbones = {
         "teacher": load_backbone(model, "teacher").to(device),
