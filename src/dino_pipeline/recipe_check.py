@@ -13,6 +13,7 @@ _IMAGENET_TRAIN = 1_268_355  # without the 1 % that the recipes carve for valida
 # Train images of the sources that a recipe names; others are not known before they are ingested.
 _NUM_IMAGES = {
     "data/01_raw/imagenet": _IMAGENET_TRAIN,
+    "torchvision:CIFAR10": 45_000,
     "torchvision:FashionMNIST": 54_000,
     "torchvision:Imagenette-160": 8_522,
     "data/01_raw/cifar10_jpeg_q90.tar.gz": 45_000,
