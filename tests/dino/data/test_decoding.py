@@ -7,7 +7,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from dino_pipeline.dino.data.decoding import decode_image
+from dino_pipeline.dino.data.decoding import decode_image, stored_form
 from dino_pipeline.dino.data.images import UnreadableImageError, decode_rgb
 from dino_pipeline.dino.data.images_config import ImagesConfig
 
@@ -135,6 +135,36 @@ def test_white_is_zero_in_some_tiffs():
     assert np.array_equal(
         decode_image(tiff(pixels[:, :, 0], photometric="miniswhite"), wanted(1)), 255 - pixels
     )
+
+
+@pytest.mark.parametrize(
+    ("data", "channels", "bits"),
+    [
+        (encoded(Image.fromarray(noise(3)), "JPEG"), 3, 8),
+        (encoded(Image.fromarray(noise(1)[:, :, 0])), 3, 8),
+        (encoded(Image.fromarray(noise(4))), 3, 8),
+        (encoded(Image.fromarray(noise(1, 16)[:, :, 0])), 1, 16),
+        (deep_png(noise(3, 16)), 3, 16),
+        (interleaved(noise(5)), 5, 8),
+        (interleaved(noise(2, 16)), 2, 16),
+        (tiff(noise(3), photometric="rgb"), 3, 8),
+        (tiff(np.moveaxis(noise(5), 2, 0).copy(), imagej=True, metadata={"axes": "CYX"}), 5, 8),
+        (
+            tiff(np.moveaxis(noise(5), 2, 0).copy(), photometric="minisblack"),
+            3,
+            8,
+        ),  # a document of grey pages
+    ],
+)
+def test_the_form_that_loses_nothing_is_told(data, channels, bits):
+    assert stored_form(data) == wanted(channels, bits)
+
+
+def test_a_transparent_tiff_is_colour_over_white():
+    data = encoded(Image.fromarray(noise(4)), "TIFF")
+    assert np.array_equal(decode_image(data, wanted(4)), noise(4))
+    luma = np.asarray(Image.fromarray(decode_rgb(data)).convert("L"))
+    assert np.array_equal(decode_image(data, wanted(1))[:, :, 0], luma)
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,19 @@ def _luma(rgb: DeepPixels) -> DeepPixels:
     return luma
 
 
+def stored_form(data: bytes, *, max_pixels: int | None = None) -> ImagesConfig:
+    """What to ask for so that nothing of an image is lost; 8-bit RGB for all that a person sees so, grey included.
+
+    Raises:
+        UnreadableImageError: as `decode_image`.
+    """
+    pixels = _stored(data, None, max_pixels)
+    channels = pixels.shape[2]
+    if pixels.dtype == np.uint8 and channels == 1:
+        return ImagesConfig(channels=3, bits=8)
+    return ImagesConfig(channels=channels, bits=8 if pixels.dtype == np.uint8 else 16)
+
+
 def _with_channels(pixels: DeepPixels, channels: int) -> DeepPixels:
     found = pixels.shape[2]
     if found == channels:
@@ -80,7 +93,7 @@ def _with_channels(pixels: DeepPixels, channels: int) -> DeepPixels:
     )
 
 
-def _stored(data: bytes, channels: int, max_pixels: int | None) -> DeepPixels:
+def _stored(data: bytes, channels: int | None, max_pixels: int | None) -> DeepPixels:
     """The pixels at their own depth and, as far as they are not transparency, of their own channels."""
     if not data:
         raise UnreadableImageError("empty", "")
@@ -93,7 +106,7 @@ def _stored(data: bytes, channels: int, max_pixels: int | None) -> DeepPixels:
     return decode_with_pillow(data, max_pixels, lambda image: _as_stored(image, channels))
 
 
-def _as_stored(image: Image.Image, channels: int) -> DeepPixels:
+def _as_stored(image: Image.Image, channels: int | None) -> DeepPixels:
     if is_deep_grey(image):
         return deep_grey(image)[:, :, None]
     if image.mode == "F":
@@ -111,7 +124,7 @@ def _is_deep_colour_png(data: bytes) -> bool:
     return data.startswith(b"\x89PNG") and data[24:25] == b"\x10" and data[25:26] != b"\0"
 
 
-def _deep_colour_png(data: bytes, channels: int, max_pixels: int | None) -> DeepPixels:
+def _deep_colour_png(data: bytes, channels: int | None, max_pixels: int | None) -> DeepPixels:
     # Pillow first, which tells damage; OpenCV returns what it got.
     orientation = decode_with_pillow(
         data,

@@ -25,11 +25,12 @@ _ORIENTATION = 274
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 
-def read_tiff(data: bytes, *, channels: int, max_pixels: int | None) -> DeepPixels | None:
+def read_tiff(data: bytes, *, channels: int | None, max_pixels: int | None) -> DeepPixels | None:
     """The first image of a TIFF as stored, [H, W, channels found], upright; None where it is one for Pillow.
 
     Args:
-        channels: how many are wanted: a stack of exactly so many grey pages is one image of so many channels.
+        channels: how many are wanted: a stack of exactly so many grey pages is one image of so many channels. None:
+            those that the file itself calls its channels.
 
     Raises:
         UnreadableImageError: damaged, too large, or of pixels or of a compression that cannot be read.
@@ -45,9 +46,12 @@ def read_tiff(data: bytes, *, channels: int, max_pixels: int | None) -> DeepPixe
                 raise UnreadableImageError("unsupported pixels", f"{first.dtype} has no defined white")
             if first.bitspersample not in (8, 16) or first.photometric not in _PLAIN:
                 return None  # bilevel, palette, YCbCr, CMYK
+            if first.photometric == _RGB and first.bitspersample == 8 and channels not in (None, 4):
+                return None  # colour, transparent or not
             pages = [first]
-            if channels > 1 and first.samplesperpixel == 1 and _num_stacked(series) == channels:
-                pages = list(series.pages[:channels])
+            stacked = _num_stacked(series, named=channels is None)
+            if stacked > 1 and first.samplesperpixel == 1 and channels in (None, stacked):
+                pages = list(series.pages[:stacked])
             if any(_end(page) > len(data) for page in pages):
                 raise UnreadableImageError("truncated", f"{len(data):,} bytes hold only a part of it")
             pixels = np.concatenate([_channels_last(page) for page in pages], axis=2)
@@ -68,11 +72,11 @@ def read_tiff(data: bytes, *, channels: int, max_pixels: int | None) -> DeepPixe
         raise damaged(error) from error
 
 
-def _num_stacked(series: Any) -> int:
-    """Pages that may be one image's channels: those of the axis C, or all where pages have no such names."""
+def _num_stacked(series: Any, *, named: bool) -> int:
+    """Pages that may be one image's channels: those of the axis C, or all where axes need not be named so."""
     if "C" in series.axes:
         return int(series.shape[series.axes.index("C")]) if series.axes.endswith("CYX") else 1
-    return len(series.pages)
+    return 1 if named else len(series.pages)
 
 
 def _end(page: Any) -> int:
