@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 pytestmark = pytest.mark.full
@@ -200,3 +201,33 @@ def test_a_flat_folder_with_damaged_files_goes_all_the_way(clone: Path, tmp_path
     assert {"cut short.jpg", "empty.png", "notes.txt"} == {
         Path(line.split(",")[0]).name for line in quarantine.splitlines()[1:]
     }
+
+
+def test_16_bit_grey_and_five_channels_go_all_the_way(clone: Path, tmp_path: Path) -> None:
+    for index in range(40):
+        random = np.random.default_rng(index)
+        grey = random.integers(0, 4096, (24, 28)).astype(np.uint16)
+        five = random.integers(0, 256, (24, 28, 5), dtype=np.uint8)
+        for kind in ("grey", "five"):
+            (tmp_path / kind / f"class {index % 2}").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(grey).save(tmp_path / "grey" / f"class {index % 2}" / f"{index}.png")
+        file = tmp_path / "five" / f"class {index % 2}" / f"{index}.tif"
+        tifffile.imwrite(file, five, photometric="minisblack", planarconfig="contig")
+    for kind, channels, bits in (("grey", 1, 16), ("five", 5, 8)):
+        parameters = {
+            "ingest.source": tmp_path / kind,
+            "pretrain.images.channels": channels,
+            "pretrain.images.bits": bits,
+            "pretrain.mean": "measured",
+            "pretrain.std": "measured",
+            "pretrain.epochs": 1,
+            "pretrain.batch_size": 8,
+        }
+        options = ",".join(f"{name}={value}" for name, value in parameters.items())
+        output = run(clone, "kedro", "run", "--env=smoke", f"--params={options}")
+        assert "registered dino-smoke version" in output
+        assert "warning" not in output.lower(), output
+        config = json.loads((clone / "data/06_models/smoke/model.json").read_text())["config"]
+        assert config["images"] == {"channels": channels, "bits": bits}
+        assert len(config["mean"]) == len(config["std"]) == channels
+        assert config["backbone"]["options"]["in_chans"] == channels

@@ -26,6 +26,14 @@ def test_each_wrong_parameter_is_one_line_with_its_whole_name() -> None:
     ]
 
 
+def test_what_does_not_fit_within_a_group_is_one_line_too() -> None:
+    report = """Parameter validation failed:
+- Parameter 'pretrain': Failed for parameter 'pretrain': 1 validation error for PretrainConfig
+  Value error, pretrain.mean has 3 numbers: give 5 [type=value_error, input_value=A(), input_type=A]
+    For further information visit https://errors.pydantic.dev/2.14/v/value_error"""
+    assert plain_parameter_errors(report) == "pretrain.mean has 3 numbers: give 5"
+
+
 def test_a_report_of_another_form_is_left_as_it_is() -> None:
     assert plain_parameter_errors("No such thing") == "No such thing"
 

@@ -70,14 +70,15 @@ def _spec(options: argparse.Namespace) -> str:
         TrainingSpec,
     )
     from dino_pipeline.dino.training.fingerprint import fingerprint
+    from dino_pipeline.dino.training.resolution import resolved
     from dino_pipeline.recipes import recipe_parameters
 
     try:
         parameters = recipe_parameters(options.recipe, _nested(options.set))
     except MissingConfigException as error:
         raise ValueError(str(error)) from error
-    pretrain = from_dict(PretrainConfig, parameters["pretrain"])
     images = read_manifest(options.manifest, options.images)
+    pretrain = resolved(from_dict(PretrainConfig, parameters["pretrain"]), images.split("train"))
     spec = TrainingSpec(
         fingerprint=fingerprint(pretrain, images.digest()),
         recipe=options.recipe,

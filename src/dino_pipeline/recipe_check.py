@@ -13,6 +13,7 @@ _IMAGENET_TRAIN = 1_268_355  # without the 1 % that the recipes carve for valida
 # Train images of the sources that a recipe names; others are not known before they are ingested.
 _NUM_IMAGES = {
     "data/01_raw/imagenet": _IMAGENET_TRAIN,
+    "torchvision:CIFAR10": 45_000,
     "torchvision:FashionMNIST": 54_000,
     "torchvision:Imagenette-160": 8_522,
     "data/01_raw/cifar10_jpeg_q90.tar.gz": 45_000,
@@ -120,9 +121,10 @@ def _two_steps(config: Any) -> tuple[float, float]:
     state = TrainingState(config, torch.device("cpu"))
     random = torch.Generator().manual_seed(0)
     crops = config.multi_crop
-    globals_ = torch.randn(2, 4, 3, crops.global_crop_size, crops.global_crop_size, generator=random)
+    channels = config.images.channels
+    globals_ = torch.randn(2, 4, channels, crops.global_crop_size, crops.global_crop_size, generator=random)
     locals_ = torch.randn(
-        crops.num_local_crops, 4, 3, crops.local_crop_size, crops.local_crop_size, generator=random
+        crops.num_local_crops, 4, channels, crops.local_crop_size, crops.local_crop_size, generator=random
     )
     first, second = (
         float(training_step(state, config, globals_, locals_, scheduled_values(config, step, 100)).loss)

@@ -47,6 +47,8 @@ def plain_parameter_errors(text: str) -> str:
     """Kedro's report of pydantic's report, as one line for each wrong parameter."""
     lines = []
     for group, report in re.findall(r"for parameter '([^']+)':(.*?)(?=\n- Parameter|\Z)", text, re.DOTALL):
+        # What is wrong between parameters of a group names them itself.
+        lines += re.findall(r"errors?(?: for \w+)?\n  Value error, (.+?) \[type=value_error", report)
         for name, problem, value in re.findall(
             r"^(\S+)\n  (.+?) \[type=\w+, input_value=(.*?), input_type=\w+\]", report, re.MULTILINE
         ):

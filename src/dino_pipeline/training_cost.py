@@ -43,7 +43,7 @@ def training_cost(config: PretrainConfig) -> Cost:
     """Build the networks of a configuration without memory, and count a step of 2 and of 4 images."""
     with torch.device("meta"):
         # All samples keep all branches: stochastic depth only makes a step cheaper.
-        backbone = replace(config.backbone, drop_path_rate=0.0)
+        backbone = replace(config.network, drop_path_rate=0.0)
         student, teacher = build_student_and_teacher(backbone, config.projection_head)
     own = {parameter.untyped_storage()._cdata for parameter in student.parameters()}
 
@@ -87,4 +87,7 @@ def _crops(config: PretrainConfig, num_images: int) -> list[Tensor]:
         (2, config.multi_crop.global_crop_size),
         (config.multi_crop.num_local_crops, config.multi_crop.local_crop_size),
     ]
-    return [torch.empty(count, num_images, 3, size, size, device="meta") for count, size in sizes if count]
+    channels = config.images.channels
+    return [
+        torch.empty(count, num_images, channels, size, size, device="meta") for count, size in sizes if count
+    ]

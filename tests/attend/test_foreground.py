@@ -8,19 +8,20 @@ import torch
 
 from dino_pipeline.attend.foreground import foreground_masks, mask_name
 from dino_pipeline.dino.data.evaluation_transform import normalise
+from dino_pipeline.dino.data.images_config import PixelStatistics
 from dino_pipeline.dino.evaluation.attention import class_attention, most_attended
 from dino_pipeline.dino.evaluation.sizes import resized
 from dino_pipeline.dino.models.published import load_backbone
 
 from .conftest import publish
 
-HALF = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
+HALF = PixelStatistics(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 IMAGE = np.random.default_rng(0).integers(0, 256, (45, 83, 3), dtype=np.uint8)
 
 
 def test_each_rule_holds_its_patches(model: Path) -> None:
     vit = load_backbone(model)
-    attention = class_attention(vit, normalise(resized(IMAGE, 48, 88), **HALF))[0]
+    attention = class_attention(vit, normalise(resized(IMAGE, 48, 88), *HALF))[0]
     expected = {
         "mean": {"": most_attended(attention.mean(dim=0), 0.4)},
         "union": {"": most_attended(attention, 0.4).any(dim=0)},
@@ -28,7 +29,7 @@ def test_each_rule_holds_its_patches(model: Path) -> None:
     }
     rows, columns = torch.arange(45) * 6 // 45, torch.arange(83) * 11 // 83  # nearest of 6x11 patches
     for rule, kept in expected.items():
-        found = foreground_masks(vit, IMAGE, rule=rule, size=48, mass=0.4, **HALF)  # type: ignore[arg-type]
+        found = foreground_masks(vit, IMAGE, rule=rule, size=48, mass=0.4, statistics=HALF)  # type: ignore[arg-type]
         assert found.keys() == kept.keys()
         for name, mask in found.items():
             assert mask.mode == "1"
@@ -38,7 +39,7 @@ def test_each_rule_holds_its_patches(model: Path) -> None:
 def test_a_convnet_has_none(tmp_path: Path) -> None:
     folder = publish(tmp_path / "net", {"name": "resnet10t", "options": {}, "drop_path_rate": 0.0})
     with pytest.raises(ValueError, match="--masks needs a ViT"):
-        foreground_masks(load_backbone(folder), IMAGE, rule="mean", size=64, mass=0.6, **HALF)
+        foreground_masks(load_backbone(folder), IMAGE, rule="mean", size=64, mass=0.6, statistics=HALF)
 
 
 def test_images_that_differ_in_suffix_alone_have_two_masks() -> None:

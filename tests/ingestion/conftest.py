@@ -12,9 +12,11 @@ import yaml
 from PIL import Image
 
 from dino_pipeline.dino.config import from_dict
+from dino_pipeline.dino.data.images_config import ImagesConfig
 from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.ingestion.ingest import Ingested, ingest
 
+RGB = ImagesConfig(channels=3, bits=8)
 CONF = Path(__file__).parents[2] / "conf"
 
 WriteImage = Callable[..., Path]
@@ -50,11 +52,14 @@ def write_image() -> WriteImage:
 def run(tmp_path: Path, config: IngestConfig) -> RunIngest:
     """Ingest a source into the project folder tmp_path/project, with other values where given."""
 
-    def call(source: Path | str | tuple[str, ...] | None, **values: Any) -> Ingested:
+    def call(
+        source: Path | str | tuple[str, ...] | None, images: ImagesConfig = RGB, **values: Any
+    ) -> Ingested:
         project = tmp_path / "project"
         project.mkdir(exist_ok=True)
         return ingest(
             replace(config, source=str(source) if isinstance(source, Path) else source, **values),
+            images,
             project_folder=project,
             raw_folder=project / "data" / "01_raw",
             cache_folder=project / "data" / "02_intermediate" / "test",

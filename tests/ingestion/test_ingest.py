@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 from PIL import Image
 
+from dino_pipeline.dino.data.images_config import ImagesConfig
 from dino_pipeline.dino.data.manifest import SCHEMA, read_manifest
 from dino_pipeline.ingestion import inspection
 from dino_pipeline.ingestion.inspection import Limits
@@ -228,7 +230,7 @@ def test_no_process_outlives_a_killed_ingest(tmp_path: Path) -> None:
         "inspection.inspect = inspect\n"
         "if __name__ == '__main__':\n"
         "    files = [SourceFile('x', 'x', None, None, 1, 1)] * 2000\n"
-        "    list(inspection.inspect_all(files, inspection.Limits(1, 1), num_workers=2))\n"
+        "    list(inspection.inspect_all(files, inspection.Limits(1, 1, None), num_workers=2))\n"
     )
     (tmp_path / "workers").mkdir()
     parent = subprocess.Popen([sys.executable, program, tmp_path / "workers"])
@@ -319,6 +321,22 @@ def test_an_image_whose_decoder_lacks_memory_is_quarantined(
     def decode(*_: object, **__: object) -> np.ndarray:
         raise MemoryError
 
-    monkeypatch.setattr(inspection, "decode_rgb", decode)
+    monkeypatch.setattr(inspection, "decode_image", decode)
     with pytest.raises(ValueError, match="20 too many pixels"):
         run(folder)
+
+
+def test_files_are_held_to_the_channels_of_the_training(tmp_path: Path, run: RunIngest) -> None:
+    random = np.random.default_rng(0)
+    folder = tmp_path / "bands"
+    folder.mkdir()
+    for name, channels in (("a", 5), ("b", 5), ("c", 4)):
+        pixels = random.integers(0, 65536, (20, 24, channels)).astype(np.uint16)
+        tifffile.imwrite(folder / f"{name}.tif", pixels, photometric="minisblack", planarconfig="contig")
+    Image.fromarray(random.integers(0, 256, (20, 20, 3), dtype=np.uint8)).save(folder / "d.jpg")
+    five = run(folder, ImagesConfig(channels=5, bits=16), validation_fraction=0.0)
+    assert [Path(path).name for path in five.manifest["path"]] == ["a.tif", "b.tif"]
+    assert five.manifest[["width", "height"]].to_numpy().tolist() == [[24, 20]] * 2
+    assert five.summary["quarantined"] == {"other channels": 2}
+    rgb = run(folder, validation_fraction=0.0)
+    assert [Path(path).name for path in rgb.manifest["path"]] == ["d.jpg"], "another reading, another index"

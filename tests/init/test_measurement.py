@@ -5,10 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import yaml
 from PIL import Image
 
 from dino_pipeline.dino.config import from_dict
+from dino_pipeline.dino.data.images_config import ImagesConfig
 from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.init.measurement import Measurement, measure
 
@@ -56,3 +58,24 @@ def test_no_usable_image_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "words" / "a.txt").write_text("no image")
     with pytest.raises(ValueError, match="no usable image among 1 of 1 files"):
         measured(tmp_path / "words")
+
+
+def test_deep_grey_and_many_channels_are_found_and_measured_as_they_are(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for number in range(6):
+        deep = random.integers(1000, 3000, (20, 24)).astype(np.uint16)
+        five = random.integers(0, 256, (20, 24, 5), dtype=np.uint8)
+        for kind in ("deep", "five"):
+            (tmp_path / kind).mkdir(exist_ok=True)
+        Image.fromarray(deep).save(tmp_path / "deep" / f"{number}.png")
+        tifffile.imwrite(
+            tmp_path / "five" / f"{number}.tif", five, photometric="minisblack", planarconfig="contig"
+        )
+    Image.new("RGB", (20, 20), "red").save(tmp_path / "five" / "other.png")
+    deep, five = measured(tmp_path / "deep"), measured(tmp_path / "five")
+    assert deep.images == ImagesConfig(channels=1, bits=16)
+    np.testing.assert_allclose(deep.mean, 2000 / 65535, rtol=0.02)
+    np.testing.assert_allclose(deep.std, 2000 / np.sqrt(12) / 65535, rtol=0.02)
+    assert five.images == ImagesConfig(channels=5, bits=8)
+    assert (len(five.mean), five.num_files) == (5, 7)
+    assert five.unusable_share == pytest.approx(1 / 7), "the one of other channels"

@@ -5,7 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 import yaml
 
 from dino_pipeline.__main__ import main
@@ -63,6 +65,21 @@ def test_a_recipe_is_not_overwritten_and_another_project_is_not_touched(
     assert main(["init", str(other), f"--images={photos}"]) == 1
     assert "another project's" in capsys.readouterr().err
     assert [path.name for path in other.iterdir()] == ["pyproject.toml"]
+
+
+def test_images_of_other_channels_get_a_recipe_that_reads_them(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    (tmp_path / "bands").mkdir()
+    for number in range(12):
+        pixels = random.integers(0, 4096, (24, 24, 5)).astype(np.uint16)
+        file = tmp_path / "bands" / f"{number}.tif"
+        tifffile.imwrite(file, pixels, photometric="minisblack", planarconfig="contig")
+    assert main(["init", str(tmp_path / "project"), f"--images={tmp_path / 'bands'}"]) == 0
+    written = tmp_path / "project" / "conf" / "bands" / "parameters_pretrain.yml"
+    pretrain = yaml.safe_load(written.read_text())["pretrain"]
+    assert pretrain["images"] == {"channels": 5, "bits": 16}
+    assert len(pretrain["mean"]) == len(pretrain["std"]) == 5
+    assert "# Your files hold 5 channels of 16 bits" in written.read_text()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
+from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
+from dino_pipeline.dino.data.images_config import ImagesConfig, PixelStatistics
 from dino_pipeline.dino.data.manifest import SCHEMA, Manifest
 from dino_pipeline.dino.evaluation.config import EvaluateConfig, KnnConfig, PhotographConfig, PictureConfig
 from dino_pipeline.dino.models.backbone import build_backbone
@@ -20,6 +22,9 @@ CONFIG = EvaluateConfig(
     picture=PictureConfig(num_images=3, image_size=70),  # 70 is rounded down to whole patches
     photograph=PhotographConfig(image="embedded:cell", size=32),
     num_threads=1,
+)
+TRANSFORM = EvaluationTransformConfig(
+    resize=70, crop=70, images=ImagesConfig(channels=3, bits=8), mean=(0.5,) * 3, std=(0.2,) * 3
 )
 VIT = {"img_size": 16, "patch_size": 8, "embed_dim": 24, "depth": 2, "num_heads": 3}
 
@@ -41,7 +46,7 @@ def photographs(tmp_path):
 def test_a_row_an_image_and_a_column_a_head_or_one_of_colours(photographs, name, options, columns):
     torch.manual_seed(0)
     backbone = build_backbone(BackboneConfig(name=name, options=options, drop_path_rate=0.0)).eval()
-    drawn = [picture(backbone, photographs, None, CONFIG, mean=[0.5] * 3, std=[0.2] * 3) for _ in range(2)]
+    drawn = [picture(backbone, photographs, None, CONFIG, TRANSFORM) for _ in range(2)]
     assert drawn[0].mode == "RGB"
     assert drawn[0].size == (150 * columns, 160 * 3)
     assert drawn[0].tobytes() == drawn[1].tobytes()
@@ -53,9 +58,11 @@ def test_a_whole_photograph_has_a_row_above_them(photographs):
         BackboneConfig(name="vit_tiny_patch16_224", options=VIT, drop_path_rate=0.0)
     ).eval()
     photograph = read_photograph("cell")
-    drawn = picture(backbone, photographs, photograph, CONFIG, mean=[0.5] * 3, std=[0.2] * 3)
+    drawn = picture(backbone, photographs, photograph, CONFIG, TRANSFORM)
     assert drawn.size == (150 * 4, 160 * 4)
-    (_, image), *heads = whole_panels(backbone, photograph, size=32, mean=[0.5] * 3, std=[0.2] * 3)
+    (_, image), *heads = whole_panels(
+        backbone, photograph, size=32, statistics=PixelStatistics((0.5,) * 3, (0.2,) * 3)
+    )
     assert photograph.shape == (660, 550, 3)
     assert image.shape == (40, 32, 3), "its own shape, in whole patches"
     assert [heat.shape for _, heat in heads] == [(40, 32, 3)] * 3

@@ -16,9 +16,11 @@ from PIL import Image
 from torch import nn
 
 from dino_pipeline import tracking
+from dino_pipeline.dino.data.decoding import decode_image
 from dino_pipeline.dino.data.evaluation_transform import evaluation_crop, normalise
 from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
 from dino_pipeline.dino.data.images import decode_rgb
+from dino_pipeline.dino.data.images_config import ImagesConfig
 from dino_pipeline.dino.evaluation.config import BaselinesConfig, ExtractConfig
 from dino_pipeline.dino.models.backbone import build_backbone
 from dino_pipeline.dino.models.backbone_config import BackboneConfig
@@ -26,6 +28,7 @@ from dino_pipeline.dino.models.published import PublishedModel, load_backbone, w
 from dino_pipeline.pipelines.register.config import RegisterConfig
 from dino_pipeline.pipelines.register.nodes import register_model
 
+RGB = ImagesConfig(channels=3, bits=8)
 MEAN, STD = [0.5, 0.4, 0.3], [0.2, 0.25, 0.3]
 BACKBONE = {
     "name": "vit_tiny_patch16_224",
@@ -88,7 +91,7 @@ def register(folder, *, seed, fingerprint):
     network = nn.ModuleDict(
         {"backbone": build_backbone(BackboneConfig(**{**BACKBONE, "drop_path_rate": 0.0}))}
     )
-    config = {"backbone": BACKBONE, "mean": MEAN, "std": STD}
+    config = {"backbone": BACKBONE, "images": {"channels": 3, "bits": 8}, "mean": MEAN, "std": STD}
     description = PublishedModel(fingerprint=fingerprint, data_digest="d1", recipe="smoke", config=config)
     write_model(model, description, {"teacher": network.state_dict(), "student": network.state_dict()})
     register_model(folder, model, METRICS, EXTRACT, RegisterConfig(name_prefix="dino", alias="challenger"))
@@ -106,7 +109,7 @@ def encoded(pixels, **options):
 
 def expected(project, images):
     transform = EvaluationTransformConfig(
-        resize=EXTRACT.resize, crop=EXTRACT.crop, mean=tuple(MEAN), std=tuple(STD)
+        resize=EXTRACT.resize, crop=EXTRACT.crop, images=RGB, mean=tuple(MEAN), std=tuple(STD)
     )
     crops = torch.stack([evaluation_crop(image, transform) for image in images])
     with torch.no_grad():
@@ -198,3 +201,59 @@ def test_another_model_becomes_the_next_version_and_takes_the_alias(project):
     assert int(newest.version) == 2
     assert newest.tags["fingerprint"] == "def"
     assert client(project).get_registered_model("dino-smoke").aliases.keys() == {"challenger"}
+
+
+DEEP_GREY, FIVE = ImagesConfig(channels=1, bits=16), ImagesConfig(channels=5, bits=8)
+
+
+def served(folder, images):
+    """The served model of an untrained backbone, loaded as MLflow loads it, and what it should answer."""
+    from mlflow.pyfunc.model import PythonModelContext
+
+    from dino_pipeline.dino.evaluation.export import export_backbone
+    from dino_pipeline.pipelines.register.served_model import ServedBackbone
+
+    options = {**BACKBONE["options"], "in_chans": images.channels}
+    backbone = build_backbone(BackboneConfig(**{**BACKBONE, "options": options, "drop_path_rate": 0.0}))
+    export_backbone(backbone, folder / "backbone.pt2", crop=24, channels=images.channels)
+    own = {"mean": [0.4] * images.channels, "std": [0.2] * images.channels}
+    preprocessing = {"resize": 28, "crop": 24, "channels": images.channels, "bits": images.bits, **own}
+    (folder / "preprocessing.json").write_text(json.dumps(preprocessing))
+    model = ServedBackbone()
+    artifacts = {
+        "backbone": str(folder / "backbone.pt2"),
+        "preprocessing": str(folder / "preprocessing.json"),
+    }
+    model.load_context(PythonModelContext(artifacts, {}))
+    transform = EvaluationTransformConfig(
+        resize=28, crop=24, images=images, mean=(0.4,) * images.channels, std=(0.2,) * images.channels
+    )
+
+    def embedded(pixels):
+        crops = torch.stack([evaluation_crop(image, transform) for image in pixels])
+        with torch.no_grad():
+            return backbone(normalise(crops, transform.mean, transform.std)).numpy()
+
+    return model, embedded
+
+
+def test_files_and_pixels_of_16_bit_grey_are_served_at_their_depth(tmp_path):
+    model, embedded = served(tmp_path, DEEP_GREY)
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 65536, (3, 40, 31, 1)).astype(np.uint16)
+    np.testing.assert_allclose(model.predict(None, pixels), embedded(pixels), atol=1e-4)
+    color = random.integers(0, 256, (40, 31, 3), dtype=np.uint8)
+    files = [encoded(image[:, :, 0], format="PNG") for image in pixels]
+    files += [encoded(color, format="PNG"), encoded(color[:, :, 0], format="PNG")]
+    read = [decode_image(file, DEEP_GREY) for file in files]
+    np.testing.assert_allclose(model.predict(None, np.array(files, dtype=object)), embedded(read), atol=1e-4)
+
+
+def test_pixels_of_five_channels_are_served_and_their_files_refused_in_words(tmp_path):
+    model, embedded = served(tmp_path, FIVE)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 40, 31, 5), dtype=np.uint8)
+    np.testing.assert_allclose(model.predict(None, pixels), embedded(pixels), atol=1e-4)
+    with pytest.raises(ValueError, match="5 channels of 8 bits, whose files it does not read: send pixels"):
+        model.predict(None, np.array([b"II*"], dtype=object))
+    with pytest.raises(ValueError, match=r"uint8 \[height, width, 5\]"):
+        model.predict(None, pixels[..., :3])

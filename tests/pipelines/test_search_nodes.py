@@ -48,7 +48,12 @@ def manifest(project):
 def model(project):
     torch.manual_seed(0)
     network = nn.ModuleDict({"backbone": build_backbone(from_dict(BackboneConfig, BACKBONE))})
-    config = {"backbone": BACKBONE, "mean": [0.5, 0.4, 0.3], "std": [0.2, 0.25, 0.3]}
+    config = {
+        "backbone": BACKBONE,
+        "images": {"channels": 3, "bits": 8},
+        "mean": [0.5, 0.4, 0.3],
+        "std": [0.2, 0.25, 0.3],
+    }
     (project / "model").mkdir()
     description = PublishedModel(fingerprint="abc", data_digest="d", recipe="smoke", config=config)
     state = network.state_dict()

@@ -81,7 +81,7 @@ def publish(folder: Path, backbone: dict) -> Path:
     folder.mkdir()
     torch.manual_seed(1)
     state = nn.ModuleDict({"backbone": build_backbone(BackboneConfig(**backbone))}).state_dict()
-    config = {"mean": [0.5] * 3, "std": [0.2] * 3, "backbone": backbone}
+    config = {"images": {"channels": 3, "bits": 8}, "mean": [0.5] * 3, "std": [0.2] * 3, "backbone": backbone}
     description = PublishedModel(fingerprint="f" * 64, data_digest="0", recipe="smoke", config=config)
     write_model(folder, description, {"teacher": state, "student": state})
     return folder

@@ -84,7 +84,12 @@ def model(project):
         fingerprint="abc",
         data_digest="d1",
         recipe="smoke",
-        config={"backbone": BACKBONE, "mean": [0.5] * 3, "std": [0.2] * 3},
+        config={
+            "backbone": BACKBONE,
+            "images": {"channels": 3, "bits": 8},
+            "mean": [0.5] * 3,
+            "std": [0.2] * 3,
+        },
     )
     (project / "model").mkdir()
     write_model(

@@ -43,7 +43,10 @@ def _attend(options: argparse.Namespace) -> str:
     from dino_pipeline.attend.finding import find_weights
     from dino_pipeline.attend.foreground import foreground_masks, mask_name
     from dino_pipeline.attend.pictures import overview, pictures
-    from dino_pipeline.dino.data.images import UnreadableImageError, decode_rgb
+    from dino_pipeline.dino.config import from_dict
+    from dino_pipeline.dino.data.decoding import decode_image
+    from dino_pipeline.dino.data.images import UnreadableImageError
+    from dino_pipeline.dino.data.images_config import ImagesConfig, PixelStatistics
     from dino_pipeline.dino.models.published import load_backbone, read_model
     from dino_pipeline.ingestion.folder import list_folder
 
@@ -53,6 +56,8 @@ def _attend(options: argparse.Namespace) -> str:
         raise ValueError("--size is a number of pixels, and --threshold a share above 0 and at most 1")
     weights = find_weights(options.model, options.project.resolve())
     config = read_model(weights.folder).config
+    read_as = from_dict(ImagesConfig, config["images"])
+    statistics = PixelStatistics(config["mean"], config["std"])
     backbone = load_backbone(weights.folder, weights.network)
     names = [file.name for file in list_folder(options.images).files] if options.images.is_dir() else [""]
 
@@ -60,16 +65,11 @@ def _attend(options: argparse.Namespace) -> str:
     for name in names:
         path = options.images / name
         try:
-            image = decode_rgb(path.read_bytes())
+            image = decode_image(path.read_bytes(), read_as)
         except UnreadableImageError as error:
             lines.append(f"{path}: left out, {error}")
             continue
-        seen: Any = {
-            "size": options.size,
-            "mass": options.threshold,
-            "mean": config["mean"],
-            "std": config["std"],
-        }
+        seen: Any = {"size": options.size, "mass": options.threshold, "statistics": statistics}
         if options.masks:
             mask_file = mask_name(name or path.name, masks)
             masks.add(mask_file)

@@ -1,6 +1,6 @@
 """Foreground masks from attention, at the image's own size."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Container
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -9,7 +9,8 @@ from PIL import Image
 from torch.nn import functional as F
 
 from dino_pipeline.dino.data.evaluation_transform import normalise
-from dino_pipeline.dino.data.images import Pixels
+from dino_pipeline.dino.data.images import DeepPixels
+from dino_pipeline.dino.data.images_config import PixelStatistics
 from dino_pipeline.dino.evaluation.attention import class_attention, most_attended
 from dino_pipeline.dino.evaluation.sizes import cell_size, fitted, resized
 from dino_pipeline.dino.models.backbone import Backbone
@@ -20,13 +21,12 @@ Rule = Literal["mean", "union", "heads"]
 
 def foreground_masks(
     backbone: Backbone,
-    image: Pixels,
+    image: DeepPixels,
     *,
     rule: Rule,
     size: int,
     mass: float,
-    mean: Sequence[float],
-    std: Sequence[float],
+    statistics: PixelStatistics,
 ) -> dict[str, Image.Image]:
     """Black and white masks of the image's size by the folder that each belongs into.
 
@@ -36,8 +36,7 @@ def foreground_masks(
             head's own mask keeps; both in the folder "". `heads`, a mask for each head, in head_1 and so on.
         size: of the shorter side that the network sees, in px; both sides are rounded to whole patches.
         mass: of the attention that a mask keeps.
-        mean: per channel, as in training.
-        std: likewise.
+        statistics: of the training.
 
     Raises:
         ValueError: the network has no attention of [CLS].
@@ -47,7 +46,7 @@ def foreground_masks(
             "--masks needs a ViT, whose [CLS] attends to patches: this network has no such attention"
         )
     height, width = fitted(*image.shape[:2], size=size, patch=cell_size(backbone))
-    attention = class_attention(backbone, normalise(resized(image, height, width), mean, std))[0]
+    attention = class_attention(backbone, normalise(resized(image, height, width), *statistics))[0]
     if rule == "mean":
         masks = {"": most_attended(attention.mean(dim=0), mass)}
     elif rule == "union":

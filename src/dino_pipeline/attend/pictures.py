@@ -1,6 +1,5 @@
 """Pictures of what a backbone makes of one image, at the image's own shape."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,22 +9,23 @@ from PIL import Image
 from torch.nn import functional as F
 
 from dino_pipeline.dino.data.evaluation_transform import normalise
-from dino_pipeline.dino.data.images import Pixels
+from dino_pipeline.dino.data.images import DeepPixels
+from dino_pipeline.dino.data.images_config import PixelStatistics
 from dino_pipeline.dino.evaluation.attention import class_attention, feature_colors, most_attended
 from dino_pipeline.dino.evaluation.sizes import cell_size, fitted, resized
 from dino_pipeline.dino.models.backbone import Backbone
 from dino_pipeline.dino.models.vision_transformer import ViTBackbone
 from dino_pipeline.drawing.panels import overlay
+from dino_pipeline.drawing.visible import visible
 
 
 def pictures(
     backbone: Backbone,
-    image: Pixels,
+    image: DeepPixels,
     *,
     size: int,
     mass: float,
-    mean: Sequence[float],
-    std: Sequence[float],
+    statistics: PixelStatistics,
 ) -> dict[str, Image.Image]:
     """By name: the image as the network saw it, of each head attention and mask (ViT), the features' colours.
 
@@ -33,13 +33,12 @@ def pictures(
         backbone: in evaluation mode, on CPU.
         size: of the shorter side in px; both sides are rounded to whole patches.
         mass: of each head's attention that its mask keeps.
-        mean: per channel, as in training.
-        std: likewise.
+        statistics: of the training.
     """
     height, width = fitted(*image.shape[:2], size=size, patch=cell_size(backbone))
     pixels = resized(image, height, width)
-    inputs = normalise(pixels, mean, std)
-    shown = pixels[0].permute(1, 2, 0).numpy() / 255
+    inputs = normalise(pixels, *statistics)
+    shown = visible(pixels[0].permute(1, 2, 0).numpy()) / 255
     found = {"image": shown}
     if isinstance(backbone, ViTBackbone):
         attention = class_attention(backbone, inputs)[0]

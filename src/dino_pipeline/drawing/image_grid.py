@@ -8,8 +8,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from dino_pipeline.dino.data.images import Pixels, decode_rgb
+from dino_pipeline.dino.data.decoding import decode_image, stored_form
+from dino_pipeline.dino.data.images import Pixels
 from dino_pipeline.dino.data.manifest import Manifest
+from dino_pipeline.drawing.visible import visible
 
 _MARKS = {True: "✓ ", False: "✗ ", None: ""}
 _MAX_CAPTION = 20  # characters, which a tile is wide
@@ -27,7 +29,8 @@ class Tile:
 
 def tile(images: Manifest, position: int, *, size: int, caption: str, is_right: bool | None = None) -> Tile:
     """The whole image at a position, reduced to `size` pixels on its longer side."""
-    image = Image.fromarray(decode_rgb(images.read_bytes(position)))
+    data = images.read_bytes(position)
+    image = Image.fromarray(visible(decode_image(data, stored_form(data))))
     image.thumbnail((size, size))
     return Tile(pixels=np.asarray(image), caption=caption, is_right=is_right)
 

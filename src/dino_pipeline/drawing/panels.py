@@ -1,6 +1,6 @@
 """What a backbone makes of an image: attention of each head (ViT), or principal components as colours."""
 
-from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,14 @@ from torch.nn import functional as F
 
 from dino_pipeline.dino.data.evaluation_transform import EvaluationDataset, normalise
 from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
-from dino_pipeline.dino.data.images import Pixels
+from dino_pipeline.dino.data.images import DeepPixels
+from dino_pipeline.dino.data.images_config import PixelStatistics
 from dino_pipeline.dino.data.manifest import Manifest
 from dino_pipeline.dino.evaluation.attention import class_attention, feature_colors
 from dino_pipeline.dino.evaluation.sizes import fitted, resized
 from dino_pipeline.dino.models.backbone import Backbone
 from dino_pipeline.dino.models.vision_transformer import ViTBackbone
+from dino_pipeline.drawing.visible import visible
 
 Panel = tuple[str, NDArray[Any]]  # title, RGB in [0, 1]
 
@@ -28,7 +30,7 @@ def spread(images: Manifest, num_images: int) -> Manifest:
 
 
 def panels(
-    backbone: Backbone, images: Manifest, *, image_size: int, mean: Sequence[float], std: Sequence[float]
+    backbone: Backbone, images: Manifest, *, image_size: int, transform: EvaluationTransformConfig
 ) -> list[list[Panel]]:
     """A list for each image: its central square, then one panel a head of a ViT, or one of colours.
 
@@ -36,38 +38,33 @@ def panels(
         backbone: in evaluation mode, on CPU.
         images: at least one.
         image_size: side in pixels, rounded down to whole patches.
-        mean: per channel, as in training.
-        std: likewise.
+        transform: how the model's images are prepared, but for the size.
     """
     size = image_size - image_size % patch_size(backbone)
-    transform = EvaluationTransformConfig(resize=size, crop=size, mean=tuple(mean), std=tuple(std))  # type: ignore[arg-type]
-    dataset = EvaluationDataset(images, transform)
+    dataset = EvaluationDataset(images, replace(transform, resize=size, crop=size))
     crops = torch.stack([dataset[i] for i in range(len(dataset))])
-    return _panels(backbone, crops, mean=mean, std=std)
+    return _panels(backbone, crops, PixelStatistics(transform.mean, transform.std))
 
 
 def whole_panels(
-    backbone: Backbone, image: Pixels, *, size: int, mean: Sequence[float], std: Sequence[float]
+    backbone: Backbone, image: DeepPixels, *, size: int, statistics: PixelStatistics
 ) -> list[Panel]:
     """The same panels of one image in its own shape.
 
     Args:
         backbone: in evaluation mode, on CPU.
-        image: uint8 [H, W, 3].
+        image: [H, W, channels] of the model's channels and bits.
         size: of the shorter side in px; both sides are rounded to whole patches.
-        mean: per channel, as in training.
-        std: likewise.
+        statistics: of the training.
     """
     height, width = fitted(*image.shape[:2], size=size, patch=patch_size(backbone))
-    return _panels(backbone, resized(image, height, width), mean=mean, std=std)[0]
+    return _panels(backbone, resized(image, height, width), statistics)[0]
 
 
-def _panels(
-    backbone: Backbone, crops: torch.Tensor, *, mean: Sequence[float], std: Sequence[float]
-) -> list[list[Panel]]:
+def _panels(backbone: Backbone, crops: torch.Tensor, statistics: PixelStatistics) -> list[list[Panel]]:
     size = crops.shape[-2:]
-    pixels = crops.permute(0, 2, 3, 1).numpy() / 255
-    inputs = normalise(crops, mean, std)
+    pixels = [visible(crop.permute(1, 2, 0).numpy()) / 255 for crop in crops]
+    inputs = normalise(crops, *statistics)
     if isinstance(backbone, ViTBackbone):
         attention = F.interpolate(class_attention(backbone, inputs), size, mode="bilinear").numpy()
         return [

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from dino_pipeline.dino.data.images_config import ImagesConfig
 from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.ingestion.duplicates import (
     count_duplicates,
@@ -37,11 +38,19 @@ class Ingested(NamedTuple):
     summary: dict[str, Any]
 
 
-def ingest(config: IngestConfig, *, project_folder: Path, raw_folder: Path, cache_folder: Path) -> Ingested:
+def ingest(
+    config: IngestConfig,
+    images: ImagesConfig,
+    *,
+    project_folder: Path,
+    raw_folder: Path,
+    cache_folder: Path,
+) -> Ingested:
     """List, inspect, quarantine and split the images of the sources.
 
     Args:
         config: the `ingest` parameters.
+        images: as what the training will read them; others are quarantined.
         project_folder: where relative paths start, in `ingest.source` and in the manifest.
         raw_folder: where embedded images and wanted copies are written.
         cache_folder: where the index and decompressed archives are kept from one call to the next.
@@ -58,7 +67,7 @@ def ingest(config: IngestConfig, *, project_folder: Path, raw_folder: Path, cach
     files = [file for listing in listings for file in listing.files]
     if not files:
         raise ValueError(f"ingest.source: {named} holds no files. Put images there, or name another.")
-    facts = _gather_facts(config, files, cache_folder)
+    facts = _gather_facts(config, images, files, cache_folder)
     reasons = [_objection(fact, config.minimum_size) for fact in facts]
     if all(reasons):
         raise ValueError(
@@ -121,8 +130,10 @@ def _places(listing: Listing, files: Sequence[SourceFile]) -> list[Place]:
     return arrange([file.name for file in files], listing.folders)
 
 
-def _gather_facts(config: IngestConfig, files: Sequence[SourceFile], cache_folder: Path) -> list[Facts]:
-    limits = Limits(config.max_pixels, config.max_file_megabytes * 10**6)
+def _gather_facts(
+    config: IngestConfig, images: ImagesConfig, files: Sequence[SourceFile], cache_folder: Path
+) -> list[Facts]:
+    limits = Limits(config.max_pixels, config.max_file_megabytes * 10**6, images)
     index = FileIndex(cache_folder, source=str(config.source), limits=limits)
     facts = index.look_up(files)
     new = [position for position, fact in enumerate(facts) if fact is None]

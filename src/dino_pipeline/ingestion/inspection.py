@@ -15,7 +15,9 @@ from zipfile import BadZipFile
 
 from tqdm import tqdm
 
-from dino_pipeline.dino.data.images import UnreadableImageError, decode_rgb
+from dino_pipeline.dino.data.decoding import decode_image
+from dino_pipeline.dino.data.images import UnreadableImageError
+from dino_pipeline.dino.data.images_config import ImagesConfig
 from dino_pipeline.dino.data.manifest import read_image_bytes
 from dino_pipeline.ingestion.listing import SourceFile
 
@@ -24,10 +26,11 @@ _CHUNK = 256  # files a task: large enough that passing them costs nothing
 
 @dataclass(frozen=True)
 class Limits:
-    """What is refused without decoding."""
+    """What a file may be: how large, refused without decoding, and as what it must be readable."""
 
     max_pixels: int
     max_bytes: int
+    images: ImagesConfig
 
 
 class Facts(NamedTuple):
@@ -47,7 +50,7 @@ def inspect(file: SourceFile, limits: Limits) -> Facts:
         return _refused(f"too large a file: {file.size:,} bytes is above {limits.max_bytes:,}")
     try:
         data = read_image_bytes(file.path, file.member, file.offset, file.size)
-        pixels = decode_rgb(data, max_pixels=limits.max_pixels)
+        pixels = decode_image(data, limits.images, max_pixels=limits.max_pixels)
     except UnreadableImageError as error:
         return _refused(str(error))
     except (BadZipFile, zlib.error, EOFError) as error:

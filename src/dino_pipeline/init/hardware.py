@@ -8,8 +8,10 @@ from pathlib import Path
 
 import torch
 
-from dino_pipeline.dino.data.images import decode_rgb
+from dino_pipeline.dino.data.decoding import decode_image
 from dino_pipeline.dino.data.multi_crop import multi_crop
+from dino_pipeline.dino.data.multi_crop_dataset import MultiCropBatch
+from dino_pipeline.dino.training.batch import to_floats
 from dino_pipeline.dino.training.config import PretrainConfig
 from dino_pipeline.dino.training.state import TrainingState
 from dino_pipeline.dino.training.step import scheduled_values, training_step
@@ -57,24 +59,19 @@ def images_per_second(config: PretrainConfig, images: Sequence[bytes], hardware:
     try:
         start = clock()
         views = [
-            multi_crop(decode_rgb(data), config.multi_crop, seed=0, epoch=0, row=row)
+            multi_crop(decode_image(data, config.images), config.multi_crop, seed=0, epoch=0, row=row)
             for row, data in enumerate(encoded)
         ]
         loading = clock() - start
-        globals_, locals_ = (
-            torch.stack([torch.from_numpy(getattr(view, name)) for view in views], dim=1).permute(
-                0, 1, 4, 2, 3
-            )
-            / 255
-            for name in ("global_crops", "local_crops")
+        batch = MultiCropBatch(
+            *(torch.stack([torch.from_numpy(crops[i]) for crops in views], dim=1) for i in range(2))
         )
         small = replace(config, batch_size=_IMAGES, accumulation_steps=1)
+        globals_, locals_ = to_floats(batch, small, device)
         state = TrainingState(small, device)
         finished_at = []
         for _ in range(_STEPS):
-            training_step(
-                state, small, globals_.to(device), locals_.to(device), scheduled_values(small, 0, 1)
-            )
+            training_step(state, small, globals_, locals_, scheduled_values(small, 0, 1))
             if hardware.num_gpus:
                 torch.cuda.synchronize()
             finished_at.append(clock())

@@ -1,15 +1,19 @@
 """What a set of images is like: how many, how large, which colours, which classes."""
 
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 import numpy as np
-from numpy.typing import NDArray
 
-from dino_pipeline.dino.data.images import Pixels, UnreadableImageError, decode_rgb
+from dino_pipeline.dino.data.decoding import decode_image, stored_form
+from dino_pipeline.dino.data.images import DeepPixels, UnreadableImageError
+from dino_pipeline.dino.data.images_config import ImagesConfig, PixelStatistics
 from dino_pipeline.dino.data.manifest import read_image_bytes
+from dino_pipeline.dino.data.pixel_statistics import thinned
 from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.ingestion.layout import Place, arrange
 from dino_pipeline.ingestion.listing import Listing, SourceFile
@@ -17,7 +21,7 @@ from dino_pipeline.ingestion.source import list_sources
 
 _SAMPLE = 1000  # images opened, at even distances
 _KEPT = 16
-_PIXELS = 64  # along each side of an image, for its colours
+_FORMS = 50  # of them looked at for their channels and bits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +34,7 @@ class Measurement:
         unusable_share: of the sample.
         shorter_side: median in px.
         sides: smallest and largest shorter side of the sample in px.
+        images: the channels and bits that most of the sample are stored in.
         is_grey: whether no image of the sample has colour.
         mean: per channel, of pixels in [0, 1].
         std: likewise.
@@ -42,9 +47,10 @@ class Measurement:
     unusable_share: float
     shorter_side: int
     sides: tuple[int, int]
+    images: ImagesConfig
     is_grey: bool
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     num_classes: int
     splits: tuple[str, ...]
 
@@ -63,11 +69,13 @@ def measure(
     files = [file for listing in listings for file in listing.files]
     positions = np.linspace(0, max(0, len(files) - 1), min(len(files), _SAMPLE)).astype(int)
     sides: list[int] = []
-    colours: list[Pixels] = []  # thinned: whole images would fill the memory
+    colours: list[DeepPixels] = []  # thinned: whole images would fill the memory
     kept: list[bytes] = []
-    for data, pixels in _readable([files[position] for position in positions], config):
+    sample = [files[position] for position in positions]
+    images = _commonest_form(sample[:: max(1, len(sample) // _FORMS)], config)
+    for data, pixels in _readable(sample, images, config):
         sides.append(min(pixels.shape[:2]))
-        colours.append(_thinned(pixels).reshape(-1, 3))
+        colours.append(thinned(pixels))
         if len(kept) < _KEPT:
             kept.append(data)
     if not sides:
@@ -79,30 +87,43 @@ def measure(
     places = [place for listing in listings for place in _places(listing)]
     splits = tuple(sorted({place.split for place in places if place.split}))
     num_train = sum(place.split == "train" for place in places) * usable_share
-    shades = np.stack(colours)  # [images, pixels, 3]
+    mean, std = _statistics(colours, images)
     return Measurement(
         num_images=max(1, round(num_train)),
         num_files=len(files),
         unusable_share=1 - usable_share,
         shorter_side=round(median(sides)),
         sides=(min(sides), max(sides)),
-        is_grey=not np.ptp(shades, axis=2).any(),
-        mean=_rounded(shades.mean(axis=(0, 1)) / 255),
-        std=_rounded(shades.std(axis=(0, 1), dtype=np.float64) / 255),
+        images=images,
+        is_grey=images.channels in (1, 3) and not any(np.ptp(shades, axis=2).any() for shades in colours),
+        mean=mean,
+        std=std,
         num_classes=len({place.label for place in places if place.label}),
         splits=splits,
     ), kept
 
 
-def _readable(files: list[SourceFile], config: IngestConfig) -> Iterator[tuple[bytes, Pixels]]:
+def _commonest_form(files: list[SourceFile], config: IngestConfig) -> ImagesConfig:
+    forms: Counter[ImagesConfig] = Counter()
+    for data in _read(files, config):
+        with suppress(UnreadableImageError):
+            forms[stored_form(data, max_pixels=config.max_pixels)] += 1
+    return forms.most_common(1)[0][0] if forms else ImagesConfig(channels=3, bits=8)
+
+
+def _readable(
+    files: list[SourceFile], images: ImagesConfig, config: IngestConfig
+) -> Iterator[tuple[bytes, DeepPixels]]:
+    for data in _read(files, config):
+        with suppress(UnreadableImageError):  # ingest will say why, file by file
+            yield data, decode_image(data, images, max_pixels=config.max_pixels)
+
+
+def _read(files: list[SourceFile], config: IngestConfig) -> Iterator[bytes]:
     for file in files:
-        if file.problem or file.size > config.max_file_megabytes * 10**6:
-            continue
-        try:
-            data = read_image_bytes(file.path, file.member, file.offset, file.size)
-            yield data, decode_rgb(data, max_pixels=config.max_pixels)
-        except (UnreadableImageError, OSError, RuntimeError):
-            continue  # ingest will say why, file by file
+        if not file.problem and file.size <= config.max_file_megabytes * 10**6:
+            with suppress(OSError, RuntimeError):
+                yield read_image_bytes(file.path, file.member, file.offset, file.size)
 
 
 def _places(listing: Listing) -> list[Place]:
@@ -112,13 +133,13 @@ def _places(listing: Listing) -> list[Place]:
     return arrange([file.name for file in files], listing.folders)
 
 
-def _thinned(image: Pixels) -> Pixels:
-    """About the same number of pixels of every image, on a grid."""
-    rows, columns = (np.linspace(0, side - 1, _PIXELS).astype(int) for side in image.shape[:2])
-    thinned: Pixels = image[np.ix_(rows, columns)]
-    return thinned
-
-
-def _rounded(values: NDArray[np.float64]) -> tuple[float, float, float]:
-    red, green, blue = (round(float(value), 3) for value in values)
-    return red, green, blue
+def _statistics(colours: list[DeepPixels], images: ImagesConfig) -> PixelStatistics:
+    """Per channel; of what is shown in 8 bits, three decimals are enough."""
+    white = 2**images.bits - 1
+    pixels = np.stack(colours).reshape(-1, images.channels) / white
+    decimals = 3 if images.bits == 8 else 6
+    mean, std = (
+        tuple(round(float(value), decimals) for value in values)
+        for values in (pixels.mean(axis=0), pixels.std(axis=0))
+    )
+    return PixelStatistics(mean, std)

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from dino_pipeline.init.choices import Choice
+from dino_pipeline.init.choices.choice import Choice
 
 _WIDTH = 118
 

@@ -10,7 +10,11 @@ import yaml
 from dino_pipeline.dino.config import from_dict
 from dino_pipeline.dino.training.config import PretrainConfig
 from dino_pipeline.ingestion.config import IngestConfig
-from dino_pipeline.init.choices import architecture, data_choices, evaluation, schedule, warnings
+from dino_pipeline.init.choices.architecture import architecture
+from dino_pipeline.init.choices.data import data_choices
+from dino_pipeline.init.choices.evaluation import evaluation
+from dino_pipeline.init.choices.schedule import schedule
+from dino_pipeline.init.choices.warnings import warnings
 from dino_pipeline.init.command import recipe_name
 from dino_pipeline.init.hardware import find_hardware, images_per_second
 from dino_pipeline.init.measurement import measure
@@ -74,7 +78,11 @@ def init_recipe(
     where = (
         f"{hardware.num_gpus} GPU(s)" if hardware.num_gpus else f"{hardware.num_cores} CPU core(s), no GPU"
     )
-    colours = "all grey" if data.is_grey else "in colour"
+    form = data.images
+    if (form.channels, form.bits) == (3, 8):
+        colours = "all grey" if data.is_grey else "in colour"
+    else:
+        colours = f"{form.channels} channel(s) of {form.bits} bits"
     summary = (
         f"{data.num_files:,} files, about {data.num_images:,} images to train on, shorter sides "
         f"of {data.sides[0]} to {data.sides[1]} px (median {data.shorter_side}), {colours}, "

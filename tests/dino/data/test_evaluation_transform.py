@@ -11,12 +11,14 @@ from torchvision.transforms import v2
 from dino_pipeline.dino.config import from_dict
 from dino_pipeline.dino.data.evaluation_transform import evaluation_crop, normalise
 from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
+from dino_pipeline.dino.data.images_config import ImagesConfig
 
+RGB = ImagesConfig(channels=3, bits=8)
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def config(resize, crop):
-    return EvaluationTransformConfig(resize=resize, crop=crop, mean=MEAN, std=STD)
+    return EvaluationTransformConfig(resize=resize, crop=crop, images=RGB, mean=MEAN, std=STD)
 
 
 @pytest.mark.parametrize(("resize", "crop"), [(256, 224), (96, 96), (41, 32), (500, 480)])
@@ -52,5 +54,6 @@ def test_normalised_images_equal_torchvisions():
 def test_a_crop_larger_than_the_resized_image_is_refused():
     with pytest.raises(ValidationError, match="crop 224 is larger"):
         from_dict(
-            EvaluationTransformConfig, {"resize": 200, "crop": 224, "mean": list(MEAN), "std": list(STD)}
+            EvaluationTransformConfig,
+            {"resize": 200, "crop": 224, "images": RGB, "mean": list(MEAN), "std": list(STD)},
         )

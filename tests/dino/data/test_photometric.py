@@ -83,3 +83,73 @@ def test_colour_jitter_is_torchvisions(crop: np.ndarray, first: int, name: str, 
     factor = centre - 0.4 + strength * 0.8
     theirs = np.asarray(getattr(tvf, f"adjust_{name}")(Image.fromarray(crop), factor)).astype(int)
     assert np.abs(ours - theirs).mean() < (2.5 if name == "hue" else 1.0)
+
+
+EVERYTHING = replace(
+    NOTHING,
+    flip_probability=1.0,
+    jitter_probability=1.0,
+    brightness=0.4,
+    contrast=0.4,
+    saturation=0.2,
+    hue=0.1,
+    grayscale_probability=1.0,
+    blur_probability=1.0,
+    solarize_probability=1.0,
+)
+
+
+def deepened(crop: np.ndarray) -> np.ndarray:
+    return crop.astype(np.uint16) * 257
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"flip_probability": 1.0},
+        {"jitter_probability": 1.0, "brightness": 0.4},
+        {"jitter_probability": 1.0, "contrast": 0.4},
+        {"jitter_probability": 1.0, "saturation": 0.4},
+        {"grayscale_probability": 1.0},
+        {"blur_probability": 1.0},
+        {"solarize_probability": 1.0},
+    ],
+    ids=lambda change: next(reversed(change)),
+)
+def test_16_bits_are_treated_as_8_are_but_for_rounding(crop: np.ndarray, change: dict[str, float]) -> None:
+    shallow, deep = augmented(crop, **change), augmented(deepened(crop), **change)
+    assert deep.dtype == np.uint16
+    difference = np.abs(deep / 257 - shallow)
+    assert difference.mean() <= 1.5
+    assert difference.max() <= 10  # what 8-bit hue and saturation lose, even where nothing is turned
+
+
+def test_the_hue_of_16_bits_turns_as_colorsys_does_it() -> None:
+    import colorsys
+
+    pixel = np.array([[[60000, 20000, 5000]]], dtype=np.uint16)
+    hue, saturation, value = colorsys.rgb_to_hsv(*(pixel[0, 0] / 65535))
+    expected = colorsys.hsv_to_rgb((hue + 0.1) % 1, saturation, value)
+    np.testing.assert_allclose(photometric._shift_hue(pixel, 0.1)[0, 0] / 65535, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4, 5])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_any_channels_pass_every_operation_and_colours_are_left_out(channels: int, dtype: type) -> None:
+    random = np.random.default_rng(0)
+    crop = random.integers(0, np.iinfo(dtype).max + 1, (20, 24, channels)).astype(dtype)
+    for seed in range(6):
+        done = photometric.augment(crop, EVERYTHING, generator_at(seed, Domain.VIEW))
+        assert (done.shape, done.dtype) == (crop.shape, crop.dtype)
+    only_color = replace(NOTHING, jitter_probability=1.0, saturation=0.9, hue=0.5, grayscale_probability=1.0)
+    assert np.array_equal(photometric.augment(crop, only_color, generator_at(0, Domain.VIEW)), crop)
+
+
+def test_a_channel_is_augmented_the_same_beside_others_as_alone() -> None:
+    grey = np.random.default_rng(0).integers(0, 256, (20, 24, 1), dtype=np.uint8)
+    five = np.repeat(grey, 5, axis=2)
+    for seed in range(6):
+        alone, beside = (
+            photometric.augment(crop, EVERYTHING, generator_at(seed, Domain.VIEW)) for crop in (grey, five)
+        )
+        assert np.array_equal(np.repeat(alone, 5, axis=2), beside)

@@ -11,6 +11,7 @@ from sklearn.datasets import load_digits
 
 from dino_pipeline.dino.config import to_dict
 from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
+from dino_pipeline.dino.data.images_config import ImagesConfig
 from dino_pipeline.dino.data.manifest import SCHEMA, Manifest
 from dino_pipeline.dino.evaluation.config import BaselinesConfig, ExtractConfig
 from dino_pipeline.dino.models.backbone_config import BackboneConfig
@@ -57,7 +58,13 @@ def manifest(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def transform():
-    return EvaluationTransformConfig(resize=16, crop=16, mean=(0.5, 0.4, 0.3), std=(0.2, 0.25, 0.3))
+    return EvaluationTransformConfig(
+        resize=16,
+        crop=16,
+        images=ImagesConfig(channels=3, bits=8),
+        mean=(0.5, 0.4, 0.3),
+        std=(0.2, 0.25, 0.3),
+    )
 
 
 @pytest.fixture(scope="session")
@@ -82,7 +89,8 @@ def model_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     torch.manual_seed(0)
     student, teacher = build_student_and_teacher(BACKBONE, HEAD)
-    config = {"backbone": to_dict(BACKBONE), "mean": [0.5, 0.4, 0.3], "std": [0.2, 0.25, 0.3]}
+    config = {"backbone": to_dict(BACKBONE), "images": {"channels": 3, "bits": 8}}
+    config |= {"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.25, 0.3]}
     description = PublishedModel(fingerprint="f", data_digest="d", recipe="r", config=config)
     write_model(folder, description, {"teacher": teacher.state_dict(), "student": student.state_dict()})
     return folder

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 from torch.nn import BatchNorm2d
 
@@ -94,3 +95,17 @@ def test_measuring_batch_norm_leaves_weights_alone(manifest, transform, extract_
     before = {name: value.clone() for name, value in network.named_parameters()}
     measure_batch_norm(network, manifest.split("val"), transform, extract_config, device=CPU)
     assert all(torch.equal(value, before[name]) for name, value in network.named_parameters())
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4, 5])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_few_channels_have_a_joint_histogram_and_many_one_each(channels, dtype):
+    images = np.random.default_rng(0).integers(0, np.iinfo(dtype).max + 1, (2, channels, 9, 7)).astype(dtype)
+    ours = color_histogram(torch.from_numpy(images), 4).numpy()
+    for image, histogram in zip(images.reshape(2, channels, -1), ours, strict=True):
+        limits = [(0, np.iinfo(dtype).max + 1)] * channels
+        if channels <= 3:
+            expected = np.histogramdd(image.T, bins=4, range=limits)[0].ravel()
+        else:
+            expected = np.concatenate([np.histogram(c, bins=4, range=limits[0])[0] for c in image])
+        np.testing.assert_allclose(histogram, expected / expected.sum(), atol=1e-6)

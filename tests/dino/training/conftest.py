@@ -38,6 +38,7 @@ PRETRAIN = {
     "batch_size": 8,
     "accumulation_steps": 1,
     "precision": "fp64",
+    "images": {"channels": 3, "bits": 8},
     "mean": [0.5, 0.5, 0.5],
     "std": [0.25, 0.25, 0.25],
     "backbone": {

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
+from dino_pipeline.dino.data.images_config import ImagesConfig
 from dino_pipeline.dino.data.manifest import SCHEMA, Manifest
 from dino_pipeline.dino.evaluation.data_quality.cleaning_list import cleaning_list
 from dino_pipeline.dino.evaluation.data_quality.config import (
@@ -20,6 +21,7 @@ from dino_pipeline.dino.evaluation.data_quality.config import (
 from dino_pipeline.ingestion.exclusion import read_exclusions
 from dino_pipeline.pipelines.data_quality.contact_sheet import contact_sheet
 
+RGB = ImagesConfig(channels=3, bits=8)
 SHEET = ContactSheetConfig(num_clusters=2, num_outlier_rows=2, images_per_row=3, thumbnail_size=16)
 
 
@@ -53,7 +55,7 @@ def listed(images, tmp_path):
 
 
 def test_rows_are_the_largest_clusters_then_outliers(listed, images):
-    sheets = [contact_sheet(listed, images, SHEET) for _ in range(2)]
+    sheets = [contact_sheet(listed, images, SHEET, RGB) for _ in range(2)]
     assert sheets[0].size == (130 * 3, 150 * (2 + 2))
     assert sheets[0].tobytes() == sheets[1].tobytes()
     first_of_cluster = images.table["path"].to_pylist().index(f"{int(listed['row_id'][0])}.png")
@@ -62,7 +64,9 @@ def test_rows_are_the_largest_clusters_then_outliers(listed, images):
 
 
 def test_one_row_of_outliers_where_no_more_are_asked_for(listed, images):
-    sheet = contact_sheet(listed[listed["kind"] == "outlier"], images, replace(SHEET, num_outlier_rows=1))
+    sheet = contact_sheet(
+        listed[listed["kind"] == "outlier"], images, replace(SHEET, num_outlier_rows=1), RGB
+    )
     assert sheet.size == (130 * 3, 150)
 
 

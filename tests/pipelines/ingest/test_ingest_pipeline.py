@@ -7,6 +7,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from dino_pipeline.dino.config import from_dict
+from dino_pipeline.dino.data.images_config import ImagesConfig
 from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.pipelines.ingest import create_pipeline
 
@@ -25,6 +26,7 @@ def test_one_run_yields_manifest_quarantine_and_summary(tmp_path: Path) -> None:
     catalog = DataCatalog(
         {
             "params:ingest": MemoryDataset(from_dict(IngestConfig, ingest_values("smoke"))),
+            "params:pretrain.images": MemoryDataset(ImagesConfig(channels=3, bits=8)),
             "project_folder": MemoryDataset(tmp_path),
             "raw_folder": MemoryDataset(tmp_path / "data" / "01_raw"),
             "ingest_cache": MemoryDataset(tmp_path / "data" / "02_intermediate"),

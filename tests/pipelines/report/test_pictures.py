@@ -8,12 +8,15 @@ from PIL import Image
 from sklearn.neighbors import NearestNeighbors
 
 from dino_pipeline.dino.config import from_dict
+from dino_pipeline.dino.data.images_config import ImagesConfig
 from dino_pipeline.dino.data.multi_crop_config import MultiCropConfig
 from dino_pipeline.dino.data.multi_crop_dataset import Address, MultiCropDataset
 from dino_pipeline.drawing.panels import spread
 from dino_pipeline.pipelines.report.config import NeighborsConfig
 from dino_pipeline.pipelines.report.neighbors import nearest
 from dino_pipeline.pipelines.report.views import first_views
+
+RGB = ImagesConfig(channels=3, bits=8)
 
 
 def pixels(picture):
@@ -24,7 +27,7 @@ def pixels(picture):
 def test_the_views_are_those_of_the_first_epoch_pixel_for_pixel(labelled):
     train = labelled.images.split("train")
     config = from_dict(MultiCropConfig, labelled.parameters["multi_crop"])
-    dataset = MultiCropDataset(train, config, seed=labelled.parameters["seed"])
+    dataset = MultiCropDataset(train, RGB, config, seed=labelled.parameters["seed"])
     shown = first_views(spread(train, 3), labelled.parameters, thumbnail_size=32)
     assert len(shown) == 3
     for image, position in zip(shown, (0, 10, 19), strict=True):
@@ -35,7 +38,7 @@ def test_the_views_are_those_of_the_first_epoch_pixel_for_pixel(labelled):
 
 def test_neighbours_are_the_nearest_by_cosine_and_judged_by_their_class(labelled):
     config = NeighborsConfig(num_queries=5, num_neighbors=4)
-    queries = nearest(labelled.features, labelled.images, "val", config, thumbnail_size=32)
+    queries = nearest(labelled.features, labelled.images, "val", config, read_as=RGB, thumbnail_size=32)
     train, val = labelled.features.split("train"), labelled.features.split("val")
     search = NearestNeighbors(n_neighbors=4, metric="cosine").fit(train.embedding)
     distances, indices = search.kneighbors(val.embedding)
@@ -47,5 +50,5 @@ def test_neighbours_are_the_nearest_by_cosine_and_judged_by_their_class(labelled
 
 def test_without_labels_neighbours_are_not_judged(unlabelled):
     config = NeighborsConfig(num_queries=2, num_neighbors=2)
-    queries = nearest(unlabelled.features, unlabelled.images, "val", config, thumbnail_size=32)
+    queries = nearest(unlabelled.features, unlabelled.images, "val", config, read_as=RGB, thumbnail_size=32)
     assert {neighbor.is_right for query in queries for neighbor in query.neighbors} == {None}

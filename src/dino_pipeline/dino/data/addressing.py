@@ -23,6 +23,7 @@ class Domain(IntEnum):
     FINE_TUNE_VIEW = 8
     FINE_TUNE_MIX = 9
     FINE_TUNE_START = 10
+    STATISTICS = 11
 
 
 def generator_at(seed: int, domain: Domain, *address: int) -> np.random.Generator:

@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+
+from dino_pipeline.dino.data.resampling import resample
 
 _ASPECT_RATIO = (3 / 4, 4 / 3)
 _TRIES = 10
@@ -28,14 +29,14 @@ def random_rectangle(
 
 
 def crop_and_resize(image: np.ndarray, rectangle: tuple[int, int, int, int], size: int) -> np.ndarray:
-    """Cut a rectangle out of [H, W, 3] uint8 and resample it to [size, size, 3], bicubic and antialiased.
+    """Cut a rectangle out of [H, W, channels] and resample it to [size, size, channels], bicubic and antialiased.
 
     torch's uint8 kernel stays within rounding of Pillow's at several times its speed; OpenCV's is faster but aliases.
     """
     top, left, height, width = rectangle
     cut = torch.from_numpy(image[top : top + height, left : left + width])
-    # [1, 3, H, W] with the channels last in memory, which is the layout the fast kernel wants.
+    # [1, channels, H, W] with the channels last in memory, which is the layout the fast kernel wants.
     channels_first = cut.permute(2, 0, 1)[None]
-    resized = F.interpolate(channels_first, size=(size, size), mode="bicubic", antialias=True)
+    resized = resample(channels_first, (size, size))
     # Without this copy the last mile would be a strided array, which OpenCV refuses.
     return np.ascontiguousarray(resized[0].permute(1, 2, 0).numpy())

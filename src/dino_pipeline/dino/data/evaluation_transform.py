@@ -1,21 +1,21 @@
-"""Images as evaluation sees them: resized, centre cropped, still uint8; normalised on the device."""
+"""Images as evaluation sees them: resized, centre cropped, still whole numbers; normalised on the device."""
 
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
+from dino_pipeline.dino.data.decoding import decode_image
 from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
-from dino_pipeline.dino.data.images import decode_rgb
+from dino_pipeline.dino.data.images import DeepPixels
 from dino_pipeline.dino.data.manifest import Manifest
+from dino_pipeline.dino.data.resampling import resample
 
 
-def evaluation_crop(image: npt.NDArray[np.uint8], config: EvaluationTransformConfig) -> Tensor:
-    """uint8 [H, W, 3] to uint8 [3, crop, crop], by torchvision's Resize(bicubic) and CenterCrop."""
+def evaluation_crop(image: DeepPixels, config: EvaluationTransformConfig) -> Tensor:
+    """[H, W, channels] to [channels, crop, crop] of the same type, by torchvision's Resize(bicubic) and CenterCrop."""
     height, width = image.shape[:2]
     short = min(height, width)
     resized_height = int(config.resize * height / short)
@@ -24,18 +24,18 @@ def evaluation_crop(image: npt.NDArray[np.uint8], config: EvaluationTransformCon
     # Pillow's arrays are read-only, which torch warns of.
     pixels = torch.from_numpy(np.require(image, requirements=["C", "W"])).permute(2, 0, 1).unsqueeze(0)
     if (resized_height, resized_width) != (height, width):
-        pixels = F.interpolate(pixels, (resized_height, resized_width), mode="bicubic", antialias=True)
+        pixels = resample(pixels, (resized_height, resized_width))
     top = round((resized_height - config.crop) / 2)
     left = round((resized_width - config.crop) / 2)
     return pixels[0, :, top : top + config.crop, left : left + config.crop].contiguous()
 
 
 def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """uint8 [N, 3, H, W] to float32 (pixel / 255 - mean) / std."""
-    shape = (1, 3, 1, 1)
+    """uint8 or uint16 [N, channels, H, W] to float32 (pixel / white - mean) / std."""
+    shape = (1, len(mean), 1, 1)
     center = torch.tensor(mean, dtype=torch.float32, device=images.device).view(shape)
     scale = torch.tensor(std, dtype=torch.float32, device=images.device).view(shape)
-    return (images.float() / 255 - center) / scale
+    return (images.float() / torch.iinfo(images.dtype).max - center) / scale
 
 
 class EvaluationDataset(Dataset[Tensor]):
@@ -49,13 +49,13 @@ class EvaluationDataset(Dataset[Tensor]):
         return len(self.manifest)
 
     def __getitem__(self, index: int) -> Tensor:
-        return evaluation_crop(decode_rgb(self.manifest.read_bytes(index)), self.config)
+        return evaluation_crop(decode_image(self.manifest.read_bytes(index), self.config.images), self.config)
 
 
 def evaluation_loader(
     manifest: Manifest, config: EvaluationTransformConfig, *, batch_size: int, num_workers: int
 ) -> DataLoader[Tensor]:
-    """Batches uint8 [up to batch_size, 3, crop, crop] in the manifest's order for any number of workers."""
+    """Batches [up to batch_size, channels, crop, crop] in the manifest's order for any number of workers."""
     return DataLoader(
         EvaluationDataset(manifest, config),
         batch_size=batch_size,

@@ -5,6 +5,8 @@ import re
 import struct
 import warnings
 import zlib
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import simplejpeg
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 Pixels = NDArray[np.uint8]
+DeepPixels = NDArray[Any]  # uint8 or uint16
 
 # Named, so that a file can only reach decoders of plain pictures (Pillow would hand an .eps to Ghostscript).
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM")
@@ -21,8 +24,8 @@ _SIGNATURE = re.compile(
     rb"\xff\xd8\xff|\x89PNG|GIF8|II\*\0|MM\0\*|RIFF....WEBP|....(ftypavi|jP  )", re.DOTALL
 )
 
-# What Pillow's readers raise on damaged files.
-_DECODER_ERRORS = (
+# What readers raise on damaged files.
+DECODER_ERRORS = (
     ArithmeticError,
     AttributeError,
     EOFError,
@@ -78,12 +81,13 @@ def decode_rgb(data: bytes, *, max_pixels: int | None = None) -> Pixels:
         except (ValueError, KeyError):  # damaged, or of a layout TurboJPEG leaves out: Pillow tells which
             colorspace = "unknown"
         if colorspace not in ("unknown", "CMYK", "YCCK"):
-            _check_pixels(width, height, max_pixels)
-            return _upright(_decode_jpeg(data), _jpeg_orientation(data))
-    return _decode_with_pillow(data, max_pixels)
+            check_pixels(width, height, max_pixels)
+            return upright(_decode_jpeg(data), _jpeg_orientation(data))
+    return decode_with_pillow(data, max_pixels, _to_rgb)
 
 
-def _check_pixels(width: int, height: int, max_pixels: int | None) -> None:
+def check_pixels(width: int, height: int, max_pixels: int | None) -> None:
+    """Refuse an image that is too large by its header."""
     if max_pixels is not None and width * height > max_pixels:
         raise UnreadableImageError("too many pixels", f"{width}x{height} is above {max_pixels:,}")
 
@@ -92,7 +96,7 @@ def _decode_jpeg(data: bytes) -> Pixels:
     try:
         pixels: Pixels = simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True)
     except ValueError as error:
-        raise _damaged(error) from error
+        raise damaged(error) from error
     return pixels
 
 
@@ -106,11 +110,12 @@ def _jpeg_orientation(data: bytes) -> int:
         try:
             with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
                 return int(image.getexif().get(ExifTags.Base.Orientation, 1))
-        except _DECODER_ERRORS:
+        except DECODER_ERRORS:
             return 1
 
 
-def _upright(pixels: Pixels, orientation: int) -> Pixels:
+def upright(pixels: DeepPixels, orientation: int) -> DeepPixels:
+    """Turn [H, W, channels] by EXIF's number for its orientation."""
     if orientation in (5, 6, 7, 8):  # stored with rows and columns exchanged
         pixels = pixels.transpose(1, 0, 2)
     if orientation in (2, 3, 6, 7):
@@ -120,43 +125,66 @@ def _upright(pixels: Pixels, orientation: int) -> Pixels:
     return np.ascontiguousarray(pixels)
 
 
-def _decode_with_pillow(data: bytes, max_pixels: int | None) -> Pixels:
+def decode_with_pillow(
+    data: bytes, max_pixels: int | None, convert: Callable[[Image.Image], DeepPixels]
+) -> DeepPixels:
+    """What `convert` makes of an image that Pillow opens, upright.
+
+    Raises:
+        UnreadableImageError: as `decode_rgb`.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of metadata; what is wrong with the pixels raises
         try:
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                _check_pixels(*image.size, max_pixels)
+                check_pixels(*image.size, max_pixels)
                 image.load()
-                return np.ascontiguousarray(_to_rgb(ImageOps.exif_transpose(image)))
+                return convert(ImageOps.exif_transpose(image))
         except UnreadableImageError:
             raise
         except UnidentifiedImageError as error:
             if _SIGNATURE.match(data):
                 raise UnreadableImageError("corrupt", "its header cannot be read") from error
             raise UnreadableImageError("not an image", f"none of {', '.join(FORMATS)}") from error
-        except _DECODER_ERRORS as error:
-            raise _damaged(error) from error
+        except DECODER_ERRORS as error:
+            raise damaged(error) from error
 
 
-def _damaged(error: BaseException) -> UnreadableImageError:
+def damaged(error: BaseException) -> UnreadableImageError:
+    """A reader's own error in the terms of this module."""
     kind = "truncated" if isinstance(error, EOFError) or _TRUNCATED.search(str(error)) else "corrupt"
     return UnreadableImageError(kind, " ".join(str(error).split()))
 
 
 def _to_rgb(image: Image.Image) -> Pixels:
-    if image.mode == "I" or image.mode.startswith("I;16"):
-        return _grey16_to_rgb(np.asarray(image))
+    if is_deep_grey(image):
+        return np.repeat(to_8_bits(deep_grey(image))[:, :, None], 3, axis=2)
     if image.mode == "F":
         raise UnreadableImageError("unsupported pixels", "floating-point images have no defined white")
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
-    return np.array(image.convert("RGB"))  # a copy: torch wants it writable
+    return np.array(over_white(image).convert("RGB"))  # a copy: torch wants it writable
 
 
-def _grey16_to_rgb(grey: NDArray[np.integer]) -> Pixels:
-    # Pillow's own conversion clips at 255, which turns nearly every such image white.
+def over_white(image: Image.Image) -> Image.Image:
+    """The image, laid over white where it has transparency."""
+    if not image.has_transparency_data:
+        return image
+    rgba = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+
+
+def is_deep_grey(image: Image.Image) -> bool:
+    """Whether it is one of Pillow's modes for grey of more than 8 bits."""
+    return image.mode == "I" or image.mode.startswith("I;16")
+
+
+def deep_grey(image: Image.Image) -> NDArray[np.uint16]:
+    """Grey of more than 8 bits as uint16 [H, W]; Pillow's own conversion clips at 255, and turns most white."""
+    grey = np.asarray(image)
     if grey.min() < 0 or grey.max() > 65535:
         raise UnreadableImageError("unsupported pixels", "32-bit grey has no defined white")
-    scaled = ((grey.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return np.repeat(scaled[:, :, None], 3, axis=2)
+    return grey.astype(np.uint16)
+
+
+def to_8_bits(pixels: NDArray[np.uint16]) -> Pixels:
+    """0..65535 to 0..255."""
+    return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)

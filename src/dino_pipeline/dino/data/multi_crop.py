@@ -11,17 +11,17 @@ from dino_pipeline.dino.data.photometric import augment
 
 
 class Views(NamedTuple):
-    """uint8 crops of one image."""
+    """Crops of one image, of its type."""
 
-    global_crops: np.ndarray  # [2, G, G, 3]
-    local_crops: np.ndarray  # [L, l, l, 3]
+    global_crops: np.ndarray  # [2, G, G, channels]
+    local_crops: np.ndarray  # [L, l, l, channels]
 
 
 def multi_crop(image: np.ndarray, config: MultiCropConfig, *, seed: int, epoch: int, row: int) -> Views:
     """The views of an image in an epoch: a pure function of seed, epoch, image and view index.
 
     Args:
-        image: [H, W, 3] uint8
+        image: [H, W, channels] uint8 or uint16
         row: the image's row in the manifest
     """
 
@@ -34,9 +34,9 @@ def multi_crop(image: np.ndarray, config: MultiCropConfig, *, seed: int, epoch: 
         rectangle = random_rectangle(rng, image.shape[0], image.shape[1], area_range)
         return augment(crop_and_resize(image, rectangle, size), look, rng)
 
-    size = config.local_crop_size
+    none = np.empty((0, config.local_crop_size, config.local_crop_size, image.shape[2]), image.dtype)
     locals_ = [view(2 + index) for index in range(config.num_local_crops)]
     return Views(
         global_crops=np.stack([view(0), view(1)]),
-        local_crops=np.stack(locals_) if locals_ else np.empty((0, size, size, 3), np.uint8),
+        local_crops=np.stack(locals_) if locals_ else none,
     )

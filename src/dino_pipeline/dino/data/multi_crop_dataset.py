@@ -10,17 +10,18 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from dino_pipeline.dino.data.addressing import Domain, generator_at
-from dino_pipeline.dino.data.images import decode_rgb
+from dino_pipeline.dino.data.decoding import decode_image
+from dino_pipeline.dino.data.images_config import ImagesConfig
 from dino_pipeline.dino.data.manifest import Manifest
 from dino_pipeline.dino.data.multi_crop import Views, multi_crop
 from dino_pipeline.dino.data.multi_crop_config import MultiCropConfig
 
 
 class MultiCropBatch(NamedTuple):
-    """uint8 crops, crops first, batch second; they become floats on the device."""
+    """uint8 or uint16 crops, crops first, batch second; they become floats on the device."""
 
-    global_crops: Tensor  # [2, B, G, G, 3]
-    local_crops: Tensor  # [L, B, l, l, 3]
+    global_crops: Tensor  # [2, B, G, G, channels]
+    local_crops: Tensor  # [L, B, l, l, channels]
 
 
 class Address(NamedTuple):
@@ -33,13 +34,16 @@ class Address(NamedTuple):
 class MultiCropDataset(Dataset[Views]):
     """The views of an image of the manifest in an epoch."""
 
-    def __init__(self, manifest: Manifest, config: MultiCropConfig, *, seed: int) -> None:
+    def __init__(
+        self, manifest: Manifest, images: ImagesConfig, config: MultiCropConfig, *, seed: int
+    ) -> None:
         self.manifest = manifest
+        self.images = images
         self.config = config
         self.seed = seed
 
     def __getitem__(self, address: Address) -> Views:
-        image = decode_rgb(self.manifest.read_bytes(address.position))
+        image = decode_image(self.manifest.read_bytes(address.position), self.images)
         row = int(self.manifest.row_ids[address.position])
         return multi_crop(image, self.config, seed=self.seed, epoch=address.epoch, row=row)
 

@@ -12,7 +12,7 @@ def class_attention(backbone: ViTBackbone, images: Tensor) -> Tensor:
     """How [CLS] of the last block attends to each patch: [N, heads, rows, columns].
 
     Args:
-        images: normalised [N, 3, H, W], sides divisible by the patch.
+        images: normalised [N, channels, H, W], sides divisible by the patch.
     """
     attention = backbone.attention(images)[:, :, 0, backbone.num_prefix :]
     patch = backbone.model.patch_embed.patch_size

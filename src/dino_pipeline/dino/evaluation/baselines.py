@@ -3,12 +3,12 @@
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from dino_pipeline.dino.data.evaluation_transform import evaluation_loader, normalise
 from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
 from dino_pipeline.dino.data.manifest import Manifest
+from dino_pipeline.dino.data.resampling import resample
 from dino_pipeline.dino.evaluation.config import BaselinesConfig, ExtractConfig
 from dino_pipeline.dino.evaluation.extraction import FeatureBatch, FeatureFunction
 from dino_pipeline.dino.models.backbone import Backbone, build_backbone
@@ -21,14 +21,14 @@ def pixel_features(transform: EvaluationTransformConfig, config: BaselinesConfig
 
     def features(images: Tensor) -> FeatureBatch:
         if images.shape[-1] > size:
-            images = F.interpolate(images, (size, size), mode="bicubic", antialias=True)
+            images = resample(images, (size, size))
         return FeatureBatch(normalise(images, transform.mean, transform.std).flatten(1), None)
 
     return features
 
 
 def histogram_features(config: BaselinesConfig) -> FeatureFunction:
-    """Joint RGB histogram of the crop, bins^3 shares that sum to 1."""
+    """Histogram of the crop's colours, shares that sum to 1."""
     bins = config.histogram_bins
 
     def features(images: Tensor) -> FeatureBatch:
@@ -38,10 +38,23 @@ def histogram_features(config: BaselinesConfig) -> FeatureFunction:
 
 
 def color_histogram(images: Tensor, bins: int) -> Tensor:
-    """uint8 [N, 3, H, W] to shares of pixels per colour [N, bins^3], red the slowest axis."""
-    red, green, blue = (images.long() * bins // 256).flatten(2).unbind(dim=1)
-    cells = (red * bins + green) * bins + blue
-    counts = torch.zeros(len(images), bins**3, device=images.device)
+    """uint8 or uint16 [N, channels, H, W] to shares of pixels per colour.
+
+    Returns:
+        of up to three channels the joint histogram [N, bins^channels], the first channel the slowest axis; of more,
+        whose joint one would be nearly empty, each channel's own beside the others [N, channels * bins].
+    """
+    num_levels = torch.iinfo(images.dtype).max + 1
+    levels = (images.long() * bins // num_levels).flatten(2)  # [N, channels, pixels]
+    channels = levels.shape[1]
+    if channels <= 3:
+        num_cells = bins**channels
+        place = bins ** torch.arange(channels - 1, -1, -1, device=images.device)
+        cells = (levels * place[:, None]).sum(dim=1)
+    else:
+        num_cells = channels * bins
+        cells = (levels + bins * torch.arange(channels, device=images.device)[:, None]).flatten(1)
+    counts = torch.zeros(len(images), num_cells, device=images.device)
     return counts.scatter_add_(1, cells, torch.ones_like(cells, dtype=counts.dtype)) / cells.shape[1]
 
 

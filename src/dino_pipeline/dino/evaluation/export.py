@@ -7,11 +7,11 @@ import torch
 from dino_pipeline.dino.models.backbone import Backbone
 
 
-def export_backbone(backbone: Backbone, path: Path, *, crop: int) -> None:
-    """Write the backbone, normalised [N, 3, crop, crop] to [N, dim] for any N, as a torch.export program."""
+def export_backbone(backbone: Backbone, path: Path, *, crop: int, channels: int) -> None:
+    """Write the backbone, normalised [N, channels, crop, crop] to [N, dim] for any N, as a torch.export program."""
     backbone = backbone.cpu().eval()
     # Two images: a batch of one would be taken for a constant.
-    example = torch.zeros(2, 3, crop, crop)
+    example = torch.zeros(2, channels, crop, crop)
     batch = torch.export.Dim("batch")
     with torch.no_grad():
         program = torch.export.export(backbone, (example,), dynamic_shapes=({0: batch},))

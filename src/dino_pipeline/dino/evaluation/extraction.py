@@ -24,7 +24,7 @@ class FeatureBatch(NamedTuple):
     linear: Tensor | None
 
 
-# From uint8 crops [images, 3, crop, crop] on the device.
+# From crops [images, channels, crop, crop] of uint8 or uint16 on the device.
 FeatureFunction = Callable[[Tensor], FeatureBatch]
 
 

@@ -7,12 +7,13 @@ import torch
 
 from dino_pipeline.dino.config import from_dict
 from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
+from dino_pipeline.dino.data.images_config import ImagesConfig
 from dino_pipeline.dino.data.manifest import Manifest
 from dino_pipeline.dino.evaluation.baselines import random_backbone
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.models.backbone import Backbone
 from dino_pipeline.dino.models.backbone_config import BackboneConfig
-from dino_pipeline.dino.models.published import load_backbone, read_model
+from dino_pipeline.dino.models.published import evaluation_transform, load_backbone, read_model
 
 
 class Networks(NamedTuple):
@@ -20,6 +21,19 @@ class Networks(NamedTuple):
 
     backbones: dict[str, Backbone]  # teacher, student, random; in evaluation mode, on the device
     transform: EvaluationTransformConfig
+
+    def require_photographs(self, evaluation: str) -> None:
+        """For an evaluation whose images are 8-bit RGB whatever the model was trained on.
+
+        Raises:
+            ValueError: they take other images.
+        """
+        images = self.transform.images
+        if images != ImagesConfig(channels=3, bits=8):
+            raise ValueError(
+                f"{evaluation} is measured on 8-bit RGB photographs, and this model takes images of "
+                f"{images.channels} channel(s) and {images.bits} bits (pretrain.images)"
+            )
 
 
 def load_networks(model: Path, train: Manifest, config: ExtractConfig, *, device: torch.device) -> Networks:
@@ -30,9 +44,7 @@ def load_networks(model: Path, train: Manifest, config: ExtractConfig, *, device
         train: images that give an untrained backbone's batch norm, if it has one, its statistics.
     """
     published = read_model(model)
-    transform = EvaluationTransformConfig(
-        resize=config.resize, crop=config.crop, mean=published.config["mean"], std=published.config["std"]
-    )
+    transform = evaluation_transform(published, resize=config.resize, crop=config.crop)
     architecture = from_dict(BackboneConfig, published.config["backbone"])
     backbones = {
         "teacher": load_backbone(model, "teacher").to(device),

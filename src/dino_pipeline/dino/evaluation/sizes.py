@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from dino_pipeline.dino.data.images import Pixels
+from dino_pipeline.dino.data.images import DeepPixels
+from dino_pipeline.dino.data.resampling import resample
 from dino_pipeline.dino.models.backbone import Backbone
 from dino_pipeline.dino.models.vision_transformer import ViTBackbone
 
@@ -26,9 +26,9 @@ def fitted(height: int, width: int, *, size: int, patch: int) -> tuple[int, int]
     return rows * patch, columns * patch
 
 
-def resized(image: Pixels, height: int, width: int) -> Tensor:
-    """uint8 [H, W, 3] to uint8 [1, 3, height, width], bicubic."""
+def resized(image: DeepPixels, height: int, width: int) -> Tensor:
+    """[H, W, channels] to [1, channels, height, width] of the same type, bicubic."""
     pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
     if pixels.shape[-2:] == (height, width):
         return pixels
-    return F.interpolate(pixels, (height, width), mode="bicubic", antialias=True)
+    return resample(pixels, (height, width))

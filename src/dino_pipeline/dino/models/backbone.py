@@ -3,13 +3,17 @@
 import difflib
 
 import timm
+from timm.models import register_model
 from timm.models.vision_transformer import Block, VisionTransformer
 
 from dino_pipeline.dino.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.models.convnet import PooledBackbone
+from dino_pipeline.dino.models.small_stem_resnet import resnet18_small_stem
 from dino_pipeline.dino.models.vision_transformer import ViTBackbone
 
 Backbone = ViTBackbone | PooledBackbone
+
+register_model(resnet18_small_stem)  # beside timm's own, by its function's name
 
 
 def build_backbone(config: BackboneConfig) -> Backbone:

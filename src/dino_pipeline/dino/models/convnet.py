@@ -17,7 +17,7 @@ class PooledBackbone(nn.Module):
         self.num_features: int = self.model.num_features
 
     def forward(self, images: Tensor) -> Tensor:
-        """[N, 3, H, W] -> [N, dim]."""
+        """[N, channels, H, W] -> [N, dim]."""
         features: Tensor = self.model(images)
         return features
 

@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from dino_pipeline.dino.config import from_dict, frozen, to_dict
+from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
 from dino_pipeline.dino.models.backbone import Backbone, build_backbone
 from dino_pipeline.dino.models.backbone_config import BackboneConfig
 
@@ -62,3 +63,9 @@ def load_backbone(folder: Path, network: Network = "teacher") -> Backbone:
         {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
     )
     return backbone.eval()
+
+
+def evaluation_transform(model: PublishedModel, *, resize: int, crop: int) -> EvaluationTransformConfig:
+    """How a model's images are prepared: read and normalised as in its training."""
+    own = {name: model.config[name] for name in ("images", "mean", "std")}
+    return from_dict(EvaluationTransformConfig, {"resize": resize, "crop": crop, **own})

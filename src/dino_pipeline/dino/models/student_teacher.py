@@ -25,7 +25,7 @@ class MultiCropNetwork(nn.Module):
         """Prototype scores of every crop.
 
         Args:
-            crops: one tensor [crops, batch, 3, H, W] a size
+            crops: one tensor [crops, batch, channels, H, W] a size
             keep: stochastic-depth masks [drop paths, all crops, batch] bool; None where there is no stochastic depth
 
         Returns:

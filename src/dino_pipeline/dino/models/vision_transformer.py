@@ -26,7 +26,7 @@ class ViTBackbone(nn.Module):
         self.checkpointing = False
 
     def forward(self, images: Tensor) -> Tensor:
-        """[N, 3, H, W] -> the normed [CLS] token [N, dim]."""
+        """[N, channels, H, W] -> the normed [CLS] token [N, dim]."""
         return self._blocks(images, num_last=1)[-1][:, 0]
 
     def last_blocks(self, images: Tensor, *, num_blocks: int, average_patches: bool) -> Tensor:

@@ -34,7 +34,7 @@ def check(config: PretrainConfig, launch: LaunchConfig, manifest: Manifest, *, n
     if config.projection_head.batch_norm and config.batch_size < 2:
         raise ValueError("pretrain.projection_head.batch_norm needs a pretrain.batch_size of 2 or more")
     with torch.device("meta"):  # shapes without memory
-        backbone = build_backbone(config.backbone)
+        backbone = build_backbone(config.network)
     if config.precision == "bf16" and not isinstance(backbone, ViTBackbone) and not torch.cuda.is_available():
         # Seen with torch 2.15: single weight gradients of 3e20 from bfloat16 convolutions on CPU.
         raise ValueError(

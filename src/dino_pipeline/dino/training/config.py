@@ -1,10 +1,12 @@
 """What a training is: `PretrainConfig` decides the weights, `MonitoringConfig` watches, `LaunchConfig` runs it."""
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from dino_pipeline.dino.config import frozen
+from dino_pipeline.dino.data.images_config import ImagesConfig, PixelStatistics
 from dino_pipeline.dino.data.multi_crop_config import MultiCropConfig
 from dino_pipeline.dino.losses.config import LossConfig
 from dino_pipeline.dino.models.backbone_config import BackboneConfig
@@ -13,7 +15,7 @@ from dino_pipeline.dino.optimization.config import OptimizerConfig
 from dino_pipeline.dino.optimization.schedules import SchedulesConfig
 
 Count = Annotated[int, Field(ge=1)]
-Rgb = tuple[float, float, float]
+Measured = Literal["measured"]  # on train images, before the training is begun (training/resolution.py)
 
 
 @frozen
@@ -28,14 +30,53 @@ class PretrainConfig:
     batch_size: Count  # distinct images a step, over all processes
     accumulation_steps: Count  # parts that a process's batch is cut into where it does not fit at once
     precision: Literal["fp64", "fp32", "bf16", "fp16"]  # fp64 is for proofs
-    mean: Rgb  # per channel, of pixels in [0, 1]
-    std: Rgb
+    images: ImagesConfig
+    mean: tuple[float, ...] | Measured  # per channel, of pixels in [0, 1]
+    std: tuple[Annotated[float, Field(gt=0)], ...] | Measured
     backbone: BackboneConfig
     projection_head: ProjectionHeadConfig
     multi_crop: MultiCropConfig
     loss: LossConfig
     schedules: SchedulesConfig
     optimizer: OptimizerConfig
+
+    @model_validator(mode="after")
+    def _one_number_a_channel(self) -> "PretrainConfig":
+        channels = self.images.channels
+        for name in ("mean", "std"):
+            values = getattr(self, name)
+            if values != "measured" and len(values) != channels:
+                raise ValueError(
+                    f"pretrain.{name} has {len(values)} numbers, and pretrain.images.channels is {channels}: give "
+                    f"{channels}, or the word measured"
+                )
+        if self.backbone.options.get("in_chans") not in (None, channels):
+            raise ValueError(
+                f"pretrain.backbone.options.in_chans is {self.backbone.options['in_chans']}, and "
+                f"pretrain.images.channels is {channels}: leave the option out"
+            )
+        return self
+
+    @property
+    def network(self) -> BackboneConfig:
+        """The backbone for images of these channels, which is said where it is not timm's own 3."""
+        if self.images.channels == 3:
+            return self.backbone
+        options = {**self.backbone.options, "in_chans": self.images.channels}
+        return replace(self.backbone, options=options)
+
+    @property
+    def statistics(self) -> PixelStatistics:
+        """Mean and std as numbers.
+
+        Raises:
+            ValueError: they have not been measured yet.
+        """
+        if isinstance(self.mean, str) or isinstance(self.std, str):
+            raise ValueError(
+                "pretrain.mean and pretrain.std are not measured yet: kedro run and dino-pipeline spec do it"
+            )
+        return PixelStatistics(self.mean, self.std)
 
 
 @frozen

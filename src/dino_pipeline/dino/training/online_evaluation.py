@@ -25,7 +25,11 @@ class OnlineEvaluation:
     ) -> None:
         self.monitoring = monitoring
         self.transform = EvaluationTransformConfig(
-            resize=monitoring.resize, crop=monitoring.crop, mean=config.mean, std=config.std
+            resize=monitoring.resize,
+            crop=monitoring.crop,
+            images=config.images,
+            mean=config.statistics.mean,
+            std=config.statistics.std,
         )
         self.num_workers = num_workers
         train, val = manifest.split("train"), manifest.split("val")

@@ -111,7 +111,7 @@ class Run:
             first_step=first_step,
             num_steps=end_step,
         )
-        dataset = MultiCropDataset(self.images, config.multi_crop, seed=config.seed)
+        dataset = MultiCropDataset(self.images, config.images, config.multi_crop, seed=config.seed)
         return build_loader(
             dataset,
             batches,

@@ -21,7 +21,7 @@ class TrainingState:
 
     def __init__(self, config: PretrainConfig, device: torch.device, *, sharded: bool = False) -> None:
         torch.manual_seed(config.seed)  # every process builds the same student
-        self.student, self.teacher = build_student_and_teacher(config.backbone, config.projection_head)
+        self.student, self.teacher = build_student_and_teacher(config.network, config.projection_head)
         self.center = Center(config.projection_head.num_prototypes, config.loss.center_momentum)
         for part in (self.student, self.teacher, self.center):
             part.to(device, torch.float64 if config.precision == "fp64" else torch.float32)

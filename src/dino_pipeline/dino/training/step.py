@@ -42,8 +42,8 @@ class StepMetrics(NamedTuple):
 class Part(NamedTuple):
     """Crops that go through the networks at once: all of a process's, or one of several accumulated parts."""
 
-    global_crops: Tensor  # [2, images, 3, G, G], normalised
-    local_crops: Tensor  # [L, images, 3, l, l]
+    global_crops: Tensor  # [2, images, channels, G, G], normalised
+    local_crops: Tensor  # [L, images, channels, l, l]
     positions: range  # of the images in the whole batch
     is_last: bool
 
@@ -66,8 +66,8 @@ def training_step(
     """Move student, teacher and center by one step, in `accumulation_steps` parts if the batch is too large at once.
 
     Args:
-        global_crops: [2, batch, 3, G, G], normalised; `batch` is this process's part
-        local_crops: [L, batch, 3, l, l], L may be 0
+        global_crops: [2, batch, channels, G, G], normalised; `batch` is this process's part
+        local_crops: [L, batch, channels, l, l], L may be 0
     """
     set_scheduled(state.optimizer, learning_rate=now.learning_rate, weight_decay=now.weight_decay)
     state.optimizer.zero_grad()

@@ -55,6 +55,7 @@ def measure(
     train = Manifest.from_pandas(manifest, project_folder).split("train")
     with compute.fixed_threads(config.num_threads):
         networks = load_networks(model, train, extract_config, device=compute.device())
+        networks.require_photographs("attention_segmentation")
         vits = vits_of(networks.backbones, published.config["backbone"]["name"])
         normalisation = Normalisation(networks.transform.mean, networks.transform.std)
         report = measure_attention(vits, images, normalisation, config)

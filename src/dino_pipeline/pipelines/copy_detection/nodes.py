@@ -36,6 +36,7 @@ def evaluate_copy_detection(
     device = compute.device()
     with compute.fixed_threads(config.num_threads):
         networks = load_networks(model, images.split("train"), extract, device=device)
+        networks.require_photographs("copy_detection")
         report, teacher_ranks = detect(copydays, others, networks, config, extract, device=device)
     picture = copies_picture(copydays, teacher_ranks, config.picture)
     logger.info("copy detection, mAP in percent\n%s", copy_detection_table(report))

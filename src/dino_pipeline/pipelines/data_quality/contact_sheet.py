@@ -9,19 +9,25 @@ from PIL import Image
 
 from dino_pipeline.dino.data.evaluation_transform import EvaluationDataset
 from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
+from dino_pipeline.dino.data.images_config import ImagesConfig
 from dino_pipeline.dino.data.manifest import Manifest
 from dino_pipeline.dino.evaluation.data_quality.cleaning_list import NEAR_DUPLICATE, OUTLIER
 from dino_pipeline.dino.evaluation.data_quality.config import ContactSheetConfig
+from dino_pipeline.drawing.visible import visible
 
 Sheet = list[tuple[str, Any]]  # a row's name, and its lines of the list
 
 
-def contact_sheet(cleaning_list: Any, images: Manifest, config: ContactSheetConfig) -> Image.Image:
+def contact_sheet(
+    cleaning_list: Any, images: Manifest, config: ContactSheetConfig, read_as: ImagesConfig
+) -> Image.Image:
     """Draw the head of the list; above each image its split, its score, and "drop" where that is suggested.
 
     Args:
         cleaning_list: as a data frame.
         images: the whole manifest.
+        config: what is shown.
+        read_as: channels and bits.
     """
     rows = _rows(cleaning_list, config)
     figure = Figure(figsize=(1.3 * config.images_per_row, 1.5 * len(rows)), dpi=100, layout="tight")
@@ -30,7 +36,7 @@ def contact_sheet(cleaning_list: Any, images: Manifest, config: ContactSheetConf
     for axes in grid.flat:
         axes.set_axis_off()
     for row_axes, (name, lines) in zip(grid, rows, strict=True):
-        pixels = _thumbnails(images.take(lines["row_id"].to_numpy(np.int64)), config.thumbnail_size)
+        pixels = _thumbnails(images.take(lines["row_id"].to_numpy(np.int64)), read_as, config.thumbnail_size)
         row_axes[0].set_axis_on()
         row_axes[0].set_xticks([])
         row_axes[0].set_yticks([])
@@ -63,8 +69,9 @@ def _rows(cleaning_list: Any, config: ContactSheetConfig) -> Sheet:
     return rows
 
 
-def _thumbnails(images: Manifest, size: int) -> list[Any]:
-    # Mean and standard deviation are not used: pixels stay uint8.
-    transform = EvaluationTransformConfig(resize=size, crop=size, mean=(0, 0, 0), std=(1, 1, 1))
+def _thumbnails(images: Manifest, read_as: ImagesConfig, size: int) -> list[Any]:
+    # Mean and standard deviation are not used: pixels stay whole numbers.
+    neutral = (0.0,) * read_as.channels
+    transform = EvaluationTransformConfig(resize=size, crop=size, images=read_as, mean=neutral, std=neutral)
     dataset = EvaluationDataset(images, transform)
-    return [dataset[position].permute(1, 2, 0).numpy() for position in range(len(images))]
+    return [visible(dataset[position].permute(1, 2, 0).numpy()) for position in range(len(images))]

@@ -61,12 +61,20 @@ def draw_contact_sheet(
     cleaning_list: Any, manifest: Any, project_folder: Path, model: Path, config: DataQualityConfig
 ) -> Any:
     """The largest clusters of near-duplicates and the strongest outliers, as a picture."""
+    from dino_pipeline.dino.config import from_dict
+    from dino_pipeline.dino.data.images_config import ImagesConfig
     from dino_pipeline.dino.data.manifest import Manifest
     from dino_pipeline.dino.models.published import read_model
     from dino_pipeline.pipelines.data_quality.contact_sheet import contact_sheet
 
-    image = contact_sheet(cleaning_list, Manifest.from_pandas(manifest, project_folder), config.picture)
+    published = read_model(model)
+    image = contact_sheet(
+        cleaning_list,
+        Manifest.from_pandas(manifest, project_folder),
+        config.picture,
+        from_dict(ImagesConfig, published.config["images"]),
+    )
     with tempfile.TemporaryDirectory() as folder:
         image.save(Path(folder) / "cleaning_list.png")
-        tracking.model_run(read_model(model).fingerprint).log_artifact(Path(folder) / "cleaning_list.png")
+        tracking.model_run(published.fingerprint).log_artifact(Path(folder) / "cleaning_list.png")
     return image

@@ -7,6 +7,7 @@ from typing import Any
 
 from dino_pipeline import tracking
 from dino_pipeline.dino.config import to_dict
+from dino_pipeline.dino.data.images_config import ImagesConfig
 from dino_pipeline.dino.evaluation.config import EvaluateConfig
 from dino_pipeline.dino.evaluation.features import Features
 from dino_pipeline.dino.evaluation.linear_probe.config import LinearProbeConfig
@@ -64,18 +65,19 @@ def draw_picture(manifest: Any, project_folder: Path, model: Path, config: Evalu
     """Where the teacher looks on held-out images: attention of each head (ViT) or principal colours."""
     from dino_pipeline.dino.data.manifest import Manifest
     from dino_pipeline.dino.evaluation import compute
-    from dino_pipeline.dino.models.published import load_backbone, read_model
+    from dino_pipeline.dino.models.published import evaluation_transform, load_backbone, read_model
     from dino_pipeline.pipelines.evaluate.picture import picture
 
     published = read_model(model)
+    size = config.picture.image_size
+    transform = evaluation_transform(published, resize=size, crop=size)
     with compute.fixed_threads(config.num_threads):
         image = picture(
             load_backbone(model),
             Manifest.from_pandas(manifest, project_folder).held_out(),
-            _photograph(config.photograph.image, project_folder),
+            _photograph(config.photograph.image, project_folder, transform.images),
             config,
-            mean=published.config["mean"],
-            std=published.config["std"],
+            transform,
         )
     with tempfile.TemporaryDirectory() as folder:
         image.save(Path(folder) / "attention.png")
@@ -83,15 +85,17 @@ def draw_picture(manifest: Any, project_folder: Path, model: Path, config: Evalu
     return image
 
 
-def _photograph(name: str | None, project_folder: Path) -> Any:
-    from dino_pipeline.dino.data.images import decode_rgb
+def _photograph(name: str | None, project_folder: Path, images: ImagesConfig) -> Any:
+    from dino_pipeline.dino.data.decoding import as_asked, decode_image
     from dino_pipeline.ingestion.photographs import read_photograph
 
     if name is None:
         return None
     if name.startswith("embedded:"):
-        return read_photograph(name.removeprefix("embedded:"))
+        # Photographs have no channels but colours, or grey: other models go without.
+        is_seen = images.channels in (1, 3)
+        return as_asked(read_photograph(name.removeprefix("embedded:")), images) if is_seen else None
     path = project_folder / Path(name).expanduser()
     if not path.is_file():
         raise ValueError(f"evaluate.photograph.image: there is no file {path}")
-    return decode_rgb(path.read_bytes())
+    return decode_image(path.read_bytes(), images)

@@ -11,7 +11,13 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 ingest_images,
-                inputs=["params:ingest", "project_folder", "raw_folder", "ingest_cache"],
+                inputs=[
+                    "params:ingest",
+                    "params:pretrain.images",
+                    "project_folder",
+                    "raw_folder",
+                    "ingest_cache",
+                ],
                 outputs=["manifest", "quarantine", "duplicates", "ingest_summary"],
                 name="ingest",
             )

@@ -48,6 +48,7 @@ def measure(
     shown = shown_ids(images.evaluated, config.num_shown)
     with compute.fixed_threads(config.num_threads):
         networks = load_networks(model, train, extract_config, device=compute.device())
+        networks.require_photographs("patch_segmentation")
         mean, std = networks.transform.mean, networks.transform.std
         found = {
             name: segment(Tokenizer(backbone, config.image_size, mean, std), images, config, shown=shown)

@@ -31,9 +31,11 @@ def pretrain(
     from dino_pipeline.dino.training.checks import check
     from dino_pipeline.dino.training.fingerprint import fingerprint
     from dino_pipeline.dino.training.progress import adopt, differing_keys, progress_folder, unfinished
+    from dino_pipeline.dino.training.resolution import resolved
     from dino_pipeline.pipelines.pretrain.progress_display import ProgressDisplay
 
     images = Manifest.from_pandas(manifest, project_folder)
+    pretrain = resolved(pretrain, images.split("train"))
     check(pretrain, launch, images, num_processes=num_processes(launch.cpu_processes))
     data_digest = images.digest()
     identity = fingerprint(pretrain, data_digest)

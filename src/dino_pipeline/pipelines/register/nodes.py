@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from dino_pipeline import tracking
+from dino_pipeline.dino.config import from_dict
+from dino_pipeline.dino.data.images_config import ImagesConfig
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.pipelines.register.config import RegisterConfig
 from dino_pipeline.tracking.origin import origin_tags
@@ -42,16 +44,19 @@ def register_model(
 
     published = read_model(model)
     backbone = load_backbone(model, "teacher")
+    images = from_dict(ImagesConfig, published.config["images"])
     name = f"{config.name_prefix}-{published.recipe}"
     preprocessing = {
         "resize": extract.resize,
         "crop": extract.crop,
+        "channels": images.channels,
+        "bits": images.bits,
         "mean": published.config["mean"],
         "std": published.config["std"],
     }
     with tempfile.TemporaryDirectory() as folder:
         exported = Path(folder) / "backbone.pt2"
-        export_backbone(backbone, exported, crop=extract.crop)
+        export_backbone(backbone, exported, crop=extract.crop, channels=images.channels)
         described = Path(folder) / "preprocessing.json"
         described.write_text(json.dumps(preprocessing, indent=2) + "\n")
         number = tracking.model_run(published.fingerprint).register_model(
@@ -67,7 +72,11 @@ def register_model(
             python_model=str(SERVED_MODEL),
             artifacts={"backbone": str(exported), "preprocessing": str(described)},
             signature=embedding_signature(backbone.num_features),
-            input_example=np.full((1, extract.crop, extract.crop, 3), 128, dtype=np.uint8),
+            input_example=np.full(
+                (1, extract.crop, extract.crop, images.channels),
+                2 ** (images.bits - 1),
+                dtype=np.uint8 if images.bits == 8 else np.uint16,
+            ),
             # A build's local version ("+cu132") is on no index.
             pip_requirements=[f"{package}=={version(package).split('+')[0]}" for package in SERVED_WITH],
         )

@@ -37,8 +37,9 @@ class ServedBackbone(PythonModel):
         """Embed a batch.
 
         Args:
-            model_input: uint8 pixels [N, H, W, 3]; or encoded files, as bytes or as base64 text, in an array
-                of objects or in a data frame's only column.
+            model_input: pixels [N, H, W, channels], uint8 or, for a model of 16 bits, uint16; or encoded files,
+                as bytes or as base64 text, in an array of objects or in a data frame's only column. Files of
+                other than grey or 8-bit RGB are read by the caller, and come as pixels.
         """
         images = _listed(model_input)
         batches = [
@@ -47,10 +48,11 @@ class ServedBackbone(PythonModel):
         return np.concatenate(batches)
 
     def _embed(self, images: list[Any]) -> np.ndarray:
-        crops = torch.stack([self._crop(_pixels(image)) for image in images])
-        mean, std = (torch.tensor(self.preprocessing[key]).view(1, 3, 1, 1) for key in ("mean", "std"))
+        crops = torch.stack([self._crop(self._pixels(image)) for image in images])
+        mean, std = (torch.tensor(self.preprocessing[key]).view(1, -1, 1, 1) for key in ("mean", "std"))
+        white = torch.iinfo(crops.dtype).max
         with torch.no_grad():
-            embeddings: torch.Tensor = self.network((crops.float() / 255 - mean) / std)
+            embeddings: torch.Tensor = self.network((crops.float() / white - mean) / std)
         return embeddings.numpy()
 
     def _crop(self, image: np.ndarray) -> torch.Tensor:
@@ -60,9 +62,39 @@ class ServedBackbone(PythonModel):
         size = (int(resize * height / short), int(resize * width / short))
         pixels = torch.from_numpy(np.require(image, requirements=["C", "W"])).permute(2, 0, 1).unsqueeze(0)
         if size != (height, width):
-            pixels = F.interpolate(pixels, size, mode="bicubic", antialias=True)
+            pixels = _resample(pixels, size)
         top, left = round((size[0] - crop) / 2), round((size[1] - crop) / 2)
         return pixels[0, :, top : top + crop, left : left + crop]
+
+    def _pixels(self, image: Any) -> np.ndarray:
+        """[H, W, channels] of pixels, of an encoded file, or of one in base64."""
+        channels, bits = self.preprocessing["channels"], self.preprocessing["bits"]
+        if isinstance(image, str):
+            try:
+                image = base64.b64decode(image, validate=True)
+            except binascii.Error as error:
+                raise ValueError("a text is expected to be an image file in base64") from error
+        if isinstance(image, (bytes, bytearray, memoryview)):
+            return _decoded(bytes(image), channels, bits)
+        pixels = np.asarray(image)
+        dtype, white = np.dtype(f"uint{bits}"), 2**bits - 1
+        if pixels.dtype == object or pixels.dtype == np.int64:  # lists, as JSON brings them
+            pixels = np.asarray(image, dtype=np.int64)
+            if pixels.min() < 0 or pixels.max() > white:
+                raise ValueError(f"pixels go from 0 to {white}, got {pixels.min()} to {pixels.max()}")
+            pixels = pixels.astype(dtype)
+        if pixels.dtype != dtype or pixels.ndim != 3 or pixels.shape[2] != channels:
+            raise ValueError(
+                f"an image is {dtype} [height, width, {channels}], got {pixels.dtype} {list(pixels.shape)}"
+            )
+        return pixels
+
+
+def _resample(pixels: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    if pixels.dtype == torch.uint8:
+        return F.interpolate(pixels, size, mode="bicubic", antialias=True)
+    resized = F.interpolate(pixels.float(), size, mode="bicubic", antialias=True)
+    return resized.round().clamp(0, torch.iinfo(pixels.dtype).max).to(pixels.dtype)
 
 
 def _listed(model_input: Any) -> list[Any]:
@@ -76,36 +108,25 @@ def _listed(model_input: Any) -> list[Any]:
     return images
 
 
-def _pixels(image: Any) -> np.ndarray:
-    """uint8 [H, W, 3] of pixels, of an encoded file, or of one in base64."""
-    if isinstance(image, str):
-        try:
-            image = base64.b64decode(image, validate=True)
-        except binascii.Error as error:
-            raise ValueError("a text is expected to be an image file in base64") from error
-    if isinstance(image, (bytes, bytearray, memoryview)):
-        return _decoded(bytes(image))
-    pixels = np.asarray(image)
-    if pixels.dtype == object or pixels.dtype == np.int64:  # lists, as JSON brings them
-        pixels = np.asarray(image, dtype=np.int64)
-        if pixels.min() < 0 or pixels.max() > 255:
-            raise ValueError(f"pixels go from 0 to 255, got {pixels.min()} to {pixels.max()}")
-        pixels = pixels.astype(np.uint8)
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
-        raise ValueError(f"an image is uint8 [height, width, 3], got {pixels.dtype} {list(pixels.shape)}")
-    return pixels
-
-
-def _decoded(data: bytes) -> np.ndarray:
+def _decoded(data: bytes, channels: int, bits: int) -> np.ndarray:
+    if channels not in (1, 3) or (channels, bits) == (3, 16):
+        raise ValueError(
+            f"this model's images have {channels} channels of {bits} bits, whose files it does not read: send "
+            f"pixels, uint{bits} [height, width, {channels}]"
+        )
     with Image.open(io.BytesIO(data)) as file:
         image = ImageOps.exif_transpose(file)
         if image.mode == "I" or image.mode.startswith("I;16"):
-            grey = ((np.asarray(image).astype(np.uint32) + 128) // 257).astype(np.uint8)
-            return np.repeat(grey[:, :, None], 3, axis=2)
+            grey = np.asarray(image).astype(np.uint32)
+            pixels = grey.astype(np.uint16) if bits == 16 else ((grey + 128) // 257).astype(np.uint8)
+            return np.repeat(pixels[:, :, None], channels, axis=2)
         if image.has_transparency_data:
             rgba = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
-        return np.asarray(image.convert("RGB"))
+        if channels == 3:
+            return np.asarray(image.convert("RGB"))
+        grey = np.asarray(image.convert("L"))[:, :, None]
+        return grey if bits == 8 else grey.astype(np.uint16) * 257
 
 
 set_model(ServedBackbone())

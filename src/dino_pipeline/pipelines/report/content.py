@@ -5,10 +5,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dino_pipeline.dino.config import from_dict
+from dino_pipeline.dino.data.images_config import ImagesConfig
 from dino_pipeline.dino.data.manifest import Manifest
 from dino_pipeline.dino.evaluation.features import Features
 from dino_pipeline.dino.models.backbone import Backbone
-from dino_pipeline.dino.models.published import PublishedModel, load_backbone, read_model
+from dino_pipeline.dino.models.published import (
+    PublishedModel,
+    evaluation_transform,
+    load_backbone,
+    read_model,
+)
 from dino_pipeline.dino.training.history import HISTORY, numbers, read_rows
 from dino_pipeline.drawing.embedded import photograph
 from dino_pipeline.drawing.panels import panels, spread
@@ -85,7 +92,14 @@ def gather(
         shows_components=not backbone.is_vit,
         attention=_attention(backbone, images.split(held_out), published, config),
         held_out=SPLIT_NAMES[held_out],
-        queries=nearest(features, images, held_out, config.neighbors, thumbnail_size=config.thumbnail_size),
+        queries=nearest(
+            features,
+            images,
+            held_out,
+            config.neighbors,
+            read_as=from_dict(ImagesConfig, published.config["images"]),
+            thumbnail_size=config.thumbnail_size,
+        ),
         data=_data(images, refused, summary, config.max_rows),
         lineage=[
             ("fingerprint", published.fingerprint),
@@ -125,8 +139,9 @@ def _attention(
     if not len(images):
         return []
     shown = spread(images, config.attention.num_images)
-    mean, std = published.config["mean"], published.config["std"]
-    rows = panels(backbone, shown, image_size=config.attention.image_size, mean=mean, std=std)
+    size = config.attention.image_size
+    transform = evaluation_transform(published, resize=size, crop=size)
+    rows = panels(backbone, shown, image_size=size, transform=transform)
     return [
         (
             label or "",

@@ -9,7 +9,7 @@ _ABSENT = "-"
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """A training parameter that is not the base's; `is_own` where it is not the recipe's either."""
+    """A training parameter that is not the base's; `is_own` where it is not the recipe's either, nor measured."""
 
     name: str
     base: str
@@ -29,7 +29,7 @@ def differences(
             base=_text(flat_base, name),
             recipe=_text(flat_recipe, name),
             value=_text(flat, name),
-            is_own=flat.get(name) != flat_recipe.get(name),
+            is_own=flat.get(name) != flat_recipe.get(name) and flat_recipe.get(name) != "measured",
         )
         for name in sorted(flat.keys() | flat_recipe.keys())
         if not flat.get(name) == flat_recipe.get(name) == flat_base.get(name)

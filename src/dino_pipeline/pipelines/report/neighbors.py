@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dino_pipeline.dino.data.images_config import ImagesConfig
 from dino_pipeline.dino.data.manifest import Manifest
 from dino_pipeline.dino.evaluation.features import Features
 from dino_pipeline.pipelines.report.config import NeighborsConfig
@@ -29,7 +30,13 @@ class Query:
 
 
 def nearest(
-    features: Features, images: Manifest, split: str, config: NeighborsConfig, *, thumbnail_size: int
+    features: Features,
+    images: Manifest,
+    split: str,
+    config: NeighborsConfig,
+    *,
+    read_as: ImagesConfig,
+    thumbnail_size: int,
 ) -> list[Query]:
     """Neighbours by cosine similarity.
 
@@ -38,6 +45,7 @@ def nearest(
         images: the whole manifest.
         split: where queries come from, at even distances.
         config: how many.
+        read_as: channels and bits.
         thumbnail_size: pixels.
     """
     gallery, held_out = features.split("train"), features.split(split)
@@ -51,10 +59,10 @@ def nearest(
         label = held_out.labels[query]
         queries.append(
             Query(
-                picture=thumbnail(images, int(held_out.row_ids[query]), thumbnail_size),
+                picture=thumbnail(images, int(held_out.row_ids[query]), read_as, thumbnail_size),
                 neighbors=[
                     Neighbor(
-                        picture=thumbnail(images, int(gallery.row_ids[index]), thumbnail_size),
+                        picture=thumbnail(images, int(gallery.row_ids[index]), read_as, thumbnail_size),
                         similarity=float(row[index]),
                         is_right=_same(label, gallery.labels[index]),
                     )

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+from dino_pipeline.dino.data.decoding import decode_image
 from dino_pipeline.dino.data.evaluation_transform import evaluation_crop
 from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
-from dino_pipeline.dino.data.images import decode_rgb
+from dino_pipeline.dino.data.images_config import ImagesConfig
 from dino_pipeline.dino.data.manifest import Manifest
 from dino_pipeline.drawing.embedded import photograph
+from dino_pipeline.drawing.visible import visible
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,13 +20,13 @@ class Picture:
     width: int  # in the page's pixels
 
 
-def thumbnail(images: Manifest, position: int, size: int) -> Picture:
+def thumbnail(images: Manifest, position: int, read_as: ImagesConfig, size: int) -> Picture:
     """The central square of an image; a small image is not enlarged, the page does that."""
-    image = decode_rgb(images.read_bytes(position))
+    image = decode_image(images.read_bytes(position), read_as)
     side = min(size, *image.shape[:2])
-    neutral = (0.0, 0.0, 0.0)
+    neutral = (0.0,) * read_as.channels
     crop = evaluation_crop(
-        image, EvaluationTransformConfig(resize=side, crop=side, mean=neutral, std=neutral)
+        image, EvaluationTransformConfig(resize=side, crop=side, images=read_as, mean=neutral, std=neutral)
     )
     label = images.labels[position]
-    return Picture(source=photograph(crop.permute(1, 2, 0).numpy()), text=label or "", width=size)
+    return Picture(source=photograph(visible(crop.permute(1, 2, 0).numpy())), text=label or "", width=size)

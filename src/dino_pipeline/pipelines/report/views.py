@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from dino_pipeline.dino.config import from_dict
-from dino_pipeline.dino.data.images import decode_rgb
+from dino_pipeline.dino.data.decoding import decode_image
+from dino_pipeline.dino.data.images_config import ImagesConfig
 from dino_pipeline.dino.data.manifest import Manifest
 from dino_pipeline.dino.data.multi_crop import multi_crop
 from dino_pipeline.dino.data.multi_crop_config import MultiCropConfig
 from dino_pipeline.drawing.embedded import exact
+from dino_pipeline.drawing.visible import visible
 from dino_pipeline.pipelines.report.thumbnails import Picture, thumbnail
 
 _SHOWN_WIDTH = 96  # of a global view, in the page's pixels
@@ -32,21 +34,26 @@ def first_views(images: Manifest, pretrain: dict[str, Any], *, thumbnail_size: i
         thumbnail_size: of the untouched image, in pixels.
     """
     config = from_dict(MultiCropConfig, pretrain["multi_crop"])
+    read_as = from_dict(ImagesConfig, pretrain["images"])
     scale = _SHOWN_WIDTH / config.global_crop_size
     shown = []
     for position, row in enumerate(images.row_ids):
-        image = decode_rgb(images.read_bytes(position))
+        image = decode_image(images.read_bytes(position), read_as)
         views = multi_crop(image, config, seed=pretrain["seed"], epoch=0, row=int(row))
         global_views, local_views = (
             [
-                Picture(source=exact(view), width=round(len(view) * scale), text=f"{kind} view {index}")
+                Picture(
+                    source=exact(visible(view, like=image)),
+                    width=round(len(view) * scale),
+                    text=f"{kind} view {index}",
+                )
                 for index, view in enumerate(crops, start=1)
             ]
             for kind, crops in zip(("global", "local"), views, strict=True)
         )
         shown.append(
             ImageViews(
-                original=thumbnail(images, position, thumbnail_size),
+                original=thumbnail(images, position, read_as, thumbnail_size),
                 global_views=global_views,
                 local_views=local_views,
             )

@@ -55,6 +55,7 @@ def segment_videos(
     train = Manifest.from_pandas(manifest, project_folder).split("train")
     with compute.fixed_threads(config.num_threads):
         networks = load_networks(model, train, extract, device=device)
+        networks.require_photographs("video_segmentation")
         scores = segment_and_score(
             {name: networks.backbones[name] for name in config.networks},
             videos,

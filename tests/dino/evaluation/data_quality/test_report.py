@@ -56,6 +56,7 @@ def model(tmp_path_factory, views_config):
         for name in ("teacher", "student")
     }
     training = {
+        "images": {"channels": 3, "bits": 8},
         "mean": [0.5] * 3,
         "std": [0.25] * 3,
         "backbone": to_dict(BACKBONE),

@@ -61,7 +61,12 @@ def model(easy, tmp_path_factory):
         "options": easy.architecture.options,
         "drop_path_rate": 0.0,
     }
-    config = {"backbone": architecture, "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}
+    config = {
+        "backbone": architecture,
+        "images": {"channels": 3, "bits": 8},
+        "mean": [0.5, 0.5, 0.5],
+        "std": [0.25, 0.25, 0.25],
+    }
     description = PublishedModel(fingerprint="f", data_digest="d", recipe="smoke", config=config)
     write_model(folder, description, {"teacher": state, "student": state})
     return folder

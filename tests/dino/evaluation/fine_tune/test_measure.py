@@ -109,7 +109,12 @@ def test_a_convnet_is_fine_tuned_too(easy, config, extract, tmp_path):
     network = build_backbone(BackboneConfig(name="resnet10t", options={}, drop_path_rate=0.0))
     state = {f"backbone.{name}": value for name, value in network.state_dict().items()}
     backbone = {"name": "resnet10t", "options": {}, "drop_path_rate": 0.0}
-    described = {"backbone": backbone, "mean": [0.5] * 3, "std": [0.25] * 3}
+    described = {
+        "backbone": backbone,
+        "images": {"channels": 3, "bits": 8},
+        "mean": [0.5] * 3,
+        "std": [0.25] * 3,
+    }
     description = PublishedModel(fingerprint="f", data_digest="d", recipe="smoke", config=described)
     write_model(tmp_path, description, {"teacher": state, "student": state})
     report = measure_fine_tuning(easy.manifest, tmp_path, replace(config, epochs=1), extract, device=CPU)

@@ -2,11 +2,15 @@
 
 from dataclasses import replace
 
+import pytest
 import torch
 
 from dino_pipeline.dino.data.evaluation_transform import EvaluationDataset
 from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
+from dino_pipeline.dino.data.images_config import ImagesConfig
 from dino_pipeline.dino.evaluation.fine_tune.views import ViewDataset, view_loader
+
+RGB = ImagesConfig(channels=3, bits=8)
 
 
 def batches(dataset, num_workers=0, epochs=2):
@@ -14,7 +18,7 @@ def batches(dataset, num_workers=0, epochs=2):
 
 
 def test_any_number_of_workers_gives_the_same_whole_batches(easy, config):
-    dataset = ViewDataset(easy.manifest.split("train"), config.view, size=16, seed=0)
+    dataset = ViewDataset(easy.manifest.split("train"), RGB, config.view, size=16, seed=0)
     alone, helped = batches(dataset), batches(dataset, num_workers=2)
     assert len(alone) == len(helped) == 2 * 4  # of 48 images 8 are left over in each epoch
     for (crops, positions), (other_crops, other_positions) in zip(alone, helped, strict=True):
@@ -23,7 +27,7 @@ def test_any_number_of_workers_gives_the_same_whole_batches(easy, config):
 
 
 def test_an_epoch_shows_each_image_once_and_another_in_another_order(easy, config):
-    dataset = ViewDataset(easy.manifest.split("train"), config.view, size=16, seed=0)
+    dataset = ViewDataset(easy.manifest.split("train"), RGB, config.view, size=16, seed=0)
     order = torch.cat([positions for _, positions in batches(dataset)]).view(2, 40)
     assert all(len(set(epoch.tolist())) == 40 for epoch in order)
     assert order[0].tolist() != order[1].tolist()
@@ -33,8 +37,8 @@ def test_without_augmentation_a_view_is_the_evaluations_crop(easy, config):
     plain = replace(config.view, crop_scale=(1.0, 1.0), flip_probability=0.0)
     images = easy.manifest.split("val")
     transform = EvaluationTransformConfig(resize=16, crop=16, mean=(0.5,) * 3, std=(0.2,) * 3)
-    whole = ViewDataset(images, plain, size=16, seed=0)
-    mirrored = ViewDataset(images, replace(plain, flip_probability=1.0), size=16, seed=0)
+    whole = ViewDataset(images, RGB, plain, size=16, seed=0)
+    mirrored = ViewDataset(images, RGB, replace(plain, flip_probability=1.0), size=16, seed=0)
     expected = EvaluationDataset(images, transform)
     # A full square is one of the ten rectangles tried; others are not whole.
     same = [p for p in range(15) if torch.equal(whole[0, p][0], expected[p])]
@@ -44,10 +48,18 @@ def test_without_augmentation_a_view_is_the_evaluations_crop(easy, config):
 
 def test_rand_augment_is_addressed_and_leaves_torchs_generator_alone(easy, config):
     augmenting = replace(config.view, rand_augment_operations=2)
-    dataset = ViewDataset(easy.manifest.split("val"), augmenting, size=16, seed=0)
-    plain = ViewDataset(easy.manifest.split("val"), config.view, size=16, seed=0)
+    dataset = ViewDataset(easy.manifest.split("val"), RGB, augmenting, size=16, seed=0)
+    plain = ViewDataset(easy.manifest.split("val"), RGB, config.view, size=16, seed=0)
     before = torch.get_rng_state()
     views = [dataset[1, position][0] for position in range(15)]
     assert torch.equal(torch.get_rng_state(), before)
     assert all(torch.equal(view, dataset[1, position][0]) for position, view in enumerate(views))
     assert any(not torch.equal(view, plain[1, position][0]) for position, view in enumerate(views))
+
+
+def test_rand_augment_refuses_images_that_are_not_8_bit_rgb(easy, config):
+    augmenting = replace(config.view, rand_augment_operations=2)
+    with pytest.raises(
+        ValueError, match=r"rand_augment_operations is 2.* 1 channels of 16 bits: set it to 0"
+    ):
+        ViewDataset(easy.manifest, ImagesConfig(channels=1, bits=16), augmenting, size=16, seed=0)

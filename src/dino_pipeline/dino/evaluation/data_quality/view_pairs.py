@@ -37,7 +37,9 @@ def view_pair_features(
         name: backbone_features(backbone, networks.transform, config, device=device)
         for name, backbone in networks.backbones.items()
     }
-    dataset = MultiCropDataset(images, replace(multi_crop, num_local_crops=0), seed=seed)
+    dataset = MultiCropDataset(
+        images, networks.transform.images, replace(multi_crop, num_local_crops=0), seed=seed
+    )
     loader = DataLoader(
         dataset,
         batch_size=config.batch_size,
@@ -55,6 +57,6 @@ def view_pair_features(
 
 
 def _global_crops(samples: Sequence[Views]) -> Tensor:
-    """uint8 [2, images, 3, side, side]."""
+    """[2, images, channels, side, side]."""
     crops = torch.from_numpy(np.stack([sample.global_crops for sample in samples], axis=1))
     return crops.permute(0, 1, 4, 2, 3).contiguous()

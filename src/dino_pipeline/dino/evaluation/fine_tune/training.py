@@ -79,7 +79,7 @@ def fine_tune(
     batch_size, steps_per_epoch = batch_size_and_steps(len(train.images), config)
     schedule = linearly_scaled(config.learning_rate, batch_size)
     num_steps = config.epochs * steps_per_epoch
-    views = ViewDataset(train.images, config.view, size=transform.crop, seed=seed)
+    views = ViewDataset(train.images, transform.images, config.view, size=transform.crop, seed=seed)
     loader = view_loader(views, batch_size=batch_size, epochs=config.epochs, num_workers=config.num_workers)
     cross_entropy = SoftTargetCrossEntropy()
     losses: list[float] = []

@@ -10,16 +10,26 @@ from torchvision.transforms import v2
 
 from dino_pipeline.dino.data.addressing import Domain, generator_at
 from dino_pipeline.dino.data.crop import crop_and_resize, random_rectangle
-from dino_pipeline.dino.data.images import decode_rgb
+from dino_pipeline.dino.data.decoding import decode_image
+from dino_pipeline.dino.data.images import DeepPixels
+from dino_pipeline.dino.data.images_config import ImagesConfig
 from dino_pipeline.dino.data.manifest import Manifest
 from dino_pipeline.dino.evaluation.fine_tune.config import ViewConfig
 
 
 class ViewDataset(Dataset[tuple[Tensor, int]]):
-    """uint8 [3, size, size] and the position of the image, at (epoch, position)."""
+    """The view [channels, size, size] of an image, in its own depth, and its position, at (epoch, position)."""
 
-    def __init__(self, manifest: Manifest, config: ViewConfig, *, size: int, seed: int) -> None:
+    def __init__(
+        self, manifest: Manifest, images: ImagesConfig, config: ViewConfig, *, size: int, seed: int
+    ) -> None:
+        if config.rand_augment_operations and images != ImagesConfig(channels=3, bits=8):
+            raise ValueError(
+                f"fine_tune.view.rand_augment_operations is {config.rand_augment_operations}, and RandAugment is "
+                f"for 8-bit RGB; these images have {images.channels} channels of {images.bits} bits: set it to 0"
+            )
         self.manifest = manifest
+        self.images = images
         self.config = config
         self.size = size
         self.seed = seed
@@ -27,13 +37,12 @@ class ViewDataset(Dataset[tuple[Tensor, int]]):
     def __getitem__(self, address: tuple[int, int]) -> tuple[Tensor, int]:
         epoch, position = address
         rng = generator_at(self.seed, Domain.FINE_TUNE_VIEW, epoch, int(self.manifest.row_ids[position]))
-        return augmented(
-            decode_rgb(self.manifest.read_bytes(position)), self.config, self.size, rng
-        ), position
+        image = decode_image(self.manifest.read_bytes(position), self.images)
+        return augmented(image, self.config, self.size, rng), position
 
 
-def augmented(image: np.ndarray, config: ViewConfig, size: int, rng: np.random.Generator) -> Tensor:
-    """uint8 [H, W, 3] to uint8 [3, size, size]."""
+def augmented(image: DeepPixels, config: ViewConfig, size: int, rng: np.random.Generator) -> Tensor:
+    """[H, W, channels] to [channels, size, size]."""
     rectangle = random_rectangle(rng, image.shape[0], image.shape[1], config.crop_scale)
     pixels = crop_and_resize(image, rectangle, size)
     if rng.random() < config.flip_probability:

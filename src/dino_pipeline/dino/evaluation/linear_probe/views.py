@@ -10,8 +10,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from dino_pipeline.dino.data.addressing import Domain, generator_at
 from dino_pipeline.dino.data.crop import crop_and_resize, random_rectangle
+from dino_pipeline.dino.data.decoding import decode_image
 from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
-from dino_pipeline.dino.data.images import decode_rgb
 from dino_pipeline.dino.data.manifest import Manifest
 from dino_pipeline.dino.distributed import rank, world_size
 from dino_pipeline.dino.evaluation.linear_probe.config import LinearProbeConfig
@@ -25,7 +25,7 @@ class Address(NamedTuple):
 
 
 class ProbeViews(Dataset[Tensor]):
-    """A random resized crop of an image, flipped or not: uint8 [3, crop, crop]."""
+    """A random resized crop of an image, flipped or not: [channels, crop, crop], uint8 or uint16."""
 
     def __init__(
         self, manifest: Manifest, transform: EvaluationTransformConfig, config: LinearProbeConfig
@@ -35,7 +35,7 @@ class ProbeViews(Dataset[Tensor]):
         self.config = config
 
     def __getitem__(self, address: Address) -> Tensor:
-        image = decode_rgb(self.manifest.read_bytes(address.position))
+        image = decode_image(self.manifest.read_bytes(address.position), self.transform.images)
         row = int(self.manifest.row_ids[address.position])
         rng = generator_at(self.config.seed, Domain.PROBE_VIEW, address.epoch, row)
         rectangle = random_rectangle(rng, image.shape[0], image.shape[1], self.config.crop_scale)
@@ -74,7 +74,7 @@ def view_loader(
     *,
     num_workers: int,
 ) -> "DataLoader[Tensor]":
-    """uint8 [this process's share, 3, crop, crop] for each batch, one pass over all epochs."""
+    """[this process's share, channels, crop, crop] for each batch, one pass over all epochs."""
     return DataLoader(
         ProbeViews(manifest, transform, config),
         batch_sampler=batches,

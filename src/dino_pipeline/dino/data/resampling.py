@@ -1,0 +1,16 @@
+"""Resize images as Pillow would: bicubic, antialiased."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def resample(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """uint8 or uint16 [N, channels, H, W] to [N, channels, *size], of the same type.
+
+    torch has a fast kernel for uint8, which wants channels last in memory, and none for uint16.
+    """
+    if images.dtype == torch.uint8:
+        return F.interpolate(images, size, mode="bicubic", antialias=True)
+    resized = F.interpolate(images.float(), size, mode="bicubic", antialias=True)
+    return resized.round().clamp(0, torch.iinfo(images.dtype).max).to(images.dtype)

@@ -1,0 +1,23 @@
+"""ResNet-18 for images of 32 px, which timm has no options for: a 3x3 stem of stride 1 and no max-pooling.
+
+The usual network of CIFAR-10 in self-supervised learning (SimCLR, arXiv:2002.05709, appendix B.9).
+"""
+
+from typing import Any
+
+import timm
+from torch import nn
+
+
+def resnet18_small_stem(pretrained: bool = False, **options: Any) -> nn.Module:  # noqa: ARG001  timm passes it
+    """timm's `resnet18`, its first layers changed; takes the same options."""
+    network: Any = timm.create_model("resnet18", **options)
+    stem = network.conv1
+    network.conv1 = nn.Conv2d(
+        stem.in_channels, stem.out_channels, kernel_size=3, stride=1, padding=1, bias=False
+    )
+    # As timm initialises its own.
+    nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
+    network.maxpool = nn.Identity()
+    module: nn.Module = network
+    return module
