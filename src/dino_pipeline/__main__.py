@@ -70,6 +70,7 @@ def _spec(options: argparse.Namespace) -> str:
         TrainingSpec,
     )
     from dino_pipeline.dino.training.fingerprint import fingerprint
+    from dino_pipeline.dino.training.initial_weights import resolve, store
     from dino_pipeline.recipes import recipe_parameters
 
     try:
@@ -78,6 +79,11 @@ def _spec(options: argparse.Namespace) -> str:
         raise ValueError(str(error)) from error
     pretrain = from_dict(PretrainConfig, parameters["pretrain"])
     images = read_manifest(options.manifest, options.images)
+    start = resolve(pretrain, root=Path())
+    pretrain = start.config
+    if start.state is not None:
+        options.folder.mkdir(parents=True, exist_ok=True)
+        store(start, options.folder)
     spec = TrainingSpec(
         fingerprint=fingerprint(pretrain, images.digest()),
         recipe=options.recipe,

@@ -40,11 +40,11 @@ def add_command(commands: Any) -> None:
 
 
 def _attend(options: argparse.Namespace) -> str:
-    from dino_pipeline.attend.finding import find_weights
     from dino_pipeline.attend.foreground import foreground_masks, mask_name
     from dino_pipeline.attend.pictures import overview, pictures
     from dino_pipeline.dino.data.images import UnreadableImageError, decode_rgb
     from dino_pipeline.dino.models.published import load_backbone, read_model
+    from dino_pipeline.finding import find_weights
     from dino_pipeline.ingestion.folder import list_folder
 
     if not options.images.exists():
