@@ -38,7 +38,9 @@ def tiny_file(tmp_path: Path) -> Path:
 def imported(path: Path, folder: Path, candidates: Sequence[BackboneConfig] = OFFICIAL_CONFIGS) -> Path:
     weights = read_weights(path, candidates)
     write_import(
-        folder, describe_import(weights, path.name, normalisation=NORMALISATION, recipe="r"), weights
+        folder,
+        describe_import(weights, path.name, normalisation=NORMALISATION, multi_crop={}, recipe="r"),
+        weights,
     )
     return folder
 
@@ -97,10 +99,12 @@ def test_an_architecture_that_is_none_of_the_published_is_named_by_the_user(
     weights = read_weights(tiny_file, [TINY])
     backbone = build_backbone(TINY)
     backbone.model.load_state_dict(backbone_weights(weights.networks["teacher"]))
-    description = describe_import(weights, "tiny.pth", normalisation=NORMALISATION, recipe="r")
+    description = describe_import(weights, "tiny.pth", normalisation=NORMALISATION, multi_crop={}, recipe="r")
     assert description.imported is not None
     assert description.imported["published"] is None
-    other = describe_import(weights, "copy.pth", normalisation=((0.5,) * 3, (0.5,) * 3), recipe="r")
+    other = describe_import(
+        weights, "copy.pth", normalisation=((0.5,) * 3, (0.5,) * 3), multi_crop={}, recipe="r"
+    )
     assert other.fingerprint != description.fingerprint, "other pixels, other features"
 
 
@@ -156,7 +160,7 @@ def test_timms_weights_are_loaded_by_timm_from_a_file_in_the_place_of_its_downlo
     )
     assert weights.normalisation == NORMALISATION
     description = describe_import(
-        weights, "timm:vit_small_patch16_224.dino", normalisation=NORMALISATION, recipe="r"
+        weights, "timm:vit_small_patch16_224.dino", normalisation=NORMALISATION, multi_crop={}, recipe="r"
     )
     assert description.imported is not None
     assert description.imported["published"] == {"title": "ViT-S/16", "knn": 74.5, "linear": 77.0}

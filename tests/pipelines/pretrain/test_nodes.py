@@ -65,11 +65,13 @@ def test_a_checkpoint_is_imported_in_the_place_of_a_training(project: Path, clie
     options = {"img_size": 16, "patch_size": 8, "embed_dim": 24, "depth": 1, "num_heads": 3}
     torch.save(official_state("vit_tiny_patch16_224", options), project / "tiny.pth")
 
+    multi_crop = from_dict(PretrainConfig, parameters()["pretrain"]).multi_crop
+
     def run(**changes: object) -> Path:
         config = from_dict(ModelConfig, model_parameters() | changes)
         training_folder = project / "data" / "06_models" / ".in_progress"
         return import_checkpoint(
-            config, project_folder=project, training_folder=training_folder, recipe="tiny"
+            config, multi_crop, project_folder=project, training_folder=training_folder, recipe="tiny"
         )
 
     architecture = {"architecture": "vit_tiny_patch16_224", "options": options}

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,13 +20,19 @@ UNKNOWN_DATA = "unknown"  # what they were trained on
 
 
 def describe_import(
-    weights: Weights, source: str, *, normalisation: tuple[Rgb, Rgb], recipe: str
+    weights: Weights,
+    source: str,
+    *,
+    normalisation: tuple[Rgb, Rgb],
+    multi_crop: Mapping[str, Any],
+    recipe: str,
 ) -> PublishedModel:
     """The description of imported weights; its fingerprint hashes them and all that decides their features.
 
     Args:
         source: where they come from, without folders: it is published.
         normalisation: mean and std for weights that do not say theirs.
+        multi_crop: views for evaluations that compare views, since weights do not say theirs.
         recipe: whose model they become.
     """
     mean, std = weights.normalisation or normalisation
@@ -43,16 +50,17 @@ def describe_import(
         fingerprint=digest.hexdigest()[:16],
         data_digest=UNKNOWN_DATA,
         recipe=recipe,
-        config=config | {IMPORTED: imported},
+        config=config | {"multi_crop": dict(multi_crop), IMPORTED: imported},
     )
 
 
 def write_import(folder: Path, description: PublishedModel, weights: Weights) -> None:
-    """Write the model into a new folder, which appears whole or not at all."""
+    """Write the model in the place of what was imported there before; it appears whole or not at all."""
     partial = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     write_model(partial, description, weights.networks)
+    shutil.rmtree(folder, ignore_errors=True)  # the same weights, perhaps of another recipe
     partial.rename(folder)
 
 

@@ -4,6 +4,8 @@ import logging
 from pathlib import Path
 
 from dino_pipeline import tracking
+from dino_pipeline.dino.config import to_dict
+from dino_pipeline.dino.data.multi_crop_config import MultiCropConfig
 from dino_pipeline.dino.models.checkpoint_config import ModelConfig
 
 TIMM = "timm:"
@@ -12,11 +14,17 @@ logger = logging.getLogger(__name__)
 
 
 def import_checkpoint(
-    config: ModelConfig, *, project_folder: Path, training_folder: Path, recipe: str
+    config: ModelConfig,
+    multi_crop: MultiCropConfig,
+    *,
+    project_folder: Path,
+    training_folder: Path,
+    recipe: str,
 ) -> Path:
     """The folder of the model that `model.checkpoint` names, converted where it is none of ours.
 
     Args:
+        multi_crop: the recipe's, for evaluations that compare views.
         training_folder: where converted weights are kept, as finished trainings are.
 
     Raises:
@@ -44,10 +52,15 @@ def import_checkpoint(
             )
         logger.info("model: %s", found.folder)
         return found.folder
-    description = describe_import(weights, source, normalisation=(config.mean, config.std), recipe=recipe)
+    description = describe_import(
+        weights,
+        source,
+        normalisation=(config.mean, config.std),
+        multi_crop=to_dict(multi_crop),
+        recipe=recipe,
+    )
     folder = progress_folder(training_folder, description.fingerprint) / FINISHED
-    if not folder.is_dir():
-        write_import(folder, description, weights)
+    write_import(folder, description, weights)
     logger.info(
         "imported %s: %s, %s (fingerprint %s)",
         source,

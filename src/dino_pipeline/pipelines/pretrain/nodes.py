@@ -40,7 +40,11 @@ def pretrain(
 
     if model.checkpoint:
         return import_checkpoint(
-            model, project_folder=project_folder, training_folder=training_folder, recipe=recipe
+            model,
+            pretrain.multi_crop,
+            project_folder=project_folder,
+            training_folder=training_folder,
+            recipe=recipe,
         )
     images = Manifest.from_pandas(manifest, project_folder)
     start = resolve(pretrain, root=project_folder)
