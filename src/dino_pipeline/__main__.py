@@ -70,6 +70,7 @@ def _spec(options: argparse.Namespace) -> str:
         TrainingSpec,
     )
     from dino_pipeline.dino.training.fingerprint import fingerprint
+    from dino_pipeline.dino.training.initial_weights import resolve, store
     from dino_pipeline.dino.training.resolution import resolved
     from dino_pipeline.recipes import recipe_parameters
 
@@ -78,7 +79,11 @@ def _spec(options: argparse.Namespace) -> str:
     except MissingConfigException as error:
         raise ValueError(str(error)) from error
     images = read_manifest(options.manifest, options.images)
-    pretrain = resolved(from_dict(PretrainConfig, parameters["pretrain"]), images.split("train"))
+    start = resolve(from_dict(PretrainConfig, parameters["pretrain"]), root=Path())
+    pretrain = resolved(start.config, images.split("train"))
+    if start.state is not None:
+        options.folder.mkdir(parents=True, exist_ok=True)
+        store(start, options.folder)
     spec = TrainingSpec(
         fingerprint=fingerprint(pretrain, images.digest()),
         recipe=options.recipe,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from dino_pipeline.attend.finding import find_weights
+from dino_pipeline.finding import find_weights
 
 from .conftest import FINGERPRINT
 

@@ -19,6 +19,7 @@ from dino_pipeline.pipelines.evaluate.picture import picture
 
 CONFIG = EvaluateConfig(
     knn=KnnConfig(num_neighbors=(1,), temperature=0.07),
+    linear_head=None,
     picture=PictureConfig(num_images=3, image_size=70),  # 70 is rounded down to whole patches
     photograph=PhotographConfig(image="embedded:cell", size=32),
     num_threads=1,

@@ -40,7 +40,6 @@ def add_command(commands: Any) -> None:
 
 
 def _attend(options: argparse.Namespace) -> str:
-    from dino_pipeline.attend.finding import find_weights
     from dino_pipeline.attend.foreground import foreground_masks, mask_name
     from dino_pipeline.attend.pictures import overview, pictures
     from dino_pipeline.dino.config import from_dict
@@ -48,6 +47,7 @@ def _attend(options: argparse.Namespace) -> str:
     from dino_pipeline.dino.data.images import UnreadableImageError
     from dino_pipeline.dino.data.images_config import ImagesConfig, PixelStatistics
     from dino_pipeline.dino.models.published import load_backbone, read_model
+    from dino_pipeline.finding import find_weights
     from dino_pipeline.ingestion.folder import list_folder
 
     if not options.images.exists():

@@ -1,12 +1,14 @@
 """Extraction under torchrun."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from dino_pipeline.dino.evaluation.launch import extract
-from dino_pipeline.dino.evaluation.model_features import NAMES
+
+NAMES = ("teacher", "student", "random", "pixels", "histogram")
 
 
 def test_two_processes_extract_what_one_does(manifest, extract_config, model_folder: Path) -> None:
@@ -20,3 +22,11 @@ def test_two_processes_extract_what_one_does(manifest, extract_config, model_fol
         np.testing.assert_allclose(
             two[name].for_linear_probe, one[name].for_linear_probe, atol=1e-5, err_msg=name
         )
+
+
+def test_weights_without_a_student_have_no_features_of_one(
+    manifest, extract_config, model_folder: Path, tmp_path: Path
+) -> None:
+    for name in ("model.json", "teacher.safetensors"):
+        shutil.copy(model_folder / name, tmp_path / name)
+    assert set(extract(manifest, tmp_path, extract_config)) == set(NAMES) - {"student"}

@@ -23,6 +23,7 @@ from dino_pipeline.dino.metrics.feature_statistics import effective_rank
 CPU = torch.device("cpu")
 CONFIG = EvaluateConfig(
     knn=KnnConfig(num_neighbors=(1, 20, 200), temperature=0.07),
+    linear_head=None,
     picture=PictureConfig(num_images=2, image_size=16),
     photograph=PhotographConfig(image=None, size=16),
     num_threads=1,

@@ -23,6 +23,8 @@ def test_imported_weights_are_the_end_of_the_references_trajectory(golden: Path)
             if k.startswith(f"final_{name}/")
         }
         plain = {k.replace("backbone.model.", "backbone."): v for k, v in weights.items()}
+        for ours, theirs in (("original0", "weight_g"), ("original1", "weight_v")):
+            plain[f"head.last_layer.{theirs}"] = plain.pop(f"head.last_layer.parametrizations.weight.{ours}")
         assert set(plain) == set(expected)
         for key, value in expected.items():
             np.testing.assert_allclose(plain[key], value, atol=1e-6, err_msg=key)

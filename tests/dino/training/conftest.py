@@ -33,6 +33,8 @@ def constant(value: float) -> dict[str, float]:
 
 PRETRAIN = {
     "seed": 3,
+    "initial_weights": None,
+    "new_head": False,
     "epochs": 2,
     "max_hours": None,
     "batch_size": 8,
@@ -77,6 +79,8 @@ PRETRAIN = {
         "momentum": 0.9,
         "clip_gradient_norm": 0.3,
         "freeze_last_layer_fraction": 0.2,
+        "freeze_backbone_fraction": 0.0,
+        "backbone_learning_rate_scale": 1.0,
     },
 }
 MONITORING = {

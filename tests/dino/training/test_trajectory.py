@@ -65,6 +65,8 @@ def reference_config(numbers: NpzFile) -> PretrainConfig:
             "momentum": 0.9,
             "clip_gradient_norm": n["clip_grad"],
             "freeze_last_layer_fraction": n["freeze_last_layer_epochs"] / epochs,
+            "freeze_backbone_fraction": 0.0,
+            "backbone_learning_rate_scale": 1.0,
         },
     }
     return from_dict(PretrainConfig, PRETRAIN | changes)

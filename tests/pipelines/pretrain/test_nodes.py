@@ -7,15 +7,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 from mlflow import MlflowClient
 from PIL import Image
 
 from dino_pipeline import tracking
 from dino_pipeline.dino.config import from_dict
+from dino_pipeline.dino.models.checkpoint_config import ModelConfig
+from dino_pipeline.dino.models.published import networks_of, read_model
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, PretrainConfig
 from dino_pipeline.dino.training.history import read_rows
+from dino_pipeline.pipelines.pretrain.importing import import_checkpoint
 from dino_pipeline.pipelines.pretrain.nodes import pretrain
+from tests.dino.models.official_files import official_state
 
 PROJECT = Path(__file__).parents[3]
 
@@ -51,6 +56,40 @@ def parameters() -> dict[str, dict]:
     return groups
 
 
+def model_parameters() -> dict[str, object]:
+    values = yaml.safe_load((PROJECT / "conf" / "base" / "parameters_model.yml").read_text())
+    return dict(values["model"])
+
+
+def test_a_checkpoint_is_imported_in_the_place_of_a_training(project: Path, client: MlflowClient) -> None:
+    options = {"img_size": 16, "patch_size": 8, "embed_dim": 24, "depth": 1, "num_heads": 3}
+    torch.save(official_state("vit_tiny_patch16_224", options), project / "tiny.pth")
+
+    multi_crop = from_dict(PretrainConfig, parameters()["pretrain"]).multi_crop
+
+    def run(**changes: object) -> Path:
+        config = from_dict(ModelConfig, model_parameters() | changes)
+        training_folder = project / "data" / "06_models" / ".in_progress"
+        return import_checkpoint(
+            config, multi_crop, project_folder=project, training_folder=training_folder, recipe="tiny"
+        )
+
+    architecture = {"architecture": "vit_tiny_patch16_224", "options": options}
+    folder = run(checkpoint="tiny.pth", **architecture)
+    assert networks_of(folder) == ["teacher"]
+    published = read_model(folder)
+    assert (published.recipe, published.imported["source"]) == ("tiny", "tiny.pth")
+    (found,) = client.search_runs([e.experiment_id for e in client.search_experiments()])
+    assert found.data.tags["imported"] == "true"
+    assert found.data.params["imported.kind"] == "backbone"
+    # A model of ours by its run, and by its folder, is taken as it is.
+    assert run(checkpoint=found.info.run_id) == run(checkpoint=str(folder)) == folder
+    with pytest.raises(ValueError, match=r"there is no file .*tinny\.pth"):
+        run(checkpoint="tinny.pth")
+    with pytest.raises(ValueError, match="there is no model 'tinny'"):
+        run(checkpoint="tinny")
+
+
 def test_unlabelled_images_train_once_and_leave_their_history_in_mlflow(
     manifest: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -64,6 +103,7 @@ def test_unlabelled_images_train_once_and_leave_their_history_in_mlflow(
             project_folder=tmp_path,
             training_folder=tmp_path / "in_progress",
             recipe="tiny",
+            model=from_dict(ModelConfig, model_parameters()),
             pretrain=from_dict(PretrainConfig, groups["pretrain"] | changes),
             monitoring=from_dict(MonitoringConfig, groups["monitoring"]),
             launch=from_dict(LaunchConfig, groups["launch"] | {"cpu_processes": 1}),

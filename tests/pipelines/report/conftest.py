@@ -1,7 +1,7 @@
 """A labelled manifest of photographs, a published model of untrained weights, and all that a page is made from."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 from sklearn.datasets import load_sample_image
 from torch import nn
 
@@ -184,3 +185,17 @@ def labelled_content(labelled):
 @pytest.fixture(scope="session")
 def unlabelled_content(unlabelled):
     return gathered(unlabelled)
+
+
+@pytest.fixture(scope="session")
+def imported_content(labelled, tmp_path_factory):
+    """Of a backbone from elsewhere: no student, no history, no training parameters."""
+    folder = tmp_path_factory.mktemp("imported")
+    config = {key: labelled.parameters[key] for key in ("backbone", "images", "mean", "std")}
+    config["imported"] = {"source": "dino.pth", "kind": "backbone", "epoch": None, "published": None}
+    (folder / "model").mkdir()
+    description = PublishedModel(fingerprint="abc", data_digest="unknown", recipe="smoke", config=config)
+    write_model(folder / "model", description, {"teacher": load_file(labelled.model / "teacher.safetensors")})
+    table = {name: values for name, values in labelled.metrics["val"].items() if name != "student"}
+    metrics = labelled.metrics | {"val": table, "test": table}
+    return gathered(replace(labelled, model=folder / "model", metrics=metrics))

@@ -142,3 +142,12 @@ def test_charts_are_only_of_what_was_measured(labelled_content, unlabelled_conte
         {chart.title for chart in content.training} for content in (labelled_content, unlabelled_content)
     ]
     assert titles[0] - titles[1] == {"k-NN on validation, while training"}
+
+
+def test_imported_weights_have_a_page_without_a_training(imported_content):
+    page = Outline(render(imported_content, None))
+    assert page.open == []
+    assert {"measures", "attention", "neighbours", "data", "lineage"} <= set(page.ids)
+    assert not {"training", "views"} & set(page.ids)
+    assert "imported from dino.pth" in page.text
+    assert "their training left no record here" in page.text

@@ -80,3 +80,11 @@ def test_each_collapse_is_told_apart_from_a_healthy_training(entropy, kl, words)
 def test_a_collapse_outweighs_a_gain():
     rows = [{"loss": 6.24, "teacher_entropy": math.log(512), "kl": 0.0}]
     assert judge(measured(0.8, 0.5), rows).tone == "bad"
+
+
+def test_imported_weights_have_no_student_and_no_training_to_judge():
+    metrics = measured(0.8, 0.5)
+    del metrics["test"]["student"]
+    judged = verdict(metrics, [], num_prototypes=None, num_neighbors=20, collapse=COLLAPSE)
+    assert judged.tone == "good"
+    assert "imported" in judged.sentences[-1]

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, FilePath
 
 from dino_pipeline.dino.config import frozen
 
@@ -68,6 +68,7 @@ class EvaluateConfig:
     """Measures of stored features."""
 
     knn: KnnConfig
+    linear_head: FilePath | None  # a published head's file, measured beside the probe
     picture: PictureConfig
     photograph: PhotographConfig
     num_threads: Count | None  # as in extract

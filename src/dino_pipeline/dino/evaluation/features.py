@@ -49,6 +49,17 @@ class Features:
         )
 
 
+def no_features() -> Features:
+    """Of a network that a model has not: no image."""
+    return Features(
+        row_ids=np.empty(0, dtype=np.int64),
+        splits=np.empty(0, dtype=np.str_),
+        labels=np.empty(0, dtype=np.object_),
+        embedding=np.empty((0, 1), dtype=np.float32),
+        linear=None,
+    )
+
+
 def join_features(parts: list[Features]) -> Features:
     """Features of disjoint images as one, in the order of the manifest's rows."""
     order = np.argsort(np.concatenate([part.row_ids for part in parts]))
@@ -95,5 +106,6 @@ def _to_lists(matrix: Matrix) -> pa.Array:
 
 
 def _to_matrix(column: pa.ChunkedArray) -> Matrix:
-    matrix: Matrix = np.concatenate([chunk.flatten().to_numpy() for chunk in column.chunks])
+    chunks = [chunk.flatten().to_numpy() for chunk in column.chunks]
+    matrix: Matrix = np.concatenate([np.empty(0, dtype=np.float32), *chunks])
     return matrix.reshape(-1, column.type.list_size)

@@ -9,7 +9,7 @@ from dino_pipeline.dino.data.manifest import Manifest, write_manifest
 from dino_pipeline.dino.evaluation import compute
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.features import Features, join_features, read_features
-from dino_pipeline.dino.evaluation.model_features import NAMES, model_features
+from dino_pipeline.dino.evaluation.model_features import model_features
 from dino_pipeline.dino.launching import torchrun
 
 _GRACE_SECONDS = 5.0  # nothing is saved on the way
@@ -47,8 +47,9 @@ def extract(manifest: Manifest, model: Path, config: ExtractConfig) -> dict[str,
         )
         run_workers("dino_pipeline.dino.evaluation.worker", spec, folder, config)
         parts = [folder / f"part-{rank}" for rank in range(num_processes)]
+        names = [file.stem for file in sorted(parts[0].glob("*.parquet"))]
         return {
-            name: join_features([read_features(part / f"{name}.parquet") for part in parts]) for name in NAMES
+            name: join_features([read_features(part / f"{name}.parquet") for part in parts]) for name in names
         }
 
 

@@ -15,11 +15,9 @@ from dino_pipeline.dino.evaluation.extraction import FeatureFunction
 from dino_pipeline.dino.evaluation.features import Features
 from dino_pipeline.dino.evaluation.networks import load_networks
 
-NAMES = ("teacher", "student", "random", "pixels", "histogram")
-
 
 class FeatureFunctions(NamedTuple):
-    """From crops to features under each of `NAMES`, and how those crops are prepared."""
+    """From crops to features under each name, and how those crops are prepared."""
 
     functions: dict[str, FeatureFunction]
     transform: EvaluationTransformConfig
@@ -47,7 +45,7 @@ def feature_functions(
 def model_features(
     manifest: Manifest, model: Path, config: ExtractConfig, *, device: torch.device
 ) -> dict[str, Features]:
-    """This process's share of the images, every image when alone, by each of `NAMES`.
+    """This process's share of the images, every image when alone; no `student` where the model has none.
 
     Args:
         model: a published model's folder

@@ -13,13 +13,14 @@ from dino_pipeline.dino.evaluation.baselines import random_backbone
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.models.backbone import Backbone
 from dino_pipeline.dino.models.backbone_config import BackboneConfig
-from dino_pipeline.dino.models.published import evaluation_transform, load_backbone, read_model
+from dino_pipeline.dino.models.published import evaluation_transform, load_backbone, networks_of, read_model
 
 
 class Networks(NamedTuple):
     """Backbones by name, and how their images are prepared."""
 
-    backbones: dict[str, Backbone]  # teacher, student, random; in evaluation mode, on the device
+    # teacher, student (which imported weights may lack), random; in evaluation mode, on the device
+    backbones: dict[str, Backbone]
     transform: EvaluationTransformConfig
 
     def require_photographs(self, evaluation: str) -> None:
@@ -46,9 +47,8 @@ def load_networks(model: Path, train: Manifest, config: ExtractConfig, *, device
     published = read_model(model)
     transform = evaluation_transform(published, resize=config.resize, crop=config.crop)
     architecture = from_dict(BackboneConfig, published.config["backbone"])
-    backbones = {
-        "teacher": load_backbone(model, "teacher").to(device),
-        "student": load_backbone(model, "student").to(device),
-        "random": random_backbone(architecture, train, transform, config, device=device),
+    backbones: dict[str, Backbone] = {
+        name: load_backbone(model, name).to(device) for name in networks_of(model)
     }
+    backbones["random"] = random_backbone(architecture, train, transform, config, device=device)
     return Networks(backbones, transform)

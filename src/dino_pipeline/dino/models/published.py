@@ -1,9 +1,12 @@
-"""A finished model on disk: model.json, teacher.safetensors, student.safetensors, history.csv."""
+"""A finished model on disk: model.json, teacher.safetensors, student.safetensors, history.csv.
+
+Imported weights may have no student, and have no history.
+"""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from safetensors.torch import load_file, save
 from torch import Tensor
@@ -14,6 +17,7 @@ from dino_pipeline.dino.models.backbone import Backbone, build_backbone
 from dino_pipeline.dino.models.backbone_config import BackboneConfig
 
 DESCRIPTION = "model.json"
+IMPORTED = "imported"
 Network = Literal["teacher", "student"]
 
 
@@ -24,7 +28,14 @@ class PublishedModel:
     fingerprint: str
     data_digest: str
     recipe: str
-    config: dict[str, Any]  # the resolved training parameters
+    config: dict[
+        str, Any
+    ]  # the resolved training parameters; of an import backbone, mean, std and `imported`
+
+    @property
+    def imported(self) -> dict[str, Any] | None:
+        """Source, kind, epoch and published accuracies of imported weights; None where this code trained them."""
+        return self.config.get(IMPORTED)
 
 
 def write_model(
@@ -51,6 +62,11 @@ def read_model(folder: Path) -> PublishedModel:
             f"no finished model in {folder}; train one with: kedro run --pipeline=pretrain"
         )
     return from_dict(PublishedModel, json.loads((folder / DESCRIPTION).read_text()))
+
+
+def networks_of(folder: Path) -> list[Network]:
+    """The networks that a model has, the teacher first."""
+    return [name for name in get_args(Network) if (folder / f"{name}.safetensors").is_file()]
 
 
 def load_backbone(folder: Path, network: Network = "teacher") -> Backbone:

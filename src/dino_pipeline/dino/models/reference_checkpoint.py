@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dino_pipeline.dino.models.reference_names import network_names
+
 
 class ReferenceCheckpoint(NamedTuple):
     """Weights under the names that `MultiCropNetwork.load_state_dict` takes."""
@@ -35,6 +37,16 @@ _ALLOWED: list[Any] = [
 ]
 
 
+def load_data_only(path: Path) -> Any:
+    """What a file of `torch.save` holds, on the CPU.
+
+    Raises:
+        pickle.UnpicklingError: if the file holds anything but data.
+    """
+    with torch.serialization.safe_globals(_ALLOWED):
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
 def read_reference_checkpoint(path: Path) -> ReferenceCheckpoint:
     """Read a full training checkpoint.
 
@@ -42,23 +54,17 @@ def read_reference_checkpoint(path: Path) -> ReferenceCheckpoint:
         ValueError: if the file is no such checkpoint, naming what is missing.
         pickle.UnpicklingError: if the file holds anything but data.
     """
-    with torch.serialization.safe_globals(_ALLOWED):
-        content = torch.load(path, map_location="cpu", weights_only=True)
+    return reference_checkpoint(load_data_only(path), path)
+
+
+def reference_checkpoint(content: dict[str, Any], path: Path) -> ReferenceCheckpoint:
+    """A full training checkpoint from what its file holds; `path` is for errors."""
     missing = {"student", "teacher", "dino_loss", "epoch"} - set(content)
     if missing:
         raise ValueError(f"{path} is no DINO training checkpoint: it lacks {', '.join(sorted(missing))}")
     return ReferenceCheckpoint(
-        student=_renamed(content["student"]),
-        teacher=_renamed(content["teacher"]),
+        student=network_names(content["student"]),
+        teacher=network_names(content["teacher"]),
         center=content["dino_loss"]["center"],
         epoch=int(content["epoch"]),
     )
-
-
-def _renamed(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    plain = {name.removeprefix("module."): value for name, value in weights.items()}
-    # Our backbone keeps timm's network, whose names are the reference's, one level down.
-    return {
-        name.replace("backbone.", "backbone.model.", 1) if name.startswith("backbone.") else name: value
-        for name, value in plain.items()
-    }

@@ -18,3 +18,6 @@ class OptimizerConfig:
     freeze_last_layer_fraction: Annotated[
         float, Field(ge=0, le=1)
     ]  # of the run's steps: prototypes stand still
+    # Of the run's steps: the backbone stands still, and as long again its learning rate rises to its scale.
+    freeze_backbone_fraction: Annotated[float, Field(ge=0, le=0.5)]
+    backbone_learning_rate_scale: Annotated[float, Field(gt=0)]  # of the learning rate, which is the head's

@@ -1,4 +1,6 @@
-"""Optimizers over two parameter groups: with weight decay and without."""
+"""Optimizers over parameter groups: with weight decay and without, of the backbone and of the head."""
+
+from typing import Any
 
 from timm.optim import Lars
 from torch import nn
@@ -20,21 +22,27 @@ def build_optimizer(config: OptimizerConfig, network: nn.Module) -> Optimizer:
 
 
 def parameter_groups(network: nn.Module) -> list[dict[str, object]]:
-    """Weights are decayed, biases and one-dimensional parameters are not.
+    """Weights are decayed, biases and one-dimensional parameters are not; the backbone has groups of its own.
 
     As in the reference, position embedding, [CLS] token and prototype lengths count as weights.
     """
-    decayed: list[nn.Parameter] = []
-    plain: list[nn.Parameter] = []
+    groups: list[dict[str, Any]] = [
+        {"params": [], "decayed": decayed, "backbone": backbone} | ({} if decayed else {"weight_decay": 0.0})
+        for backbone in (True, False)
+        for decayed in (True, False)
+    ]
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
-            (plain if parameter.ndim == 1 or name.endswith(".bias") else decayed).append(parameter)
-    return [{"params": decayed, "decayed": True}, {"params": plain, "decayed": False, "weight_decay": 0.0}]
+            is_plain = parameter.ndim == 1 or name.endswith(".bias")
+            groups[2 * (not name.startswith("backbone.")) + is_plain]["params"].append(parameter)
+    return [group for group in groups if group["params"]]
 
 
-def set_scheduled(optimizer: Optimizer, *, learning_rate: float, weight_decay: float) -> None:
-    """Put this step's values in force; only the decayed group follows the weight-decay schedule."""
+def set_scheduled(
+    optimizer: Optimizer, *, learning_rate: float, backbone_learning_rate: float, weight_decay: float
+) -> None:
+    """Put this step's values in force; only decayed groups follow the weight-decay schedule."""
     for group in optimizer.param_groups:
-        group["lr"] = learning_rate
+        group["lr"] = backbone_learning_rate if group["backbone"] else learning_rate
         if group["decayed"]:
             group["weight_decay"] = weight_decay

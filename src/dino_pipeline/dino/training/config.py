@@ -23,6 +23,10 @@ class PretrainConfig:
     """Everything that, with the data and the code, decides the weights."""
 
     seed: Annotated[int, Field(ge=0)]
+    # A file or a model's folder; a started training has the hash in its place. The weights then decide the
+    # backbone, mean and std, and the projection head.
+    initial_weights: str | None
+    new_head: bool  # leave the projection head of the initial weights, and begin one of this shape
     epochs: Count
     max_hours: (
         Annotated[float, Field(gt=0)] | None

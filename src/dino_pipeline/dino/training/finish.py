@@ -1,5 +1,6 @@
 """From progress to product: the finished model, made beside its progress; it appears whole or not at all."""
 
+import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -8,17 +9,21 @@ from typing import Any
 
 from dino_pipeline.dino.config import to_dict
 from dino_pipeline.dino.models.published import PublishedModel, write_model
+from dino_pipeline.dino.training.comparison import VERDICT
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.history import HISTORY
 
 FINISHED = "finished"
 
 
-def finish(spec: TrainingSpec, state: Mapping[str, Any], *, data_digest: str) -> None:
+def finish(
+    spec: TrainingSpec, state: Mapping[str, Any], *, data_digest: str, verdict: dict[str, Any] | None
+) -> None:
     """Write the finished model into the progress folder; it appears there whole or not at all.
 
     Args:
         state: the training state's whole state dictionary
+        verdict: on a training that started from given weights
     """
     folder = Path(spec.folder)
     temporary = _fresh(folder / f".{FINISHED}")
@@ -30,6 +35,8 @@ def finish(spec: TrainingSpec, state: Mapping[str, Any], *, data_digest: str) ->
     )
     write_model(temporary, description, {"teacher": state["teacher"], "student": state["student"]})
     shutil.copyfile(folder / HISTORY, temporary / HISTORY)
+    if verdict is not None:
+        (temporary / VERDICT).write_text(json.dumps(verdict, indent=2) + "\n")
     _sync(temporary)
     temporary.rename(folder / FINISHED)
 

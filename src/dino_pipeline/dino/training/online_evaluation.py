@@ -1,5 +1,7 @@
 """How good the features are while they are learned: k-NN of teacher and student on validation, spread and rank."""
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -9,12 +11,27 @@ from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransf
 from dino_pipeline.dino.data.manifest import Manifest
 from dino_pipeline.dino.distributed import gather_rows, rank, world_size
 from dino_pipeline.dino.metrics.feature_statistics import effective_rank, feature_std
-from dino_pipeline.dino.metrics.knn import knn_accuracy
+from dino_pipeline.dino.metrics.knn import knn_rank_classes
 from dino_pipeline.dino.models.backbone import Backbone
+from dino_pipeline.dino.models.student_teacher import MultiCropNetwork
 from dino_pipeline.dino.training.config import MonitoringConfig, PretrainConfig
 from dino_pipeline.dino.training.state import TrainingState
 
 _BATCH = 128
+
+
+class Judged(NamedTuple):
+    """How good a network's features are."""
+
+    effective_rank: float
+    feature_std: float
+    correct: Tensor | None  # bool [queries], by k-NN; None without labels
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the queries in [0, 1]; only with labels."""
+        assert self.correct is not None
+        return int(self.correct.sum()) / len(self.correct)
 
 
 class OnlineEvaluation:
@@ -40,15 +57,22 @@ class OnlineEvaluation:
         """Named numbers for the history; k-NN only where every image has a label."""
         values: dict[str, float] = {}
         for name, network in (("teacher", state.teacher), ("student", state.student)):
-            network.eval()
-            bank = self._features(network.backbone, self.bank, device)
-            values[f"feature_std_{name}"] = feature_std(bank)
-            values[f"effective_rank_{name}"] = effective_rank(bank)
-            if len(self.queries) and self.bank.is_labelled and self.queries.is_labelled:
-                queries = self._features(network.backbone, self.queries, device)
-                values[f"knn_{name}"] = self._knn(bank, queries)
-            network.train()
+            judged = self.judge(network, device)
+            values[f"feature_std_{name}"] = judged.feature_std
+            values[f"effective_rank_{name}"] = judged.effective_rank
+            if judged.correct is not None:
+                values[f"knn_{name}"] = judged.accuracy
         return values
+
+    def judge(self, network: MultiCropNetwork, device: torch.device) -> Judged:
+        """One network, image by image; every process must ask."""
+        network.eval()
+        bank = self._features(network.backbone, self.bank, device)
+        correct = None
+        if len(self.queries) and self.bank.is_labelled and self.queries.is_labelled:
+            correct = self._correct(bank, self._features(network.backbone, self.queries, device)).cpu()
+        network.train()
+        return Judged(effective_rank(bank), feature_std(bank), correct)
 
     @torch.inference_mode()
     def _features(self, backbone: Backbone, manifest: Manifest, device: torch.device) -> Tensor:
@@ -61,17 +85,18 @@ class OnlineEvaluation:
             features.append(backbone(crops.to(dtype)))
         return gather_rows(torch.cat(features), num_rows=len(manifest)).float()
 
-    def _knn(self, bank: Tensor, queries: Tensor) -> float:
+    def _correct(self, bank: Tensor, queries: Tensor) -> Tensor:
         classes = self.bank.class_names
-        accuracy = knn_accuracy(
+        k = self.monitoring.num_neighbors
+        ranked = knn_rank_classes(
             bank,
             torch.from_numpy(self.bank.label_indices(classes)),
             queries,
-            torch.from_numpy(self.queries.label_indices(classes)),
-            num_neighbors=[self.monitoring.num_neighbors],
+            num_neighbors=[k],
             temperature=self.monitoring.temperature,
         )
-        return accuracy[self.monitoring.num_neighbors].top1
+        labels = torch.from_numpy(self.queries.label_indices(classes))
+        return ranked[k][:, 0] == labels.to(bank.device)
 
 
 def _evenly_spaced(count: int, at_most: int) -> np.ndarray:

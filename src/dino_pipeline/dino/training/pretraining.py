@@ -49,7 +49,8 @@ def pretrain(spec: TrainingSpec, device: torch.device, stop: StopRequest) -> boo
         asked_for_batch = time.perf_counter()
 
     final = state.state_dict()
+    verdict = run.verdict()
     if rank() == 0:
-        finish(spec, final, data_digest=run.manifest.digest())
+        finish(spec, final, data_digest=run.manifest.digest(), verdict=verdict)
     barrier()
     return True

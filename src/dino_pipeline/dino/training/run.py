@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -17,8 +18,10 @@ from dino_pipeline.dino.data.multi_crop_dataset import (
 )
 from dino_pipeline.dino.distributed import barrier, largest, rank
 from dino_pipeline.dino.training.checkpoint import LAST, load_checkpoint, save_checkpoint
+from dino_pipeline.dino.training.comparison import START, compare, describe_start, load_start, save_start
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.execution import use_options
+from dino_pipeline.dino.training.initial_weights import INITIAL
 from dino_pipeline.dino.training.monitor import Monitor
 from dino_pipeline.dino.training.online_evaluation import OnlineEvaluation
 from dino_pipeline.dino.training.preview import announce, preview, steps_within
@@ -46,9 +49,11 @@ class Run:
             self.manifest, config, spec.monitoring, num_workers=spec.launch.loader_workers
         )
         self._checkpoint = Path(spec.folder) / LAST
+        self._start = Path(spec.folder) / START
 
     def begin(self) -> None:
         """Take up the last checkpoint or start from nothing; say what is to come."""
+        self._take_initial_weights()
         resumes = self._checkpoint.is_file()
         if resumes:
             checkpoint = load_checkpoint(self._checkpoint, self.device)
@@ -88,6 +93,12 @@ class Run:
         """Online evaluation of student and teacher as they are."""
         return self.evaluation(self.state, self.device)
 
+    def verdict(self) -> dict[str, Any] | None:
+        """Whether the teacher is better than the weights it started from; None if they were random."""
+        if self.spec.pretrain.initial_weights is None:
+            return None
+        return compare(load_start(self._start), self.evaluation.judge(self.state.teacher, self.device))
+
     def save(self) -> None:
         """Write the checkpoint that this training can be resumed from."""
         checkpoint = {
@@ -100,6 +111,19 @@ class Run:
         if rank() == 0:
             save_checkpoint(checkpoint, self._checkpoint)
         barrier()
+
+    def _take_initial_weights(self) -> None:
+        if self.spec.pretrain.initial_weights is None:
+            return
+        self.state.load_initial(load_checkpoint(Path(self.spec.folder) / INITIAL, self.device))
+        is_judged = self._start.is_file()
+        barrier()  # all have looked before one writes
+        if not is_judged:
+            start = self.evaluation.judge(self.state.teacher, self.device)
+            if rank() == 0:
+                save_start(start, self._start)
+                logger.info("%s", describe_start(start))
+            barrier()
 
     def _loader(self, first_step: int, end_step: int) -> Iterable[MultiCropBatch]:
         config = self.spec.pretrain

@@ -52,6 +52,13 @@ class TrainingState:
             "step": self.step,
         }
 
+    def load_initial(self, initial: dict[str, Any]) -> None:
+        """Start from given weights; a head or center that they lack stays new, the same head in both networks."""
+        for name, network in (("student", self.student), ("teacher", self.teacher)):
+            load_whole(network, whole(network.state_dict()) | initial[name])
+        if initial["center"] is not None:
+            self.center.load_state_dict({"center": initial["center"]})
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
         load_whole(self.student, state["student"])
         load_whole(self.teacher, state["teacher"])

@@ -14,6 +14,7 @@ from dino_pipeline.dino.models.drop_path import keep_masks
 from dino_pipeline.dino.models.sharding import average_gradients
 from dino_pipeline.dino.models.student_teacher import update_teacher
 from dino_pipeline.dino.optimization.clipping import clip_each_gradient
+from dino_pipeline.dino.optimization.config import OptimizerConfig
 from dino_pipeline.dino.optimization.optimizers import set_scheduled
 from dino_pipeline.dino.optimization.schedules import linearly_scaled, scheduled
 from dino_pipeline.dino.training.config import PretrainConfig
@@ -24,6 +25,7 @@ class Scheduled(NamedTuple):
     """The values in force at one step."""
 
     learning_rate: float
+    backbone_learning_rate: float
     weight_decay: float
     teacher_momentum: float
     teacher_temperature: float
@@ -51,8 +53,10 @@ class Part(NamedTuple):
 def scheduled_values(config: PretrainConfig, step: int, num_steps: int) -> Scheduled:
     """All schedules at a step of a run of `num_steps`."""
     schedules = config.schedules
+    learning_rate = scheduled(linearly_scaled(schedules.learning_rate, config.batch_size), step, num_steps)
     return Scheduled(
-        learning_rate=scheduled(linearly_scaled(schedules.learning_rate, config.batch_size), step, num_steps),
+        learning_rate=learning_rate,
+        backbone_learning_rate=learning_rate * _backbone_share(config.optimizer, step, num_steps),
         weight_decay=scheduled(schedules.weight_decay, step, num_steps),
         teacher_momentum=scheduled(schedules.teacher_momentum, step, num_steps),
         teacher_temperature=scheduled(schedules.teacher_temperature, step, num_steps),
@@ -69,7 +73,12 @@ def training_step(
         global_crops: [2, batch, channels, G, G], normalised; `batch` is this process's part
         local_crops: [L, batch, channels, l, l], L may be 0
     """
-    set_scheduled(state.optimizer, learning_rate=now.learning_rate, weight_decay=now.weight_decay)
+    set_scheduled(
+        state.optimizer,
+        learning_rate=now.learning_rate,
+        backbone_learning_rate=now.backbone_learning_rate,
+        weight_decay=now.weight_decay,
+    )
     state.optimizer.zero_grad()
     losses, entropies, teacher_scores = [], [], []
     for part in _parts(global_crops, local_crops, config):
@@ -100,6 +109,14 @@ def training_step(
     loss, entropy = torch.stack(losses).mean(), torch.stack(entropies).mean()
     # cross-entropy = H(p_t) + KL(p_t || p_s): KL -> 0 is collapse (section 5.3)
     return StepMetrics(loss, entropy, loss - entropy, gradient_norm)
+
+
+def _backbone_share(config: OptimizerConfig, step: int, num_steps: int) -> float:
+    """Of the learning rate: 0 while the backbone is frozen, then as long again a line up to its scale."""
+    num_frozen = round(config.freeze_backbone_fraction * num_steps)
+    # Adam's moments fill while nothing moves, so that the first moving step is no jump.
+    rise = min(max(0.0, (step + 1 - num_frozen) / num_frozen), 1.0) if num_frozen else 1.0
+    return config.backbone_learning_rate_scale * rise
 
 
 def part_of_batch(batch_size: int) -> range:

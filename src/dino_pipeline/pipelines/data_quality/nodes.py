@@ -35,6 +35,7 @@ def measure_quality(
 
     images = Manifest.from_pandas(manifest, project_folder)
     networks = {"teacher": teacher, "student": student, "random": random}
+    networks = {name: stored for name, stored in networks.items() if len(stored)}  # not all have a student
     with compute.fixed_threads(config.num_threads):
         device = compute.device()
         figures = network_figures(networks, images, model, extract, config, device=device)

@@ -33,6 +33,7 @@ def evaluate_features(
     from dino_pipeline.dino.evaluation.measures import measure
     from dino_pipeline.dino.evaluation.summary import summary
     from dino_pipeline.dino.models.published import read_model
+    from dino_pipeline.pipelines.evaluate.official import add_linear_head, published_accuracies
 
     networks = {
         "teacher": teacher,
@@ -41,13 +42,18 @@ def evaluate_features(
         "pixels": pixels,
         "histogram": histogram,
     }
+    networks = {name: stored for name, stored in networks.items() if len(stored)}  # not all have a student
+    published = read_model(model)
     with compute.fixed_threads(config.num_threads):
         report = measure(networks, probes, config, probe, device=compute.device())
+        if config.linear_head:
+            add_linear_head(report, teacher, config.linear_head)
+    report["notes"] += published_accuracies(published)
     asked = config.knn.num_neighbors
     shown = SHOWN_NEIGHBORS if SHOWN_NEIGHBORS in asked else asked[0]
     logger.info("accuracy in percent\n%s", summary(report, num_neighbors=shown))
 
-    run = tracking.model_run(read_model(model).fingerprint)
+    run = tracking.model_run(published.fingerprint)
     run.log_metrics(
         {
             f"{split}/{network}/{name}": value

@@ -17,9 +17,10 @@ def extract_features(
     Args:
         manifest: the manifest as a data frame.
         project_folder: its relative paths hang on this folder.
-        model: the published model's folder.
+        model: the published model's folder; where it has no student, the student's features are none.
     """
     from dino_pipeline.dino.data.manifest import Manifest
+    from dino_pipeline.dino.evaluation.features import no_features
     from dino_pipeline.dino.evaluation.launch import extract
     from dino_pipeline.dino.models.published import read_model
 
@@ -27,7 +28,7 @@ def extract_features(
     tracking.model_run(read_model(model).fingerprint).log_json(to_dict(config), "extract_parameters.json")
     return (
         features["teacher"],
-        features["student"],
+        features.get("student", no_features()),
         features["random"],
         features["pixels"],
         features["histogram"],

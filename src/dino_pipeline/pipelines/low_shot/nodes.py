@@ -34,6 +34,7 @@ def measure_low_shot(
         "pixels": pixels,
         "histogram": histogram,
     }
+    networks = {name: stored for name, stored in networks.items() if len(stored)}  # not all have a student
     with compute.fixed_threads(config.num_threads):
         report = low_shot(networks, config, device=compute.device())
     logger.info("accuracy in percent, with 95 %% intervals over draws\n%s", table(report))

@@ -1,4 +1,4 @@
-"""Launch a training, show it live, and log it to the model's own MLflow run."""
+"""Launch a training, show it live, and log it to the model's own MLflow run; or import a checkpoint in its place."""
 
 import logging
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Any
 
 from dino_pipeline import tracking
 from dino_pipeline.dino.config import to_dict
+from dino_pipeline.dino.models.checkpoint_config import ModelConfig
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, PretrainConfig, TrainingSpec
 
 logger = logging.getLogger(__name__)
@@ -16,11 +17,12 @@ def pretrain(
     project_folder: Path,
     training_folder: Path,
     recipe: str,
+    model: ModelConfig,
     pretrain: PretrainConfig,
     monitoring: MonitoringConfig,
     launch: LaunchConfig,
 ) -> Path:
-    """Train under torchrun, or find the model trained already.
+    """Train under torchrun, or find the model trained already; where `model` names a checkpoint, import that.
 
     Returns:
         The folder of the finished model, which the catalog publishes.
@@ -29,13 +31,25 @@ def pretrain(
     from dino_pipeline.dino.launching.torchrun import num_processes
     from dino_pipeline.dino.training import launch as launching
     from dino_pipeline.dino.training.checks import check
+    from dino_pipeline.dino.training.comparison import read_verdict, sentence
     from dino_pipeline.dino.training.fingerprint import fingerprint
+    from dino_pipeline.dino.training.initial_weights import resolve, store
     from dino_pipeline.dino.training.progress import adopt, differing_keys, progress_folder, unfinished
     from dino_pipeline.dino.training.resolution import resolved
+    from dino_pipeline.pipelines.pretrain.importing import import_checkpoint
     from dino_pipeline.pipelines.pretrain.progress_display import ProgressDisplay
 
+    if model.checkpoint:
+        return import_checkpoint(
+            model,
+            pretrain.multi_crop,
+            project_folder=project_folder,
+            training_folder=training_folder,
+            recipe=recipe,
+        )
     images = Manifest.from_pandas(manifest, project_folder)
-    pretrain = resolved(pretrain, images.split("train"))
+    start = resolve(pretrain, root=project_folder)
+    pretrain = resolved(start.config, images.split("train"))
     check(pretrain, launch, images, num_processes=num_processes(launch.cpu_processes))
     data_digest = images.digest()
     identity = fingerprint(pretrain, data_digest)
@@ -53,6 +67,7 @@ def pretrain(
     folder.mkdir(parents=True, exist_ok=True)
     # The training reads its own copy: whatever happens to the project's, a resume sees the same data.
     write_manifest(images, folder / "manifest.parquet")
+    store(start, folder)
     spec = TrainingSpec(
         fingerprint=identity,
         recipe=recipe,
@@ -83,4 +98,9 @@ def pretrain(
         finished = launching.launch(spec, on_progress=follow)
         follow()
         run.log_artifact(finished / "history.csv")
+        verdict = read_verdict(finished)
+        if verdict:
+            logger.info("%s", sentence(verdict))
+            run.set_tags({"verdict": verdict["verdict"]})
+            run.log_json(verdict, "verdict.json")
     return finished

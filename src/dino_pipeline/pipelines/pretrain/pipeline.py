@@ -15,6 +15,7 @@ def create_pipeline() -> Pipeline:
                     "project_folder",
                     "training_folder",
                     "params:recipe",
+                    "params:model",
                     "params:pretrain",
                     "params:monitoring",
                     "params:launch",

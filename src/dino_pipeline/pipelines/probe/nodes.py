@@ -54,5 +54,6 @@ def train_probes(
         "pixels": pixels,
         "histogram": histogram,
     }
+    features = {name: stored for name, stored in features.items() if len(stored)}  # not all have a student
     tracking.model_run(read_model(model).fingerprint).log_json(to_dict(config), "probe_parameters.json")
     return linear_probes(train, model, features, extract, config)

@@ -62,8 +62,9 @@ def gather(
         config: what is shown.
     """
     published, backbone = read_model(model), load_backbone(model)
-    num_prototypes = published.config["projection_head"]["num_prototypes"]
-    history = [numbers(row) for row in read_rows(model / HISTORY)]
+    history = [numbers(row) for row in read_rows(model / HISTORY)] if (model / HISTORY).is_file() else []
+    was_trained_here = published.imported is None
+    num_prototypes = published.config["projection_head"]["num_prototypes"] if was_trained_here else None
     judged_on = "test" if metrics["num_images"]["test"] else "val"
     held_out = "val" if len(images.split("val")) else "test"
     bars = accuracy_bars(metrics, judged_on, config.num_neighbors)
@@ -82,13 +83,15 @@ def gather(
         chance=1 / metrics["num_classes"] if bars else None,
         measures=measures_table(metrics, config.num_neighbors),
         notes=[f"{measure}: {reason}" for measure, reason in metrics["skipped"].items()] + metrics["notes"],
-        training=training_charts(history, num_prototypes=num_prototypes),
-        schedules=schedule_charts(history),
+        training=training_charts(history, num_prototypes=num_prototypes) if num_prototypes else [],
+        schedules=schedule_charts(history) if was_trained_here else [],
         views=first_views(
             spread(images.split("train"), config.num_view_images),
             published.config,
             thumbnail_size=config.thumbnail_size,
-        ),
+        )
+        if was_trained_here
+        else [],
         shows_components=not backbone.is_vit,
         attention=_attention(backbone, images.split(held_out), published, config),
         held_out=SPLIT_NAMES[held_out],
@@ -106,7 +109,7 @@ def gather(
             ("recipe", published.recipe),
             ("data (sha256)", published.data_digest),
         ],
-        differences=differences(published.config, base=base, recipe=recipe),
+        differences=differences(published.config, base=base, recipe=recipe) if was_trained_here else [],
     )
 
 
@@ -115,12 +118,18 @@ def _facts(
 ) -> Facts:
     config = published.config
     num_parameters = sum(parameter.numel() for parameter in backbone.parameters())
+    known = [
+        ("backbone", f"{config['backbone']['name']}, {num_parameters / 1e6:.2f} million parameters"),
+        ("features", f"{backbone.num_features} dimensions"),
+    ]
+    if published.imported:
+        source, kind = published.imported["source"], published.imported["kind"]
+        return [*known, ("imported from", source), ("which is", kind)]
     crops = config["multi_crop"]
     # Of the history, since a budget in hours ends before the configured epochs.
     epochs = history[-1]["epoch"] if history else config["epochs"]
     facts = [
-        ("backbone", f"{config['backbone']['name']}, {num_parameters / 1e6:.2f} million parameters"),
-        ("features", f"{backbone.num_features} dimensions"),
+        *known,
         ("trained on", f"{len(images.split('train')):,} images, labels unused"),
         ("for", f"{epochs:.3g} epochs in batches of {config['batch_size']}"),
         (

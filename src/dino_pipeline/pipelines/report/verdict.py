@@ -34,7 +34,7 @@ def verdict(
     metrics: Mapping[str, Any],
     history: Sequence[Mapping[str, float]],
     *,
-    num_prototypes: int,
+    num_prototypes: int | None,
     num_neighbors: int,
     collapse: CollapseConfig,
 ) -> Verdict:
@@ -43,7 +43,7 @@ def verdict(
     Args:
         metrics: what evaluation measured.
         history: rows of the training's history.
-        num_prototypes: K.
+        num_prototypes: K; None of imported weights, whose training is not known.
         num_neighbors: the k that is quoted.
         collapse: when a training counts as collapsed.
     """
@@ -52,6 +52,9 @@ def verdict(
     judged = (
         _judge_accuracy(metrics, split, f"knn_{num_neighbors}") if measured else _describe(metrics, split)
     )
+    if num_prototypes is None:
+        sentences = [*judged.sentences, "The weights were imported: their training left no record here."]
+        return Verdict(tone=judged.tone, headline=judged.headline, sentences=sentences)
     fallen = collapsed(history, num_prototypes=num_prototypes, config=collapse)
     sentences = [*judged.sentences, fallen or _loss_sentence(history, num_prototypes)]
     return Verdict(tone="bad" if fallen else judged.tone, headline=judged.headline, sentences=sentences)
@@ -108,7 +111,8 @@ def _judge_accuracy(metrics: Mapping[str, Any], split: str, key: str) -> Verdict
         meaning,
         f"Guessing among the {metrics['num_classes']} classes gives about {_percent(1 / metrics['num_classes'])}.",
     ]
-    over_teacher = _Difference.of(accuracy["student"], accuracy["teacher"], num_images)
+    student = accuracy.get("student", 0.0)  # imported weights may have none
+    over_teacher = _Difference.of(student, accuracy["teacher"], num_images)
     if over_teacher.is_gain:
         sentences.append(
             f"The student is {over_teacher} ahead of its teacher, which follows too slowly for so short a training: "

@@ -36,7 +36,7 @@ def test_an_epoch_shows_each_image_once_and_another_in_another_order(easy, confi
 def test_without_augmentation_a_view_is_the_evaluations_crop(easy, config):
     plain = replace(config.view, crop_scale=(1.0, 1.0), flip_probability=0.0)
     images = easy.manifest.split("val")
-    transform = EvaluationTransformConfig(resize=16, crop=16, mean=(0.5,) * 3, std=(0.2,) * 3)
+    transform = EvaluationTransformConfig(resize=16, crop=16, images=RGB, mean=(0.5,) * 3, std=(0.2,) * 3)
     whole = ViewDataset(images, RGB, plain, size=16, seed=0)
     mirrored = ViewDataset(images, RGB, replace(plain, flip_probability=1.0), size=16, seed=0)
     expected = EvaluationDataset(images, transform)

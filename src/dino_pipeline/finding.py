@@ -8,12 +8,27 @@ from typing import NamedTuple, get_args
 from dino_pipeline.dino.models.published import DESCRIPTION, Network
 from dino_pipeline.dino.training.finish import FINISHED
 
+_WEIGHT_FILES = {".pth", ".pt", ".bin", ".safetensors"}
+
 
 class Weights(NamedTuple):
     """A published model's folder, and which of its networks."""
 
     folder: Path
     network: Network
+
+
+def is_weight_file(path: Path) -> bool:
+    """Whether this is a file of weights that no published model owns: it says nothing about itself.
+
+    Raises:
+        ValueError: it is named like one and is not there.
+    """
+    if path.suffix not in _WEIGHT_FILES:
+        return False
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
+    return not (path.parent / DESCRIPTION).is_file()
 
 
 def find_weights(name: str, project: Path) -> Weights:

@@ -1,0 +1,148 @@
+"""Start from weights that were trained before, instead of from random ones.
+
+The weights decide the backbone, the normalisation and, unless a new one is asked for, the projection head. They are
+copied to the training's own folder and stand in its parameters by their hash: the training is the same wherever the
+file lies.
+"""
+
+import hashlib
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from dino_pipeline.dino.config import to_dict
+from dino_pipeline.dino.models.backbone import build_backbone
+from dino_pipeline.dino.models.head_config import ProjectionHeadConfig
+from dino_pipeline.dino.models.official import OFFICIAL_CONFIGS
+from dino_pipeline.dino.models.projection_head import ProjectionHead
+from dino_pipeline.dino.models.published import DESCRIPTION
+from dino_pipeline.dino.models.recognition import mismatch
+from dino_pipeline.dino.models.reference_names import HEAD
+from dino_pipeline.dino.models.weight_files import Weights, read_weights
+from dino_pipeline.dino.training.checkpoint import save_checkpoint
+from dino_pipeline.dino.training.config import PretrainConfig
+
+INITIAL = "initial.pt"
+_LINEAR = re.compile(HEAD + r"mlp\.(?:\d+\.)?weight")
+
+logger = logging.getLogger(__name__)
+
+
+class Start(NamedTuple):
+    """What a training starts from: its parameters as the weights decide them, and the weights."""
+
+    config: PretrainConfig  # initial_weights is the hash of the file
+    state: dict[str, Any] | None  # student, teacher (heads or none), center or None; None: random weights
+
+
+def resolve(config: PretrainConfig, *, root: Path) -> Start:
+    """Read the initial weights that the parameters name, if they name any.
+
+    Args:
+        root: relative names hang on this folder.
+
+    Raises:
+        ValueError: there is no such file, or its weights do not match; says what differs.
+    """
+    if config.initial_weights is None:
+        return Start(config, None)
+    path = root / Path(config.initial_weights).expanduser()
+    if not path.exists():
+        raise ValueError(
+            f"pretrain.initial_weights is {config.initial_weights}, which does not exist: give a file, or the folder "
+            "of a model"
+        )
+    weights = read_weights(path, [config.backbone, *OFFICIAL_CONFIGS])
+    if weights.images != config.images:
+        raise ValueError(
+            f"pretrain.images is {to_dict(config.images)}, and the weights of pretrain.initial_weights are of images "
+            f"of {to_dict(weights.images)}: set pretrain.images to these, or start from other weights"
+        )
+    mean, std = weights.normalisation or (config.mean, config.std)
+    teacher = weights.networks["teacher"]
+    student = weights.networks.get("student", teacher)
+    keeps_head = not config.new_head and any(name.startswith(HEAD) for name in teacher)
+    networks = {"student": student, "teacher": teacher}
+    if keeps_head:
+        head = head_shape(teacher, norm_last_layer=config.projection_head.norm_last_layer)
+        _check_heads(networks, head, weights, path)
+    else:
+        head = config.projection_head
+        networks = {name: _without_head(state) for name, state in networks.items()}
+    center = weights.center if keeps_head else None
+    logger.info(
+        "starting from %s: a %s, %s; %s",
+        path.name,
+        weights.kind,
+        weights.backbone.name,
+        "with its projection head and center"
+        if center is not None
+        else "with its projection head; the center is new"
+        if keeps_head
+        else "the projection head is new",
+    )
+    resolved = replace(
+        config,
+        initial_weights=_digest(path),
+        backbone=replace(weights.backbone, drop_path_rate=config.backbone.drop_path_rate),
+        mean=mean,
+        std=std,
+        projection_head=head,
+    )
+    return Start(resolved, {**networks, "center": center})
+
+
+def store(start: Start, folder: Path) -> None:
+    """Put the weights where the training looks for them."""
+    if start.state is not None and not (folder / INITIAL).is_file():
+        save_checkpoint(start.state, folder / INITIAL)
+
+
+def head_shape(network: Mapping[str, Tensor], *, norm_last_layer: bool) -> ProjectionHeadConfig:
+    """The projection head that a network's weights are of; whether prototypes keep their length is in no shape."""
+    layers = [value for name, value in network.items() if _LINEAR.fullmatch(name) and value.ndim == 2]
+    prototypes = network[HEAD + "last_layer.parametrizations.weight.original1"]
+    return ProjectionHeadConfig(
+        num_prototypes=len(prototypes),
+        num_layers=len(layers),
+        hidden_dim=len(layers[0]),
+        bottleneck_dim=prototypes.shape[1],
+        norm_last_layer=norm_last_layer,
+        batch_norm=any(name.startswith(HEAD) and name.endswith("running_mean") for name in network),
+    )
+
+
+def _check_heads(
+    networks: Mapping[str, Mapping[str, Tensor]], head: ProjectionHeadConfig, weights: Weights, path: Path
+) -> None:
+    with torch.device("meta"):  # shapes without memory
+        in_dim = build_backbone(weights.backbone).num_features
+        expected = {HEAD + k: v.shape for k, v in ProjectionHead(head, in_dim=in_dim).state_dict().items()}
+    for name, state in networks.items():
+        differing = mismatch({k: v for k, v in state.items() if k.startswith(HEAD)}, expected)
+        if len(differing):
+            raise ValueError(
+                f"the {name}'s projection head in {path.name} is none of DINO's (pretrain.new_head=true leaves it): "
+                f"{differing}"
+            )
+
+
+def _without_head(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value for name, value in state.items() if not name.startswith(HEAD)}
+
+
+def _digest(path: Path) -> str:
+    """sha256 of the file, or of a published model's networks."""
+    folder = path if path.is_dir() else path.parent
+    files = sorted(folder.glob("*.safetensors")) if (folder / DESCRIPTION).is_file() else [path]
+    digest = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as opened:
+            digest.update(hashlib.file_digest(opened, "sha256").digest())
+    return digest.hexdigest()
