@@ -4,11 +4,18 @@ import dataclasses
 import subprocess
 import sys
 import typing
+from functools import reduce
 from itertools import pairwise
+from operator import getitem
+from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
 
 from dino_pipeline.pipeline_registry import EVALUATIONS, STAGES, register_pipelines, stage_pipelines
+from dino_pipeline.recipes import recipe_parameters
+
+ROOT = Path(__file__).parents[1]
 
 # Reached by name from a node's function; a list of pipelines needs none of them.
 HEAVY = {"torch", "torchvision", "timm", "mlflow", "pandas", "skimage", "sklearn", "matplotlib"}
@@ -44,3 +51,15 @@ def test_parameter_groups_reach_the_nodes_typed(name: str) -> None:
             if dataset.startswith("params:"):
                 kind = hints[argument]
                 assert kind in (str, int, float, bool) or dataclasses.is_dataclass(kind), (node.name, dataset)
+
+
+@pytest.mark.parametrize("recipe", sorted(path.parent.name for path in ROOT.glob("conf/*/globals.yml")))
+def test_a_recipes_values_suit_every_pipeline(recipe: str) -> None:
+    """Kedro validates the parameters of all pipelines, whichever is run."""
+    parameters = recipe_parameters(recipe)
+    for pipeline in stage_pipelines().values():
+        for node in pipeline.nodes:
+            for argument, dataset in zip(typing.get_type_hints(node.func).items(), node.inputs, strict=False):
+                if dataset.startswith("params:"):
+                    values = reduce(getitem, dataset.removeprefix("params:").split("."), parameters)
+                    TypeAdapter(argument[1]).validate_python(values)

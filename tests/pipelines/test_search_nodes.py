@@ -17,7 +17,7 @@ from dino_pipeline.dino.evaluation.retrieval.config import RetrievalConfig
 from dino_pipeline.dino.models.backbone import build_backbone
 from dino_pipeline.dino.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.models.published import PublishedModel, write_model
-from dino_pipeline.pipelines.copy_detection.nodes import evaluate_copy_detection
+from dino_pipeline.pipelines.copy_detection.nodes import evaluate_copy_detection, find_copies
 from dino_pipeline.pipelines.retrieval.nodes import evaluate_retrieval
 from dino_pipeline.recipes import recipe_parameters
 
@@ -92,10 +92,20 @@ def test_copy_detection(manifest, project, model, client):
     config = from_dict(CopyDetectionConfig, PARAMETERS["copy_detection"] | {"folder": "copydays"})
     distractors = OtherImagesConfig(folder=None, split="test", num_images=4)
     config = replace(config, distractors=distractors)
-    report, picture = evaluate_copy_detection(manifest, project, model, EXTRACT, config)
+    report, picture = evaluate_copy_detection(
+        find_copies(project, config), manifest, project, model, EXTRACT, config
+    )
     assert report["whitened"]["teacher"] == report["whitened"]["student"], "their weights are equal here"
     assert picture.size == (140 * 2, 160 * 3), "three originals with a copy each"
     metrics, files = the_run(client)
     strong = report["unwhitened"]["random"]["strong"]
     assert metrics["copy_detection/unwhitened/random/strong"] == strong
     assert {"copy_detection.json", "copy_detection.png", "copy_detection_parameters.json"} <= files
+
+
+def test_copies_that_nobody_named_stop_before_anything_is_computed(project):
+    config = from_dict(CopyDetectionConfig, PARAMETERS["copy_detection"])
+    with pytest.raises(
+        ValueError, match=r"copy_detection\.folder is null: .*--params=copy_detection\.folder="
+    ):
+        find_copies(project, config)

@@ -1,6 +1,7 @@
 """The nodes: masks and scores in their folder, the same picture for the same masks, values in the model's run."""
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -139,6 +140,11 @@ def test_videos_that_show_no_object_stop_before_anything_is_computed(project, vi
     Image.fromarray(np.zeros((40, 50), np.uint8)).save(videos / "Annotations/480p/square/00000.png")
     with pytest.raises(ValueError, match="shows no object"):
         find_videos(project, config)
+
+
+def test_videos_that_nobody_named_stop_before_anything_is_computed(project, config):
+    with pytest.raises(ValueError, match=r"video_segmentation\.folder is null.* laid out as DAVIS is"):
+        find_videos(project, replace(config, folder=None))
 
 
 def test_an_object_has_its_colour_over_the_frame_and_the_background_none():

@@ -13,17 +13,45 @@ from dino_pipeline.dino.evaluation.copy_detection.config import CopyDetectionCon
 logger = logging.getLogger(__name__)
 
 
+def find_copies(project_folder: Path, config: CopyDetectionConfig) -> Any:
+    """Originals and their copies, looked for before anything is computed.
+
+    Raises:
+        ValueError: no folder is named, or what lies there is not laid out as Copydays.
+    """
+    from dino_pipeline.dino.evaluation.copy_detection.copydays import read_copydays
+
+    if config.folder is None:
+        raise ValueError(
+            "copy_detection.folder is null: name a folder laid out as Copydays, with original/ and strong/: "
+            "--params=copy_detection.folder=/data/copydays"
+        )
+    return read_copydays(project_folder / config.folder)
+
+
 def evaluate_copy_detection(
-    manifest: Any, project_folder: Path, model: Path, extract: ExtractConfig, config: CopyDetectionConfig
+    copydays: Any,
+    manifest: Any,
+    project_folder: Path,
+    model: Path,
+    extract: ExtractConfig,
+    config: CopyDetectionConfig,
 ) -> tuple[dict[str, Any], Any]:
     """Find the originals of edited copies by teacher, student and random network.
+
+    Args:
+        copydays: what `find_copies` found.
+        manifest: the manifest as a data frame.
+        project_folder: its relative paths hang on this folder.
+        model: the published model's folder.
+        extract: how features are extracted.
+        config: how copies are searched.
 
     Returns:
         the numbers, and a picture of some originals with their copies and the place each was found at.
     """
     from dino_pipeline.dino.data.manifest import Manifest
     from dino_pipeline.dino.evaluation import compute
-    from dino_pipeline.dino.evaluation.copy_detection.copydays import read_copydays
     from dino_pipeline.dino.evaluation.copy_detection.detect import detect, other_images
     from dino_pipeline.dino.evaluation.copy_detection.summary import copy_detection_table
     from dino_pipeline.dino.evaluation.networks import load_networks
@@ -31,7 +59,6 @@ def evaluate_copy_detection(
     from dino_pipeline.pipelines.copy_detection.picture import copies_picture
 
     images = Manifest.from_pandas(manifest, project_folder)
-    copydays = read_copydays(project_folder / config.folder)
     others = other_images(images, config, root=project_folder)
     device = compute.device()
     with compute.fixed_threads(config.num_threads):

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from dino_pipeline.pipelines.copy_detection.nodes import evaluate_copy_detection
+from dino_pipeline.pipelines.copy_detection.nodes import evaluate_copy_detection, find_copies
 
 
 def create_pipeline() -> Pipeline:
@@ -10,10 +10,23 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             Node(
+                find_copies,
+                inputs=["project_folder", "params:copy_detection"],
+                outputs="copies",
+                name="find_copies",
+            ),
+            Node(
                 evaluate_copy_detection,
-                inputs=["manifest", "project_folder", "model", "params:extract", "params:copy_detection"],
+                inputs=[
+                    "copies",
+                    "manifest",
+                    "project_folder",
+                    "model",
+                    "params:extract",
+                    "params:copy_detection",
+                ],
                 outputs=["copy_detection_metrics", "copy_detection_picture"],
                 name="copy_detection",
-            )
+            ),
         ]
     )

@@ -16,9 +16,18 @@ logger = logging.getLogger(__name__)
 
 
 def find_videos(project_folder: Path, config: VideoSegmentationConfig) -> list[Video]:
-    """The annotated videos, each checked to be whole before anything is computed."""
+    """The annotated videos, each checked to be whole before anything is computed.
+
+    Raises:
+        ValueError: no folder is named, or what lies there is not laid out as DAVIS.
+    """
     from dino_pipeline.dino.evaluation.video_segmentation.videos import list_videos, read_first_annotation
 
+    if config.folder is None:
+        raise ValueError(
+            "video_segmentation.folder is null, and there is no set of videos by default: give a folder laid out as "
+            "DAVIS is, for instance --params=video_segmentation.folder=path/to/DAVIS"
+        )
     videos = list_videos(project_folder / config.folder, config)
     for video in videos:
         read_first_annotation(video)

@@ -102,7 +102,6 @@ def test_a_split_without_images_is_named(folder, manifest):
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"folder": None}, "--params=copy_detection.folder="),
         ({"distractors": {"folder": "x", "split": "val", "num_images": 2}}, "set one to null"),
         (
             {

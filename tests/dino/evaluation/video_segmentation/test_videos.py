@@ -6,10 +6,7 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
-from pydantic import ValidationError
 
-from dino_pipeline.dino.config import from_dict, to_dict
-from dino_pipeline.dino.evaluation.video_segmentation.config import VideoSegmentationConfig
 from dino_pipeline.dino.evaluation.video_segmentation.videos import (
     list_videos,
     read_annotation,
@@ -25,11 +22,6 @@ def test_videos_come_in_the_image_sets_order_with_frames_in_theirs(davis, config
     assert [video.name for video in list_videos(davis, dataclasses.replace(config, max_videos=1))] == [
         "two-squares"
     ]
-
-
-def test_no_folder_is_refused_with_what_to_give(config):
-    with pytest.raises(ValidationError, match="give a folder laid out as DAVIS is"):
-        from_dict(VideoSegmentationConfig, to_dict(config) | {"folder": None})
 
 
 def test_another_layout_is_refused(davis, config):

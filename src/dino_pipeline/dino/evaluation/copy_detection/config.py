@@ -1,6 +1,6 @@
 """Where copies and originals lie, and how they are described (light: imports no torch)."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -55,7 +55,7 @@ class CopyPictureConfig:
 class CopyDetectionConfig:
     """Descriptors of squeezed images, and whom they search."""
 
-    folder: str  # laid out as Copydays
+    folder: str | None  # laid out as Copydays; there is none by default
     image_size: Count | None  # pixels, of both sides; null: extract's crop
     gem_power: Positive
     depth: Count  # an original found later counts nothing
@@ -63,13 +63,3 @@ class CopyDetectionConfig:
     distractors: OtherImagesConfig
     picture: CopyPictureConfig
     num_threads: Count | None  # as in extract
-
-    @field_validator("folder", mode="before")
-    @classmethod
-    def _is_named(cls, folder: Any) -> Any:
-        if folder is None:
-            raise ValueError(
-                "name a folder laid out as Copydays, with original/ and strong/: "
-                "--params=copy_detection.folder=/data/copydays"
-            )
-        return folder

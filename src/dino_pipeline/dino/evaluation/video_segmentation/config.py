@@ -1,21 +1,12 @@
 """Which videos are segmented and how masks are propagated (light: imports no torch)."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from dino_pipeline.dino.config import frozen
 
 Count = Annotated[int, Field(ge=1)]
-
-
-def _given(folder: Any) -> Any:
-    if folder is None:
-        raise ValueError(
-            "there is no set of videos by default; give a folder laid out as DAVIS is, for instance "
-            "--params=video_segmentation.folder=path/to/DAVIS"
-        )
-    return folder
 
 
 @frozen
@@ -31,7 +22,7 @@ class VideoSegmentationConfig:
     """The paper's label propagation (section 4.2.2); its values are the published code's."""
 
     # <folder>/JPEGImages/<resolution>/<video>, Annotations/<resolution>/<video>, ImageSets/<image_set>.txt
-    folder: Annotated[str, BeforeValidator(_given)]
+    folder: str | None  # there is none by default
     image_set: str
     resolution: str
     max_videos: Count | None
