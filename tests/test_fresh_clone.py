@@ -105,7 +105,7 @@ def test_an_edit_reruns_what_it_touches(reproduced: Path, edited: str, text: str
     before = file.read_text()
     file.write_text(before + text)
     try:
-        changed = json.loads(run(reproduced, "dvc", "status", "--json"))
+        changed = json.loads(run(reproduced, "dvc", "status", "--json", "dvc.yaml"))
     finally:
         file.write_text(before)
     assert changed.keys() == stages
