@@ -19,9 +19,11 @@ from dino_pipeline.dino.training.launch import is_finished, launch
 
 from .conftest import MakeSpec
 
+# A shell's background job ignores Ctrl-C, and all that it starts: here it must arrive, wherever the tests run.
 LAUNCHER = """
-import json, sys
+import json, signal, sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from dino_pipeline.dino.config import from_dict
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.launch import launch
