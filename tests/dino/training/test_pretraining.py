@@ -209,7 +209,7 @@ def test_trial_steps_leave_no_trace(make_spec: MakeSpec, tmp_path: Path) -> None
 def test_a_budget_fits_steps_and_schedules_and_a_resume_keeps_them(
     make_spec: MakeSpec, tmp_path: Path
 ) -> None:
-    spec = make_spec(tmp_path, pretrain={"epochs": 100_000, "max_hours": 3 / 3600})
+    spec = make_spec(tmp_path, pretrain={"epochs": 100_000, "max_hours": 6 / 3600})
     assert not train(spec, stop_after=2)
     planned = torch.load(tmp_path / "last.pt", weights_only=True)["num_steps"]
     assert planned < 5 * 100_000  # and not the days that 100,000 epochs would take
