@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
 from dino_pipeline.drawing.panels import Panel
+from dino_pipeline.drawing.raster import rasterised
 
 
 def grid(rows: Sequence[Sequence[Panel]], labels: Sequence[str], *, cell: tuple[float, float]) -> Image.Image:
@@ -20,7 +19,6 @@ def grid(rows: Sequence[Sequence[Panel]], labels: Sequence[str], *, cell: tuple[
     """
     num_columns = len(rows[0])
     figure = Figure(figsize=(cell[0] * num_columns, cell[1] * len(rows)), dpi=100, layout="tight")
-    canvas = FigureCanvasAgg(figure)
     axes_grid = figure.subplots(len(rows), num_columns, squeeze=False)
     for row, (images, label) in enumerate(zip(rows, labels, strict=True)):
         for column, (title, image) in enumerate(images):
@@ -32,5 +30,4 @@ def grid(rows: Sequence[Sequence[Panel]], labels: Sequence[str], *, cell: tuple[
                 axes.set_title(title, fontsize=8)
             if column == 0:
                 axes.set_ylabel(label, fontsize=7)
-    canvas.draw()  # type: ignore[no-untyped-call]
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")  # type: ignore[no-untyped-call]
+    return rasterised(figure)

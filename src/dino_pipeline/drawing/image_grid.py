@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
 from dino_pipeline.dino.data.decoding import decode_image, stored_form
 from dino_pipeline.dino.data.images import Pixels
 from dino_pipeline.dino.data.manifest import Manifest
+from dino_pipeline.drawing.raster import rasterised
 from dino_pipeline.drawing.visible import visible
 
 _MARKS = {True: "✓ ", False: "✗ ", None: ""}
@@ -39,7 +39,6 @@ def image_grid(rows: Sequence[Sequence[Tile]]) -> Image.Image:
     """Draw rows of tiles; a shorter row ends early."""
     num_columns = max(map(len, rows))
     figure = Figure(figsize=(1.4 * num_columns, 1.6 * len(rows)), dpi=100, layout="tight")
-    canvas = FigureCanvasAgg(figure)
     for row, axes_of_row in zip(rows, figure.subplots(len(rows), num_columns, squeeze=False), strict=True):
         for axes in axes_of_row[len(row) :]:
             axes.set_axis_off()
@@ -54,8 +53,7 @@ def image_grid(rows: Sequence[Sequence[Tile]]) -> Image.Image:
             )
             for spine in axes.spines.values():
                 spine.set(color=_FRAMES[shown.is_right], linewidth=1 if shown.is_right is None else 2.5)
-    canvas.draw()  # type: ignore[no-untyped-call]
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")  # type: ignore[no-untyped-call]
+    return rasterised(figure)
 
 
 def _shortened(caption: str) -> str:

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -13,6 +12,7 @@ from dino_pipeline.dino.data.images_config import ImagesConfig
 from dino_pipeline.dino.data.manifest import Manifest
 from dino_pipeline.dino.evaluation.data_quality.cleaning_list import NEAR_DUPLICATE, OUTLIER
 from dino_pipeline.dino.evaluation.data_quality.config import ContactSheetConfig
+from dino_pipeline.drawing.raster import rasterised
 from dino_pipeline.drawing.visible import visible
 
 Sheet = list[tuple[str, Any]]  # a row's name, and its lines of the list
@@ -31,7 +31,6 @@ def contact_sheet(
     """
     rows = _rows(cleaning_list, config)
     figure = Figure(figsize=(1.3 * config.images_per_row, 1.5 * len(rows)), dpi=100, layout="tight")
-    canvas = FigureCanvasAgg(figure)
     grid = figure.subplots(len(rows), config.images_per_row, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
@@ -49,8 +48,7 @@ def contact_sheet(
                 fontsize=7,
                 color="firebrick" if drop else "black",
             )
-    canvas.draw()  # type: ignore[no-untyped-call]
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")  # type: ignore[no-untyped-call]
+    return rasterised(figure)
 
 
 def _rows(cleaning_list: Any, config: ContactSheetConfig) -> Sheet:

@@ -3,17 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
+
+from dino_pipeline.drawing.raster import rasterised
 
 
 def picture(report: Mapping[str, Any]) -> Image.Image:
     """In percent; what was skipped is said instead."""
     figure = Figure(figsize=(6, 3.6), dpi=100, layout="tight")
-    canvas = FigureCanvasAgg(figure)
     axes = figure.subplots()
     if not report["results"]:
         axes.text(0.5, 0.5, f"skipped: {report['skipped']['results']}", ha="center", fontsize=8, wrap=True)
@@ -29,5 +28,4 @@ def picture(report: Mapping[str, Any]) -> Image.Image:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8)
-    canvas.draw()  # type: ignore[no-untyped-call]
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")  # type: ignore[no-untyped-call]
+    return rasterised(figure)

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
+
+from dino_pipeline.drawing.raster import rasterised
 
 _TITLES = {"logistic_regression": "logistic regression", "knn": "k-NN"}
 
@@ -15,7 +15,6 @@ _TITLES = {"logistic_regression": "logistic regression", "knn": "k-NN"}
 def picture(report: Mapping[str, Any]) -> Image.Image:
     """Percent on test, else on validation, with 95 % intervals; what was skipped is said instead."""
     figure = Figure(figsize=(9, 3.6), dpi=100, layout="tight")
-    canvas = FigureCanvasAgg(figure)
     split = "val" if "test" in report["skipped"] else "test"
     for axes, (classifier, title) in zip(figure.subplots(1, 2, sharey=True), _TITLES.items(), strict=True):
         axes.set_title(title, fontsize=10)
@@ -28,8 +27,7 @@ def picture(report: Mapping[str, Any]) -> Image.Image:
             axes.set_axis_off()
     if report["results"]:
         axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))  # beside the last panel
-    canvas.draw()  # type: ignore[no-untyped-call]
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")  # type: ignore[no-untyped-call]
+    return rasterised(figure)
 
 
 def _draw(axes: Axes, report: Mapping[str, Any], classifier: str, split: str) -> None:

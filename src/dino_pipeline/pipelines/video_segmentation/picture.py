@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
@@ -13,6 +12,7 @@ from dino_pipeline.dino.data.images import decode_rgb
 from dino_pipeline.dino.evaluation.video_segmentation.config import VideoSegmentationConfig
 from dino_pipeline.dino.evaluation.video_segmentation.indexed_png import palette
 from dino_pipeline.dino.evaluation.video_segmentation.videos import Labels, Video, read_annotation
+from dino_pipeline.drawing.raster import rasterised
 
 _OPACITY = 0.6
 
@@ -27,7 +27,6 @@ def picture(videos: Sequence[Video], masks: Path, config: VideoSegmentationConfi
     sources = ["annotation", *config.networks]
     num_rows = len(videos) * len(sources)
     figure = Figure(figsize=(2.4 * num_frames, 1.5 * num_rows), dpi=100, layout="tight")
-    canvas = FigureCanvasAgg(figure)
     grid = figure.subplots(num_rows, num_frames, squeeze=False)
     for axes in grid.flat:
         axes.set_xticks([])
@@ -43,8 +42,7 @@ def picture(videos: Sequence[Video], masks: Path, config: VideoSegmentationConfi
                 axes.imshow(overlay(decode_rgb(video.frames[index].read_bytes()), read_annotation(file)))
                 if source == "annotation":
                     axes.set_title(video.frames[index].stem, fontsize=7)
-    canvas.draw()  # type: ignore[no-untyped-call]
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")  # type: ignore[no-untyped-call]
+    return rasterised(figure)
 
 
 def overlay(frame: NDArray[np.uint8], labels: Labels) -> NDArray[np.uint8]:
