@@ -11,6 +11,7 @@ import yaml
 
 from dino_pipeline.attend.command import add_command as add_attend
 from dino_pipeline.init.command import add_command as add_init
+from dino_pipeline.overlays import nested
 from dino_pipeline.recipe_check import add_command as add_check_recipes
 
 
@@ -75,7 +76,7 @@ def _spec(options: argparse.Namespace) -> str:
     from dino_pipeline.recipes import recipe_parameters
 
     try:
-        parameters = recipe_parameters(options.recipe, _nested(options.set))
+        parameters = recipe_parameters(options.recipe, _settings(options.set))
     except MissingConfigException as error:
         raise ValueError(str(error)) from error
     images = read_manifest(options.manifest, options.images)
@@ -105,23 +106,17 @@ def _picture(_options: argparse.Namespace) -> str:
     return draw_stages({name: alone[name] for name in STAGES})
 
 
-def _nested(settings: Sequence[str]) -> dict[str, Any]:
+def _settings(settings: Sequence[str]) -> dict[str, Any]:
     """`["a.b=1"]` as `{"a": {"b": 1}}`.
 
     Raises:
         ValueError: a setting has no `=`.
     """
-    values: dict[str, Any] = {}
     for setting in settings:
-        name, equals, text = setting.partition("=")
-        if not equals:
+        if "=" not in setting:
             raise ValueError(f"--set wants KEY=VALUE, such as pretrain.epochs=3, and got {setting!r}.")
-        *groups, last = name.split(".")
-        place = values
-        for group in groups:
-            place = place.setdefault(group, {})
-        place[last] = yaml.safe_load(text)
-    return values
+    pairs = (setting.split("=", 1) for setting in settings)
+    return nested({name: yaml.safe_load(text) for name, text in pairs})
 
 
 if __name__ == "__main__":

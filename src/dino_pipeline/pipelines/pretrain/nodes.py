@@ -7,7 +7,7 @@ from typing import Any
 from dino_pipeline import tracking
 from dino_pipeline.dino.config import to_dict
 from dino_pipeline.dino.models.checkpoint_config import ModelConfig
-from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, PretrainConfig, TrainingSpec
+from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, PretrainConfig
 
 logger = logging.getLogger(__name__)
 
@@ -27,15 +27,11 @@ def pretrain(
     Returns:
         The folder of the finished model, which the catalog publishes.
     """
-    from dino_pipeline.dino.data.manifest import Manifest, write_manifest
-    from dino_pipeline.dino.launching.torchrun import num_processes
+    from dino_pipeline.dino.data.manifest import Manifest
     from dino_pipeline.dino.training import launch as launching
-    from dino_pipeline.dino.training.checks import check
     from dino_pipeline.dino.training.comparison import read_verdict, sentence
-    from dino_pipeline.dino.training.fingerprint import fingerprint
-    from dino_pipeline.dino.training.initial_weights import resolve, store
-    from dino_pipeline.dino.training.progress import adopt, differing_keys, progress_folder, unfinished
-    from dino_pipeline.dino.training.resolution import resolved
+    from dino_pipeline.dino.training.preparation import prepare
+    from dino_pipeline.dino.training.progress import differing_keys, unfinished
     from dino_pipeline.pipelines.pretrain.importing import import_checkpoint
     from dino_pipeline.pipelines.pretrain.progress_display import ProgressDisplay
 
@@ -48,12 +44,16 @@ def pretrain(
             recipe=recipe,
         )
     images = Manifest.from_pandas(manifest, project_folder)
-    start = resolve(pretrain, root=project_folder)
-    pretrain = resolved(start.config, images.split("train"))
-    check(pretrain, launch, images, num_processes=num_processes(launch.cpu_processes))
-    data_digest = images.digest()
-    identity = fingerprint(pretrain, data_digest)
-    folder = progress_folder(training_folder, identity)
+    spec = prepare(
+        images,
+        pretrain,
+        monitoring,
+        launch,
+        recipe=recipe,
+        project_folder=project_folder,
+        training_folder=training_folder,
+    )
+    identity, pretrain = spec.fingerprint, spec.pretrain
     for other, its_spec in unfinished(training_folder, recipe, other_than=identity).items():
         differing = differing_keys(its_spec["pretrain"], to_dict(pretrain)) or ["data or code"]
         logger.info(
@@ -62,35 +62,19 @@ def pretrain(
             ", ".join(differing),
             other,
         )
-    if launch.adopt_progress:
-        adopt(training_folder, launch.adopt_progress, identity)
-    folder.mkdir(parents=True, exist_ok=True)
-    # The training reads its own copy: whatever happens to the project's, a resume sees the same data.
-    write_manifest(images, folder / "manifest.parquet")
-    store(start, folder)
-    spec = TrainingSpec(
-        fingerprint=identity,
-        recipe=recipe,
-        manifest=str(folder / "manifest.parquet"),
-        image_root=str(project_folder),
-        folder=str(folder),
-        pretrain=pretrain,
-        monitoring=monitoring,
-        launch=launch,
-    )
     if launching.is_finished(spec):
         logger.info("this model is trained already (fingerprint %s)", identity)
 
     # Opened for a model trained already, too: a kill may have come between its end and its run's.
-    tags = {"data_digest": data_digest}
+    tags = {"data_digest": images.digest()}
     with (
         tracking.open_model_run(identity, name=f"{recipe}-{identity[:6]}", tags=tags) as run,
         ProgressDisplay(
-            folder, num_steps=pretrain.epochs * (len(images.split("train")) // pretrain.batch_size)
+            Path(spec.folder), num_steps=pretrain.epochs * (len(images.split("train")) // pretrain.batch_size)
         ) as shown,
     ):
         run.log_params({"pretrain": to_dict(pretrain)})
-        run.log_json(to_dict(spec.pretrain), "configuration.json")
+        run.log_json(to_dict(pretrain), "configuration.json")
 
         def follow() -> None:
             run.log_rows(shown.update())
