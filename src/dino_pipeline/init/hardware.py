@@ -4,10 +4,10 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 
+from dino_pipeline.dino.bfloat16 import multiplies_bfloat16
 from dino_pipeline.dino.data.decoding import decode_image
 from dino_pipeline.dino.data.multi_crop import multi_crop
 from dino_pipeline.dino.data.multi_crop_dataset import MultiCropBatch
@@ -38,14 +38,8 @@ def find_hardware() -> Hardware:
     return Hardware(
         num_gpus=torch.cuda.device_count(),
         num_cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-        has_bf16=torch.cuda.is_bf16_supported() if torch.cuda.is_available() else _cpu_has_bf16(),
+        has_bf16=multiplies_bfloat16("cuda" if torch.cuda.is_available() else "cpu"),
     )
-
-
-def _cpu_has_bf16() -> bool:
-    # Without the instructions bfloat16 is emulated and slower than float32. Other systems than Linux: no.
-    cpu = Path("/proc/cpuinfo")
-    return cpu.exists() and bool({"avx512_bf16", "amx_bf16"} & set(cpu.read_text().split()))
 
 
 def images_per_second(config: PretrainConfig, images: Sequence[bytes], hardware: Hardware) -> float:
