@@ -1,11 +1,14 @@
 # Everything this project does, by name. Needs python 3.11 or newer, make, git and the package registries; nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-full format lint types layers unit full fix ui check-recipes picture lock
+.PHONY: help setup demo test test-full format lint types layers unit full fix ui check-recipes picture bench lock
 
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 PORT ?= 5000
+BENCHMARKS := input_pipeline training_step loss extraction knn linear_probe label_propagation ingest data_wait start_up
+# The peers of the benchmarks are not among them: nobody needs them to use or test this project.
+LOCKED_EXTRAS := dashboard postgresql s3 dev
 
 # uv reads neither pip's configuration nor its variables: hand the registry of the environment on.
 ifneq ($(PIP_INDEX_URL),)
@@ -73,6 +76,11 @@ check-recipes: setup  ## build every recipe, take two small steps of each, print
 picture: setup  ## draw docs/pipelines.svg again, from the registry
 	@$(BIN)/python -m dino_pipeline picture docs/pipelines.svg
 
+bench: setup  ## measure this project beside its peers, about half an hour; results in benchmarks/results/
+	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --constraint requirements.lock --editable ".[bench]"
+	@for name in $(BENCHMARKS); do \
+	  $(BIN)/python benchmarks/$$name.py --output benchmarks/results/$$name.json || exit 1; done
+
 lock:  ## pin the newest allowed packages into requirements.lock
-	@$(BIN)/python -m uv pip compile --universal --generate-hashes --python-version 3.11 --all-extras --no-header \
+	@$(BIN)/python -m uv pip compile --universal --generate-hashes --python-version 3.11 $(LOCKED_EXTRAS:%=--extra %) --no-header \
 	  --no-emit-index-url pyproject.toml -o requirements.lock
