@@ -1,7 +1,7 @@
 """Time multi-crop views from JPEG files beside PIL and lightly: python benchmarks/input_pipeline.py.
 
-Through a DataLoader, 2 x 224 and 8 x 96 px from JPEGs of 375 x 500 px, one worker, batches of 16. "Crops only" is what the CPU has left to
-do where a GPU does the photometric part. Each turn starts its worker anew.
+From JPEGs of 375 x 500 px through a DataLoader of one worker to batches of 16, 2 x 224 and 8 x 96 px an image. "Crops
+only" is what the CPU has left to do where a GPU does the photometric part. Each turn starts its worker anew.
 """
 
 import tempfile
