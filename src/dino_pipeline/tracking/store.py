@@ -127,4 +127,5 @@ def silence() -> Iterator[None]:
 def in_short(error: BaseException) -> str:
     """The error in part of a line, without a password that stands in an address."""
     line = (str(error).splitlines() or [type(error).__name__])[0]
-    return re.sub(r"//[^/@\s]*@", "//", line)[:160]
+    # Up to the last @ before the path: people write an @ of the password as it is.
+    return re.sub(r"//[^/\s]*@", "//", line)[:160]
