@@ -16,9 +16,9 @@ def origin_tags(project_path: Path) -> dict[str, str]:
         tags["mlflow.user"] = getpass.getuser()
     except (KeyError, OSError):
         logger.debug("The user has no name here.")
-    commit = _git(project_path, "rev-parse", "HEAD")
+    commit = git(project_path, "rev-parse", "HEAD")
     if commit:
-        edits = _git(project_path, "status", "--porcelain", "--untracked-files=no")
+        edits = git(project_path, "status", "--porcelain", "--untracked-files=no")
         tags |= {"mlflow.source.git.commit": commit, "git_dirty": "true" if edits else "false"}
     for variable in ("DVC_STAGE", "DVC_EXP_NAME"):
         if os.environ.get(variable):
@@ -26,7 +26,8 @@ def origin_tags(project_path: Path) -> dict[str, str]:
     return tags
 
 
-def _git(folder: Path, *command: str) -> str:
+def git(folder: Path, *command: str) -> str:
+    """What git answers, "" where it fails."""
     try:
         done = subprocess.run(
             ["git", "-C", str(folder), *command], capture_output=True, text=True, check=True, timeout=30

@@ -76,18 +76,18 @@ def _create_database(file: Path) -> None:
             unfinished.replace(file)
 
 
-def experiment_id(client: "MlflowClient", store: Store) -> str:
-    """The one experiment of this project, made where there is none: models compare within one table."""
+def experiment_id(client: "MlflowClient", store: Store, name: str = EXPERIMENT) -> str:
+    """An experiment, made where there is none: all models are in one, for they compare within one table."""
     from mlflow.exceptions import MlflowException
 
-    experiment = client.get_experiment_by_name(EXPERIMENT)
+    experiment = client.get_experiment_by_name(name)
     if experiment is None:
         artifacts = (store.file.parent / "artifacts").as_uri() if store.file else None
         try:
-            return client.create_experiment(EXPERIMENT, artifact_location=artifacts)
+            return client.create_experiment(name, artifact_location=artifacts)
         except MlflowException:
             # Another process was quicker.
-            experiment = client.get_experiment_by_name(EXPERIMENT)
+            experiment = client.get_experiment_by_name(name)
             if experiment is None:
                 raise
     return experiment.experiment_id
@@ -122,6 +122,19 @@ def silence() -> Iterator[None]:
         yield
     finally:
         enable_logging()  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def asked() -> Iterator[None]:
+    """Around a question to the store: what it raises becomes one line for people.
+
+    Raises:
+        ValueError: the store does not answer, or has no such thing.
+    """
+    try:
+        yield
+    except outages() as error:
+        raise ValueError(f"MLflow: {in_short(error)}") from error
 
 
 def in_short(error: BaseException) -> str:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from dino_pipeline import tracking
 from dino_pipeline.dino.config import from_dict
+from dino_pipeline.dino.data.manifest import read_manifest
 from dino_pipeline.dino.models.checkpoint_config import ModelConfig
 from dino_pipeline.dino.models.published import networks_of, read_model
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, PretrainConfig
@@ -121,6 +122,8 @@ def test_unlabelled_images_train_once_and_leave_their_history_in_mlflow(
     assert found.data.metrics["loss"] == pytest.approx(float(rows[-1]["loss"]))
     assert found.data.metrics["images_seen"] == 16
     assert found.data.params["pretrain.loss.student_temperature"] == "0.1"
+    kept = client.download_artifacts(found.info.run_id, "data/manifest.parquet", str(tmp_path))
+    assert read_manifest(Path(kept), tmp_path).sha256 == manifest["sha256"].tolist()
 
     with caplog.at_level(logging.INFO):
         assert run() == finished

@@ -75,6 +75,7 @@ def pretrain(
     ):
         run.log_params({"pretrain": to_dict(pretrain)})
         run.log_json(to_dict(pretrain), "configuration.json")
+        run.log_artifact(Path(spec.manifest), "data")  # by which an image leads to the models that saw it
 
         def follow() -> None:
             run.log_rows(shown.update())
