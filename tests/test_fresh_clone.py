@@ -170,9 +170,10 @@ def test_the_wheel_holds_the_recipes_and_works_without_a_checkout(clone: Path, t
     )
     recipes = {path.parent.name for path in (installed / "dino_pipeline" / "conf").glob("*/globals.yml")}
     assert recipes == {path.parent.name for path in ROOT.glob("conf/*/globals.yml")}
-    assert (installed / "dino_pipeline" / "dvc.yaml").is_file(), (
-        "dino-pipeline init writes it into new projects"
-    )
+    for stages in ("dvc.yaml", "evaluations/dvc.yaml"):
+        assert (installed / "dino_pipeline" / stages).is_file(), (
+            "dino-pipeline init writes it into new projects"
+        )
     manifest = clone / "data" / "03_primary" / "smoke" / "manifest.parquet"
     lines = (
         "import sys",

@@ -5,6 +5,8 @@ from typing import Any
 
 from kedro.config import MissingConfigException, OmegaConfigLoader
 
+from dino_pipeline.experiment_copy import outside_copy
+
 _USER_LAYER = "local"
 MERGE_STRATEGY = {"parameters": "soft", "globals": "soft", "catalog": "soft"}
 
@@ -39,7 +41,7 @@ class LayeredConfigLoader(OmegaConfigLoader):
         super().__init__(conf_source, env, **options)
 
     def __getitem__(self, key: str) -> dict[str, Any]:
-        layer = Path(self.conf_source) / _USER_LAYER
+        layer = outside_copy(Path(self.conf_source).absolute()) / _USER_LAYER
         was_set_by_hand = key in self
         values: dict[str, Any] = super().__getitem__(key)
         if was_set_by_hand or not layer.is_dir() or (self.env or self.default_run_env) == _USER_LAYER:

@@ -1,4 +1,4 @@
-"""Around a run: a line for each node, tracking's address, a mark on a model whose later stage failed."""
+"""Around a run: a line for each node, tracking's address, DVC's copies, a mark on a model whose later stage failed."""
 
 import logging
 from pathlib import Path
@@ -11,6 +11,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from dino_pipeline import tracking
+from dino_pipeline.experiment_copy import link_untracked_data
 
 FAILURE_TAG = "failed_after_training"
 _STAGES_BEFORE_A_MODEL = {"ingest", "pretrain"}
@@ -25,6 +26,15 @@ class StageHooks:
     def before_node_run(self, node: Node) -> None:
         """Name the node."""
         logger.info("%s ...", node.short_name.removesuffix("_node").replace("_", " "))
+
+
+class ExperimentHooks:
+    """Give the copy in which DVC runs an experiment what git and DVC do not bring there."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Link the project's data, before a node looks for them."""
+        link_untracked_data(Path(context.project_path).resolve())
 
 
 class ModelRunHooks:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from dino_pipeline.experiment_copy import outside_copy
 from dino_pipeline.tracking.origin import origin_tags
 from dino_pipeline.tracking.run import ModelRun
 from dino_pipeline.tracking.store import Store, connect, experiment_id, in_short, outages, quieten
@@ -21,12 +22,13 @@ def configure(project_path: Path, tags: Mapping[str, str] | None = None) -> Stor
     """Say where runs are kept: `MLFLOW_TRACKING_URI`, or the project's mlruns/mlflow.db. Touches nothing.
 
     Args:
-        project_path: the project's folder. A relative sqlite address would hang on the current folder.
+        project_path: the project's folder, or the copy in which DVC runs an experiment, whose runs are kept with
+            the project's. A relative sqlite address would hang on the current folder.
         tags: borne by every run made from now on, such as the recipe.
     """
     global _store
     root = project_path.resolve()
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlruns' / 'mlflow.db'}"
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{outside_copy(root) / 'mlruns' / 'mlflow.db'}"
     _store = Store(uri=uri, project_path=root, tags=dict(tags or {}))
     return _store
 
