@@ -116,6 +116,18 @@ def test_each_recipe_has_each_group_for_dvc_to_watch(recipe: str, name: str) -> 
     assert name in yaml.safe_load(text), f"write `{name}: {{}}` where the recipe changes nothing"
 
 
+def test_plots_are_of_columns_that_a_training_writes(catalog: dict[str, Any]) -> None:
+    from dino_pipeline.dino.training.history import HISTORY, HISTORY_COLUMNS
+
+    *curves, picture = yaml.safe_load((ROOT / "dvc.yaml").read_text().replace("${recipe}", RECIPE))["plots"]
+    assert picture == catalog["attention_picture"]["filepath"]
+    for plot in curves:
+        (options,) = plot.values()
+        assert options["x"].keys() == options["y"].keys() == {f"{catalog['model']['filepath']}/{HISTORY}"}
+        (x,), (y,) = options["x"].values(), options["y"].values()
+        assert {x, *y} <= set(HISTORY_COLUMNS)
+
+
 def test_source_dependencies_exist() -> None:
     paths = {path for stage in dvc_stages().values() for path in stage["deps"] if path.startswith("src/")}
     assert not [path for path in paths if not (ROOT / path).exists()]

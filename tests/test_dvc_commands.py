@@ -133,7 +133,7 @@ def test_the_runs_of_a_queued_experiment_are_in_the_one_store(experiments: Path)
 
 def test_experiments_are_shown_with_what_they_set_and_what_came_of_it(experiments: Path) -> None:
     done = subprocess.run(
-        ["dvc", "exp", "show", "--csv"],
+        ["dvc", "exp", "show", "--all-commits", "--csv"],
         cwd=experiments,
         env=environment(),
         capture_output=True,
@@ -149,11 +149,11 @@ def test_experiments_are_shown_with_what_they_set_and_what_came_of_it(experiment
 
 def test_experiments_are_compared_by_parameters_metrics_and_curves(experiments: Path) -> None:
     parameters = run_json(experiments, "dvc", "params", "diff", "--json", "HEAD", "longer")
-    assert parameters == {PRETRAIN: {"pretrain.epochs": {"old": 2, "new": 3}}}
+    assert parameters == {PRETRAIN: {"pretrain.epochs": {"old": 2, "new": 3, "diff": 1}}}
     metrics = run_json(experiments, "dvc", "metrics", "diff", "--json", "HEAD", "longer")
     assert "test.teacher.knn_20" in json.dumps(metrics)
-    run(experiments, "dvc", "plots", "diff", "HEAD", "longer", "--out=plots")
-    page = (experiments / "plots" / "index.html").read_text()
+    run(experiments, "dvc", "plots", "diff", "HEAD", "longer")
+    page = (experiments / "dvc_plots" / "index.html").read_text()
     assert "longer" in page
     assert all(name in page for name in ("loss", "knn_teacher", "effective_rank_teacher", "attention.png"))
 
