@@ -1,4 +1,4 @@
-"""Folders as datasets: a node gets an absolute path, never one that hangs on the current folder."""
+"""Folders as datasets: a node gets an absolute path, never one that hangs on the current folder. What may be absent."""
 
 import os
 import shutil
@@ -61,3 +61,29 @@ class FolderDataset(AbstractDataset[Path, Path]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": os.fspath(self._filepath), "marker": self._marker}
+
+
+class OptionalDataset(AbstractDataset[Any, Any]):
+    """Another dataset's value, None where there is nothing yet; it is only read."""
+
+    def __init__(self, *, dataset: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
+        self._dataset: AbstractDataset[Any, Any] = AbstractDataset.from_config("optional", dataset)
+        self.metadata = metadata
+
+    def load(self) -> Any:
+        """The value, or None."""
+        return self._dataset.load() if self._dataset.exists() else None
+
+    def save(self, _data: Any) -> None:
+        """Refused.
+
+        Raises:
+            DatasetError: always.
+        """
+        raise DatasetError(f"{self} is only read.")
+
+    def _exists(self) -> bool:
+        return self._dataset.exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"dataset": str(self._dataset)}

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from dino_pipeline.pipelines.report.config import CollapseConfig
-from dino_pipeline.pipelines.report.verdict import collapsed, verdict
+from dino_pipeline.dino.metrics.collapse import CollapseConfig, collapsed
+from dino_pipeline.pipelines.report.verdict import verdict
 
 COLLAPSE = CollapseConfig(uniform_margin=0.01, uniform_kl=0.01, one_dimension_entropy=0.1)
 HEALTHY = [

@@ -33,7 +33,7 @@ def pretrain(
     from dino_pipeline.dino.training.preparation import prepare
     from dino_pipeline.dino.training.progress import differing_keys, unfinished
     from dino_pipeline.pipelines.pretrain.importing import import_checkpoint
-    from dino_pipeline.pipelines.pretrain.progress_display import ProgressDisplay
+    from dino_pipeline.progress_display import ProgressDisplay
 
     if model.checkpoint:
         return import_checkpoint(

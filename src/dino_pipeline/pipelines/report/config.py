@@ -6,18 +6,9 @@ from pydantic import Field
 
 from dino_pipeline.dino.config import frozen
 from dino_pipeline.dino.evaluation.config import PictureConfig
+from dino_pipeline.dino.metrics.collapse import CollapseConfig
 
 Count = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0)]
-
-
-@frozen
-class CollapseConfig:
-    """When the last steps of a training count as collapsed, in nats."""
-
-    uniform_margin: Positive  # the teacher's entropy lies this near ln K ...
-    uniform_kl: Positive  # ... and the student differs from the teacher by less
-    one_dimension_entropy: Positive  # the teacher's entropy lies below
 
 
 @frozen

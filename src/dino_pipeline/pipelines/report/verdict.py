@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from dino_pipeline.pipelines.report.config import CollapseConfig
+from dino_pipeline.dino.metrics.collapse import CollapseConfig, collapsed
 
 NAMES = {
     "teacher": "teacher",
@@ -58,27 +58,6 @@ def verdict(
     fallen = collapsed(history, num_prototypes=num_prototypes, config=collapse)
     sentences = [*judged.sentences, fallen or _loss_sentence(history, num_prototypes)]
     return Verdict(tone="bad" if fallen else judged.tone, headline=judged.headline, sentences=sentences)
-
-
-def collapsed(
-    history: Sequence[Mapping[str, float]], *, num_prototypes: int, config: CollapseConfig
-) -> str | None:
-    """How the training collapsed, judged by its last row, or None where it did not."""
-    if not history:
-        return None
-    last, uniform = history[-1], math.log(num_prototypes)
-    if abs(uniform - last["teacher_entropy"]) < config.uniform_margin and abs(last["kl"]) < config.uniform_kl:
-        return (
-            "The training collapsed to the uniform answer: the teacher gives every image the same flat "
-            f"distribution (entropy {last['teacher_entropy']:.3f}, ln K = {uniform:.3f}). A lower teacher "
-            "temperature or fewer prototypes help."
-        )
-    if last["teacher_entropy"] < config.one_dimension_entropy:
-        return (
-            "The training collapsed to one dimension: the teacher gives every image the same single answer "
-            f"(entropy {last['teacher_entropy']:.3f}, near 0). A higher teacher temperature or a faster center help."
-        )
-    return None
 
 
 def _judge_accuracy(metrics: Mapping[str, Any], split: str, key: str) -> Verdict:
