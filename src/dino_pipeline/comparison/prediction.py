@@ -14,8 +14,8 @@ from dino_pipeline.dino.training.state import TrainingState
 from dino_pipeline.dino.training.step import scheduled_values, training_step
 from dino_pipeline.training_cost import V100_FLOPS, training_cost
 
-_IMAGES = 8  # a step
 _STEPS = 3  # the first also allocates and is not counted
+_FLOPS_A_STEP = 1e11  # on CPU about a second or two, in which a few images fill a core
 
 
 class RowCost(NamedTuple):
@@ -46,12 +46,16 @@ def predict(trainings: Sequence[Training], *, num_images: int | None) -> list[Ro
 def flops_per_second(config: PretrainConfig, launch: LaunchConfig) -> float:
     """What this machine sustains in real steps of a training, on crops of noise, over all its processes."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    small = replace(config, batch_size=_IMAGES, accumulation_steps=1)
+    flops_per_image = training_cost(config).flops_per_image
+    num_images = config.batch_size // num_processes(launch.cpu_processes) // config.accumulation_steps
+    if device.type == "cpu":
+        num_images = min(num_images, max(2, int(_FLOPS_A_STEP // flops_per_image)))
+    small = replace(config, batch_size=num_images, accumulation_steps=1)
     crops = config.multi_crop
     random = torch.Generator().manual_seed(0)
     channels = config.images.channels
     globals_, locals_ = (
-        torch.randn(count, _IMAGES, channels, size, size, generator=random).to(device)
+        torch.randn(count, num_images, channels, size, size, generator=random).to(device)
         for count, size in (
             (2, crops.global_crop_size),
             (crops.num_local_crops, crops.local_crop_size),
@@ -74,7 +78,7 @@ def flops_per_second(config: PretrainConfig, launch: LaunchConfig) -> float:
     seconds = (finished_at[-1] - finished_at[0]) / (_STEPS - 1)
     # Processor time counts each thread.
     threads_timed = launch.threads_per_process if device.type == "cpu" else 1
-    one_process = _IMAGES * training_cost(config).flops_per_image / seconds * threads_timed
+    one_process = num_images * flops_per_image / seconds * threads_timed
     return one_process * num_processes(launch.cpu_processes)
 
 
