@@ -2,7 +2,7 @@
 
 Over images: the bootstrap, of the mean over the row's models, which answers whether other images of this kind would
 say the same. Over seeds: Student's t interval, which answers whether other trainings would. A bootstrap of three
-values would be about half as wide as it should be, since it never sees a seed that was not tried; t knows that.
+values would be little more than a third as wide, since it never sees a seed that was not tried; t allows for that.
 """
 
 from collections.abc import Mapping, Sequence

@@ -27,19 +27,25 @@ class Outcome:
     """Rows in their order, the baselines last.
 
     Attributes:
-        split: that verdicts are on: test, or validation where test has no labels.
+        splits: that were measured, validation first.
+        num_images: of the split that verdicts are on.
         counts: whether the reference gained enough over random initialisation; None without a reference.
     """
 
     name: str
     rows: Sequence[Row]
-    split: str
-    num_images: int  # of that split
+    splits: Sequence[str]
+    num_images: int
     num_neighbors: int
     verdicts: Sequence[Verdict]
     reference: str | None
     counts: bool | None
     minimum_gain: float
+
+    @property
+    def split(self) -> str:
+        """That verdicts are on: test, or validation where test has no labels."""
+        return self.splits[-1]
 
     def measured_rows(self) -> dict[str, Measured]:
         """What the rows that have one got on the judged split."""
@@ -73,14 +79,13 @@ def outcome(
             )
         )
     rows += _baselines(config, scores, splits)
-    split = splits[-1]
-    judged = {row.name: row.splits[split] for row in rows if row.splits}
+    judged = {row.name: row.splits[splits[-1]] for row in rows if row.splits}
     failed = sorted({one.row for one in trained if one.failure})
     reference = config.reference
     return Outcome(
         name=config.name,
         rows=rows,
-        split=split,
+        splits=splits,
         num_images=max((len(row.share_correct) for row in judged.values()), default=0),
         num_neighbors=config.knn.num_neighbors,
         verdicts=verdicts(config.expected, judged, incomplete=failed),

@@ -31,12 +31,10 @@ def frame(outcome: Outcome) -> pd.DataFrame:
 
 def markdown(outcome: Outcome) -> str:
     """The table, the verdicts on orderings, and what the intervals are."""
-    k, split = outcome.num_neighbors, _HELD_OUT[outcome.split]
     head = [
         "row",
         "models",
-        *([] if outcome.split == "val" else [f"k-NN {k} validation"]),
-        f"k-NN {k} {split}",
+        *(f"k-NN {outcome.num_neighbors} {_HELD_OUT[split]}" for split in outcome.splits),
         f"over {outcome.num_images:,} images",
         "over seeds",
         "above random",
@@ -122,16 +120,13 @@ def _cells(row: Row, outcome: Outcome) -> list[str]:
         f"{row.published[name]:.1f}" if name in row.published else "" for name in get_args(Published)
     ]
     notes = " ".join(row.notes)
-    splits = [split for split in ("val", outcome.split) if split in row.splits or not row.splits]
-    accuracies = dict.fromkeys(splits, "-")
     if not row.splits:
-        return [row.name, "0", *accuracies.values(), "-", "-", "-", *published, notes]
+        return [row.name, "0", *("-" for _ in outcome.splits), "-", "-", "-", *published, notes]
     found = row.splits[outcome.split]
-    accuracies = {split: f"{100 * row.splits[split].over_images.mean:.1f}" for split in splits}
     return [
         row.name,
         str(len(found.by_model)),
-        *accuracies.values(),
+        *(f"{100 * row.splits[split].over_images.mean:.1f}" for split in outcome.splits),
         _range(found.over_images.low, found.over_images.high),
         _range(found.over_seeds.low, found.over_seeds.high) if found.over_seeds else "-",
         _signed(*found.over_random) if found.over_random else "-",
