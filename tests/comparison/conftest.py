@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from dino_pipeline.comparison.config import CompareConfig
+from dino_pipeline.config_loader import shared_parameters
 from dino_pipeline.dino.config import from_dict
-from dino_pipeline.recipes import recipe_parameters
+from dino_pipeline.recipes import conf_folder
 from tests.dino.training.conftest import LAUNCH, MONITORING, PRETRAIN
 
 Parameters = dict[str, dict[str, Any]]
@@ -21,7 +22,7 @@ Parameters = dict[str, dict[str, Any]]
 @pytest.fixture(scope="session")
 def parameters() -> Parameters:
     """The smoke recipe's, with a training of four steps."""
-    groups = recipe_parameters("smoke")
+    groups = shared_parameters(conf_folder(), "smoke")
     pretrain = PRETRAIN | {"epochs": 1, "precision": "fp32"}
     return groups | {
         "pretrain": pretrain,

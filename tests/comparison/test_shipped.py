@@ -7,16 +7,17 @@ import pytest
 from dino_pipeline.comparison.config import CompareConfig
 from dino_pipeline.comparison.prediction import predict
 from dino_pipeline.comparison.rows import Training, read_comparison, trainings
+from dino_pipeline.config_loader import shared_parameters
 from dino_pipeline.dino.config import from_dict, to_dict
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, PretrainConfig
-from dino_pipeline.recipes import recipe_parameters
+from dino_pipeline.recipes import conf_folder
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted(path.stem for path in (ROOT / "conf" / "comparisons").glob("*.yml"))
 
 
 def shipped(name: str, recipe: str) -> tuple[CompareConfig, list[Training]]:
-    parameters = recipe_parameters(recipe)
+    parameters = shared_parameters(conf_folder(), recipe)
     values = parameters["compare"] | {"file": f"conf/comparisons/{name}.yml", "overlays": {}}
     config = read_comparison(from_dict(CompareConfig, values), ROOT)
     return config, trainings(
