@@ -43,12 +43,13 @@ def comparing(parameters: Parameters) -> Callable[..., CompareConfig]:
 
 @pytest.fixture(scope="session")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with 32 train, 16 validation and 16 test images, half of them bright, and their manifest."""
+    """A folder with 32 train, 16 validation and 16 test images, half of them red, half blue, and their manifest."""
     folder = tmp_path_factory.mktemp("images")
     rows = []
     for index in range(64):
         noise = np.random.default_rng(index).integers(0, 100, (20, 20, 3), dtype=np.uint8)
-        cv2.imwrite(str(folder / f"{index}.png"), noise + np.uint8(60 * (index % 2)))
+        noise[:, :, 2 * (index % 2)] += 100
+        cv2.imwrite(str(folder / f"{index}.png"), noise)
         content = (folder / f"{index}.png").read_bytes()
         rows.append(
             {
@@ -56,7 +57,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 "member": None,
                 "offset": None,
                 "split": "train" if index < 32 else "val" if index < 48 else "test",
-                "label": "bright" if index % 2 else "dark",
+                "label": "red" if index % 2 else "blue",
                 "width": 20,
                 "height": 20,
                 "bytes": len(content),

@@ -69,7 +69,7 @@ def test_a_training_and_a_shared_model_stand_beside_the_baselines(
     assert list(dict.fromkeys(table["row"])) == ["plain", "random initialisation", "raw pixels"]
     plain, random = rows.loc[("plain", "test")], rows.loc[("random initialisation", "test")]
     assert plain["above_random"] == pytest.approx(plain["knn"] - random["knn"])
-    assert rows.loc[("raw pixels", "test"), "knn"] == 1, "bright and dark are told apart by pixels"
+    assert rows.loc[("raw pixels", "test"), "knn"] == 1, "red and blue are told apart by pixels"
     assert "over 16 images" in page
 
     # The comparison has a run of its own, beside the model's, which any other comparison may name.
