@@ -45,7 +45,7 @@ def read_comparison(config: CompareConfig, project_folder: Path) -> CompareConfi
         except ValidationError as error:
             raise ValueError(f"{path.name}: {in_a_line(error)}") from error
         except (yaml.YAMLError, ValueError) as error:
-            raise ValueError(f"{path.name}: {error}") from error
+            raise ValueError(f"{path.name}: {' '.join(str(error).split())}") from error
     _check_names(config)
     return config
 
