@@ -47,7 +47,29 @@ EXTRACT = ExtractConfig(
     num_threads=1,
     baselines=BaselinesConfig(random_seed=0, batch_norm_images=8, pixels_size=32, histogram_bins=8),
 )
-METRICS = {"val": {"teacher": {"knn_20": 0.75, "knn_20_top5": 1.0, "linear": 0.8, "feature_std": 0.1}}}
+MEASURED = {"knn_20": 0.75, "knn_20_top5": 1.0, "linear": 0.8, "feature_std": 0.1}
+METRICS = {
+    "val": {
+        "teacher": MEASURED,
+        "random": MEASURED | {"linear": 0.4},
+        "pixels": MEASURED,
+        "histogram": MEASURED,
+    },
+    "test": {"teacher": {}, "random": {}, "pixels": {}, "histogram": {}},
+    "num_images": {"train": 80, "val": 100, "test": 0},
+    "num_classes": 4,
+    "skipped": {"test/knn": "test has no images"},
+}
+SUMMARY = {
+    "name": "smoke",
+    "source": "embedded:digits",
+    "digest": "d1",
+    "num_images": 180,
+    "splits": {"train": 80, "val": 100, "test": 0},
+    "classes": {"cat": 90, "dog": 90},
+    "held_out_images_also_in_train": {"val": 3, "test": 0},
+    "quarantined": {"truncated": 2},
+}
 
 # Run by an interpreter that finds MLflow and torch and, by a module finder, neither this package nor timm.
 LOADER = """
@@ -94,7 +116,7 @@ def register(folder, *, seed, fingerprint):
     config = {"backbone": BACKBONE, "images": {"channels": 3, "bits": 8}, "mean": MEAN, "std": STD}
     description = PublishedModel(fingerprint=fingerprint, data_digest="d1", recipe="smoke", config=config)
     write_model(model, description, {"teacher": network.state_dict(), "student": network.state_dict()})
-    register_model(folder, model, METRICS, EXTRACT, RegisterConfig(name_prefix="dino", alias="challenger"))
+    register_model(model, METRICS, SUMMARY, EXTRACT, RegisterConfig(name_prefix="dino", alias="challenger"))
 
 
 def client(project):
@@ -172,7 +194,9 @@ def test_the_version_says_where_it_comes_from(project):
     assert tags["data_digest"] == "d1"
     assert tags["recipe"] == "smoke"
     assert tags["val/knn_20"] == "0.7500"
-    assert "git_commit" in tags
+    assert (tags["data_set"], tags["git_commit"]) == ("smoke", "unknown")  # the project is no repository
+    assert version.description.startswith("# vit_tiny_patch16_224, pretrained without labels by DINO")
+    assert "| **teacher (this model)** | 75.0 % | 80.0 % |" in version.description
     assert "val/knn_20_top5" not in tags
     run = client(project).get_run(version.run_id)
     logged = client(project).get_logged_model(version.source.removeprefix("models:/"))

@@ -5,10 +5,14 @@ import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dino_pipeline.tracking.origin import origin_tags
+from dino_pipeline.tracking.origin import dvc_tags, origin_tags
 from dino_pipeline.tracking.run import ModelRun
 from dino_pipeline.tracking.store import Store, connect, experiment_id, in_short, outages, quieten
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 FINGERPRINT_TAG = "fingerprint"
 
@@ -48,6 +52,19 @@ def model_run(
     )
 
 
+def find_run(fingerprint: str) -> ModelRun | None:
+    """The run of a model, as it is; None where there is none or the store does not answer."""
+    if _store is None:
+        return None
+    quieten()
+    try:
+        client = connect(_store)
+        return _found(client, experiment_id(client, _store), fingerprint)
+    except outages() as error:
+        _warn_once(in_short(error))
+        return None
+
+
 def _open(
     fingerprint: str, *, name: str, tags: Mapping[str, str] | None, status: str | None = None
 ) -> ModelRun:
@@ -58,27 +75,32 @@ def _open(
     try:
         client = connect(_store)
         experiment = experiment_id(client, _store)
-        found = client.search_runs(
-            [experiment], f"tags.{FINGERPRINT_TAG} = '{fingerprint}'", order_by=["attributes.start_time"]
-        )
-        if found:
-            run_id = found[0].info.run_id
-            if status:
-                client.update_run(run_id, status=status)
-        else:
+        opened = _found(client, experiment, fingerprint)
+        if opened is None:
             all_tags = {
                 **origin_tags(_store.project_path),
                 **_store.tags,
                 **(tags or {}),
                 FINGERPRINT_TAG: fingerprint,
             }
-            run_id = client.create_run(experiment, run_name=name, tags=all_tags).info.run_id
+            made = client.create_run(experiment, run_name=name, tags=all_tags).info
             if not status:
-                client.set_terminated(run_id, "FINISHED")
+                client.set_terminated(made.run_id, "FINISHED")
+            return ModelRun(client, made.run_id, started=made.start_time / 1000)
+        if status:
+            client.update_run(opened.run_id, status=status)
+            opened.set_tags(dvc_tags())  # an experiment may find the model trained already
     except outages() as error:
         _warn_once(in_short(error))
         return ModelRun(None, "")
-    return ModelRun(client, run_id)
+    return opened
+
+
+def _found(client: "MlflowClient", experiment: str, fingerprint: str) -> ModelRun | None:
+    runs = client.search_runs(
+        [experiment], f"tags.{FINGERPRINT_TAG} = '{fingerprint}'", order_by=["attributes.start_time"]
+    )
+    return ModelRun(client, runs[0].info.run_id, started=runs[0].info.start_time / 1000) if runs else None
 
 
 @cache

@@ -27,6 +27,12 @@ def load_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
     return state
 
 
+def checkpoint_step(path: Path) -> int:
+    """The finished steps of a training by its checkpoint, whose tensors stay on disk."""
+    step: int = torch.load(path, map_location="cpu", weights_only=True, mmap=True)["state"]["step"]
+    return step
+
+
 def _sync_folder(folder: Path) -> None:
     # The rename itself is only safe on disk once the folder is.
     descriptor = os.open(folder, os.O_RDONLY)

@@ -14,6 +14,7 @@ logger = logging.getLogger(__name__)
 
 def pretrain(
     manifest: Any,  # a data frame; pandas is slow to import
+    ingest_summary: dict[str, Any],
     project_folder: Path,
     training_folder: Path,
     recipe: str,
@@ -34,6 +35,11 @@ def pretrain(
     from dino_pipeline.dino.training.progress import differing_keys, unfinished
     from dino_pipeline.pipelines.pretrain.importing import import_checkpoint
     from dino_pipeline.pipelines.pretrain.progress_display import ProgressDisplay
+    from dino_pipeline.pipelines.pretrain.session_facts import session_facts
+    from dino_pipeline.tracking.dataset import log_dataset
+    from dino_pipeline.tracking.sessions import log_session
+    from dino_pipeline.tracking.system_metrics import SystemMetrics
+    from dino_pipeline.weights_origin import RANDOM, origin_of_weights
 
     if model.checkpoint:
         return import_checkpoint(
@@ -42,7 +48,13 @@ def pretrain(
             project_folder=project_folder,
             training_folder=training_folder,
             recipe=recipe,
+            ingest_summary=ingest_summary,
         )
+    first_weights = (
+        RANDOM
+        if pretrain.initial_weights is None
+        else origin_of_weights(pretrain.initial_weights, project_folder)
+    )
     images = Manifest.from_pandas(manifest, project_folder)
     spec = prepare(
         images,
@@ -66,7 +78,7 @@ def pretrain(
         logger.info("this model is trained already (fingerprint %s)", identity)
 
     # Opened for a model trained already, too: a kill may have come between its end and its run's.
-    tags = {"data_digest": images.digest()}
+    tags = {"data_digest": images.digest(), "data_set": ingest_summary["name"], **first_weights.tags}
     with (
         tracking.open_model_run(identity, name=f"{recipe}-{identity[:6]}", tags=tags) as run,
         ProgressDisplay(
@@ -75,11 +87,15 @@ def pretrain(
     ):
         run.log_params({"pretrain": to_dict(pretrain)})
         run.log_json(to_dict(pretrain), "configuration.json")
+        log_dataset(run, ingest_summary, context="training")
+        if not launching.is_finished(spec):
+            log_session(run, project_folder, session_facts(spec))
 
         def follow() -> None:
             run.log_rows(shown.update())
 
-        finished = launching.launch(spec, on_progress=follow)
+        with SystemMetrics(run):
+            finished = launching.launch(spec, on_progress=follow)
         follow()
         run.log_artifact(finished / "history.csv")
         verdict = read_verdict(finished)
