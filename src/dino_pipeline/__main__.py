@@ -13,6 +13,7 @@ from dino_pipeline.attend.command import add_command as add_attend
 from dino_pipeline.init.command import add_command as add_init
 from dino_pipeline.overlays import nested
 from dino_pipeline.recipe_check import add_command as add_check_recipes
+from dino_pipeline.repair_artifacts import add_command as add_repair_artifacts
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     add_init(commands)
     add_attend(commands)
     add_check_recipes(commands)
+    add_repair_artifacts(commands)
     return parser
 
 

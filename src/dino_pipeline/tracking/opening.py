@@ -7,9 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dino_pipeline.tracking.moved import local_path
 from dino_pipeline.tracking.origin import dvc_tags, origin_tags
 from dino_pipeline.tracking.run import ModelRun
-from dino_pipeline.tracking.store import Store, connect, experiment_id, in_short, outages, quieten
+from dino_pipeline.tracking.store import ARTIFACTS, Store, connect, experiment_id, in_short, outages, quieten
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -75,6 +76,7 @@ def _open(
     try:
         client = connect(_store)
         experiment = experiment_id(client, _store)
+        _check_place(client.get_experiment(experiment).artifact_location, _store)
         opened = _found(client, experiment, fingerprint)
         if opened is None:
             all_tags = {
@@ -101,6 +103,23 @@ def _found(client: "MlflowClient", experiment: str, fingerprint: str) -> ModelRu
         [experiment], f"tags.{FINGERPRINT_TAG} = '{fingerprint}'", order_by=["attributes.start_time"]
     )
     return ModelRun(client, runs[0].info.run_id, started=runs[0].info.start_time / 1000) if runs else None
+
+
+def _check_place(address: str, store: Store) -> None:
+    """Artifacts written to where a moved project was before would be lost to it."""
+    if not store.file or not address.startswith("file:"):
+        return
+    if local_path(address).resolve() != (store.file.parent / ARTIFACTS).resolve():
+        _warn_of_move(str(local_path(address)))
+
+
+@cache
+def _warn_of_move(address: str) -> None:
+    logger.warning(
+        "this project was moved or copied, and MLflow still keeps its artifacts in %s: "
+        "`dino-pipeline repair-artifacts` puts that right",
+        address,
+    )
 
 
 @cache
