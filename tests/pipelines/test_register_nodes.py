@@ -196,7 +196,7 @@ def test_the_version_says_where_it_comes_from(project):
     assert tags["val/knn_20"] == "0.7500"
     assert (tags["data_set"], tags["git_commit"]) == ("smoke", "unknown")  # the project is no repository
     assert version.description.startswith("# vit_tiny_patch16_224, pretrained without labels by DINO")
-    assert "| **teacher (this model)** | 75.0 % | 80.0 % |" in version.description
+    assert "| linear, validation | 80.0 % | 40.0 % | 80.0 % | 80.0 % |" in version.description
     assert "val/knn_20_top5" not in tags
     run = client(project).get_run(version.run_id)
     logged = client(project).get_logged_model(version.source.removeprefix("models:/"))

@@ -80,19 +80,17 @@ def _data(published: PublishedModel, summary: Mapping[str, Any]) -> list[str]:
 
 
 def _table(metrics: Mapping[str, Any]) -> str:
-    """Accuracies in percent and what else was measured, a row a network."""
-    columns = [
-        (split, key)
-        for key in metrics["val"]["teacher"] | metrics["test"]["teacher"]
-        if not key.endswith("top5")
-        for split in _SPLITS
+    """A row a measure, accuracies first and in percent; a column a network."""
+    measured = metrics["val"]["teacher"] | metrics["test"]["teacher"]
+    keys = sorted((key for key in measured if not key.endswith("top5")), key=_is_accuracy, reverse=True)
+    networks = list(metrics["val"])
+    rows = [
+        [f"{key}, {title}", *(_cell(key, metrics[split][name].get(key)) for name in networks)]
+        for key in keys
+        for split, title in _SPLITS.items()
         if key in metrics[split]["teacher"]
     ]
-    head = ["features of", *(f"{key} {_SPLITS[split]}" for split, key in columns)]
-    rows = [
-        [_NETWORKS[name], *(_cell(key, metrics[split][name].get(key)) for split, key in columns)]
-        for name in metrics["val"]
-    ]
+    head = ["features of", *(_NETWORKS[name] for name in networks)]
     return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
 
 

@@ -13,11 +13,9 @@ from dino_pipeline.dino.config import from_dict
 from dino_pipeline.dino.data.images_config import ImagesConfig
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.pipelines.register.config import RegisterConfig
-from dino_pipeline.pipelines.register.model_card import model_card
 from dino_pipeline.tracking.origin import COMMIT_TAG, DIRTY_TAG, EXPERIMENT_TAG, commit_in_words
 from dino_pipeline.tracking.registration import register_version
 from dino_pipeline.tracking.signature import embedding_signature
-from dino_pipeline.weights_origin import origin_of_model
 
 SERVED_MODEL = Path(__file__).with_name("served_model.py")
 SERVED_WITH = ("mlflow", "numpy", "pandas", "pillow", "torch")
@@ -49,6 +47,8 @@ def register_model(
 
     from dino_pipeline.dino.evaluation.export import export_backbone
     from dino_pipeline.dino.models.published import load_backbone, read_model
+    from dino_pipeline.pipelines.register.model_card import model_card
+    from dino_pipeline.weights_origin import origin_of_model
 
     published = read_model(model)
     backbone = load_backbone(model, "teacher")
