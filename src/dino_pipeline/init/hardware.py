@@ -9,8 +9,8 @@ import torch
 
 from dino_pipeline.dino.bfloat16 import multiplies_bfloat16
 from dino_pipeline.dino.data.decoding import decode_image
+from dino_pipeline.dino.data.loader import MultiCropBatch
 from dino_pipeline.dino.data.multi_crop import multi_crop
-from dino_pipeline.dino.data.multi_crop_dataset import MultiCropBatch
 from dino_pipeline.dino.training.batch import to_floats
 from dino_pipeline.dino.training.config import PretrainConfig
 from dino_pipeline.dino.training.state import TrainingState

@@ -107,6 +107,23 @@ class Manifest:
         hashes: list[str] = self.table["sha256"].to_pylist()
         return hashes
 
+    def name(self, position: int) -> str:
+        """Where the image at a position lies, for people."""
+        return _name(self.table["path"][position].as_py(), self.table["member"][position].as_py())
+
+    def read_verified(self, position: int) -> bytes:
+        """The encoded image at a position of this manifest, byte for byte what was ingested.
+
+        Raises:
+            ValueError: the file is gone or has changed.
+        """
+        data = self.read_bytes(position)
+        if hashlib.sha256(data).hexdigest() != self.table["sha256"][position].as_py():
+            raise ValueError(
+                f"{self.name(position)} has changed since it was ingested, at the same size: ingest again"
+            )
+        return data
+
     def read_bytes(self, position: int) -> bytes:
         """The encoded image at a position of this manifest.
 

@@ -11,7 +11,7 @@ from dino_pipeline.dino.data.multi_crop_config import MultiCropConfig
 from dino_pipeline.dino.losses.config import LossConfig
 from dino_pipeline.dino.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.models.head_config import ProjectionHeadConfig
-from dino_pipeline.dino.optimization.config import OptimizerConfig
+from dino_pipeline.dino.optimization.config import NonFiniteConfig, OptimizerConfig
 from dino_pipeline.dino.optimization.schedules import SchedulesConfig
 
 Count = Annotated[int, Field(ge=1)]
@@ -43,6 +43,7 @@ class PretrainConfig:
     loss: LossConfig
     schedules: SchedulesConfig
     optimizer: OptimizerConfig
+    non_finite: NonFiniteConfig
 
     @model_validator(mode="after")
     def _one_number_a_channel(self) -> "PretrainConfig":
@@ -98,6 +99,9 @@ class MonitoringConfig:
     num_trial_steps: Annotated[
         int, Field(ge=0)
     ]  # before the first step, to predict time and memory; 0 skips them
+    stop_on_collapse: bool  # or only warn
+    # Distinct train images that may turn out unreadable and be replaced by others; more end the training.
+    max_unreadable_fraction: Annotated[float, Field(ge=0, le=1)]
 
 
 @frozen

@@ -1,6 +1,7 @@
 """What training writes down: history.csv, the same for equal trainings, and timing.csv, which never is."""
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 
 HISTORY = "history.csv"
@@ -14,6 +15,8 @@ HISTORY_COLUMNS = [
     "teacher_entropy",
     "kl",
     "gradient_norm",
+    "skipped_steps",  # so far
+    "unreadable_images",  # so far
     "learning_rate",
     "weight_decay",
     "teacher_momentum",
@@ -44,7 +47,7 @@ class RowFile:
             writer.writeheader()
             writer.writerows(row for row in rows if int(row["step"]) <= step)
 
-    def append(self, row: dict[str, float]) -> None:
+    def append(self, row: Mapping[str, object]) -> None:
         """Add one row, visible to readers at once."""
         with self.path.open("a", newline="") as file:
             csv.DictWriter(file, self.columns, lineterminator="\n").writerow(row)
