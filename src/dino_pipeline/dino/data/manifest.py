@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import pandas as pd
 
+# Errors of reading an image: what manifest and decoder say (both ValueError), the file system, a damaged archive.
+READ_ERRORS = (ValueError, OSError, zipfile.BadZipFile)
+
 SPLITS = ("train", "val", "test")
 
 SCHEMA = pa.schema(

@@ -1,16 +1,14 @@
 """An image that cannot be read gives its place to another, the same one for any number of workers and processes."""
 
-import zipfile
 from typing import NamedTuple
 
 from torch.utils.data import Dataset
 
 from dino_pipeline.dino.data.addressing import Domain, generator_at
+from dino_pipeline.dino.data.manifest import READ_ERRORS
 from dino_pipeline.dino.data.multi_crop import Views
 from dino_pipeline.dino.data.multi_crop_dataset import Address, MultiCropDataset
 
-# Errors of reading: what the manifest and the decoder say (both ValueError), the file system, a damaged archive.
-READ_ERRORS = (ValueError, OSError, zipfile.BadZipFile)
 _MAX_TRIES = 50
 
 
