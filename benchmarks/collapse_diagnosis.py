@@ -23,10 +23,10 @@ from dino_pipeline.dino.config import from_dict
 from dino_pipeline.dino.data.loader import MultiCropBatch
 from dino_pipeline.dino.data.manifest import read_manifest
 from dino_pipeline.dino.launching.stop import StopRequest
+from dino_pipeline.dino.training.collapse import CollapseError
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, PretrainConfig, TrainingSpec
 from dino_pipeline.dino.training.fingerprint import fingerprint
 from dino_pipeline.dino.training.history import HISTORY, numbers, read_rows
-from dino_pipeline.dino.training.monitor import CollapseError
 from dino_pipeline.dino.training.pretraining import pretrain
 from dino_pipeline.dino.training.run import Run as Training
 from dino_pipeline.recipes import recipe_parameters

@@ -19,9 +19,9 @@ import torch
 from dino_pipeline.dino.config import to_dict
 from dino_pipeline.dino.data.addressing import Domain, generator_at
 from dino_pipeline.dino.training import pretraining
+from dino_pipeline.dino.training.collapse import CollapseError
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.history import numbers, read_rows
-from dino_pipeline.dino.training.monitor import CollapseError
 from dino_pipeline.dino.training.pretraining import pretrain
 from dino_pipeline.dino.training.skipped import NonFiniteError
 

@@ -44,7 +44,8 @@ class ReplacingDataset(Dataset[Sample]):
         manifest = self.dataset.manifest
         row = int(manifest.row_ids[address.position])
         draws = generator_at(self.dataset.seed, Domain.REPLACEMENT, address.epoch, row)
-        position, unreadable = address.position, []
+        position = address.position
+        unreadable: list[Unreadable] = []
         for _ in range(_MAX_TRIES):
             try:
                 # Views are drawn by the place, not by the image: its replacement may be in the epoch a second time.

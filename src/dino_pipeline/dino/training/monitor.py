@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from dino_pipeline.dino.distributed import all_reduce_sum, gather, rank, world_size
-from dino_pipeline.dino.metrics.collapse import NUM_ROWS, Settings, diagnose
+from dino_pipeline.dino.metrics.collapse import NUM_ROWS
+from dino_pipeline.dino.training.collapse import CollapseError, diagnose_training
 from dino_pipeline.dino.training.config import MonitoringConfig, PretrainConfig
 from dino_pipeline.dino.training.history import (
     HISTORY,
@@ -26,10 +27,6 @@ from dino_pipeline.dino.training.step import Scheduled, StepMetrics
 from dino_pipeline.dino.training.unreadable import UnreadableImages
 
 logger = logging.getLogger(__name__)
-
-
-class CollapseError(RuntimeError):
-    """The training collapsed, and is configured to stop then."""
 
 
 class Monitor:
@@ -170,12 +167,7 @@ class Monitor:
     def _watch(self, row: dict[str, float]) -> None:
         """Say when training has collapsed, once; the rows are the same on every process, and so is the answer."""
         self.recent = [*self.recent, row][-NUM_ROWS:]
-        settings = Settings(
-            num_prototypes=self.config.projection_head.num_prototypes,
-            student_temperature=self.config.loss.student_temperature,
-            center_momentum=self.config.loss.center_momentum,
-        )
-        collapse = diagnose(self.recent, settings)
+        collapse = diagnose_training(self.recent, self.config)
         if collapse and self.stop_on_collapse:
             raise CollapseError(f"stopped at step {row['step']} by monitoring.stop_on_collapse: {collapse}")
         if collapse and not self.is_collapsed and rank() == 0:

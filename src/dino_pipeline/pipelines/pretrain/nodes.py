@@ -32,6 +32,7 @@ def pretrain(
     from dino_pipeline.dino.training.comparison import read_verdict, sentence
     from dino_pipeline.dino.training.preparation import prepare
     from dino_pipeline.dino.training.progress import differing_keys, unfinished
+    from dino_pipeline.pipelines.pretrain.findings import log_findings
     from dino_pipeline.pipelines.pretrain.importing import import_checkpoint
     from dino_pipeline.pipelines.pretrain.progress_display import ProgressDisplay
 
@@ -79,8 +80,11 @@ def pretrain(
         def follow() -> None:
             run.log_rows(shown.update())
 
-        finished = launching.launch(spec, on_progress=follow)
-        follow()
+        try:
+            finished = launching.launch(spec, on_progress=follow)
+        finally:
+            follow()
+            log_findings(run, Path(spec.folder), pretrain)
         run.log_artifact(finished / "history.csv")
         verdict = read_verdict(finished)
         if verdict:
