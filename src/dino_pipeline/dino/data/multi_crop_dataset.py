@@ -34,16 +34,15 @@ class MultiCropDataset(Dataset[Views]):
 
     def __getitem__(self, address: Address) -> Views:
         row = int(self.manifest.row_ids[address.position])
-        return self.views(address.position, epoch=address.epoch, row=row)
+        return self.views(self.manifest.read_bytes(address.position), epoch=address.epoch, row=row)
 
-    def views(self, position: int, *, epoch: int, row: int) -> Views:
-        """The image at a position, seen as that of `row` is in an epoch.
+    def views(self, data: bytes, *, epoch: int, row: int) -> Views:
+        """An encoded image, seen as that of `row` is in an epoch.
 
         Raises:
-            ValueError: the file is gone, has changed since it was ingested, or cannot be decoded.
+            UnreadableImageError: it cannot be decoded.
         """
-        image = decode_image(self.manifest.read_verified(position), self.images)
-        return multi_crop(image, self.config, seed=self.seed, epoch=epoch, row=row)
+        return multi_crop(decode_image(data, self.images), self.config, seed=self.seed, epoch=epoch, row=row)
 
 
 class ShuffledBatches(Sampler[list[Address]]):

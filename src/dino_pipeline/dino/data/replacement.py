@@ -37,7 +37,8 @@ class ReplacingDataset(Dataset[Sample]):
         self.dataset = dataset
 
     def __getitem__(self, address: Address) -> Sample:
-        """
+        """Views of the image, or of the first one that can be read of those drawn in its place.
+
         Raises:
             ValueError: nor could any of the images drawn in its place be read.
         """
@@ -49,7 +50,8 @@ class ReplacingDataset(Dataset[Sample]):
         for _ in range(_MAX_TRIES):
             try:
                 # Views are drawn by the place, not by the image: its replacement may be in the epoch a second time.
-                return Sample(self.dataset.views(position, epoch=address.epoch, row=row), unreadable)
+                data = manifest.read_verified(position)
+                return Sample(self.dataset.views(data, epoch=address.epoch, row=row), unreadable)
             except READ_ERRORS as error:
                 reason = " ".join(str(error).split())
                 unreadable.append(
