@@ -82,7 +82,7 @@ PRETRAIN = {
         "freeze_backbone_fraction": 0.0,
         "backbone_learning_rate_scale": 1.0,
     },
-    "non_finite": {"max_skips_in_a_row": 3, "max_rollbacks": 0, "rollback_factor": 0.5},
+    "non_finite": {"max_skips_in_a_row": 20, "max_rollbacks": 0, "rollback_factor": 0.5},
 }
 MONITORING = {
     "log_every_steps": 2,

@@ -82,8 +82,9 @@ def test_too_many_skips_in_a_row_stop_naming_step_process_and_rows(
 ) -> None:
     bad_pixels(monkeypatch, lambda call: call >= 3)
     rows = " ".join(map(str, rows_of_batch(6, slice(None))))
+    stop = {"max_skips_in_a_row": 3, "max_rollbacks": 0, "rollback_factor": 0.5}
     with pytest.raises(NonFiniteError, match=f"^4 steps in a row .* step 6: loss of process 0, rows {rows}"):
-        train(make_spec(tmp_path, monitoring=QUICK))
+        train(make_spec(tmp_path, pretrain={"non_finite": stop}, monitoring=QUICK))
 
 
 def test_a_rollback_goes_on_from_the_last_checkpoint_with_a_lower_learning_rate(

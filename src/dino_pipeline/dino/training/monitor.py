@@ -54,7 +54,12 @@ class Monitor:
         self.history = RowFile(folder / HISTORY, HISTORY_COLUMNS)
         self.timing = RowFile(folder / TIMING, TIMING_COLUMNS)
         self.window: list[Tensor] = []  # [metrics] of each step since the last row
-        self.skipped = SkippedSteps(folder, config.non_finite.max_skips_in_a_row, rows_of)
+        self.skipped = SkippedSteps(
+            folder,
+            config.non_finite.max_skips_in_a_row,
+            rows_of,
+            expects_overflow=config.precision == "fp16",
+        )
         self.unreadable = UnreadableImages(
             folder, num_images=num_images, max_fraction=monitoring.max_unreadable_fraction, device=device
         )

@@ -23,17 +23,26 @@ class NonFiniteError(FloatingPointError):
 class SkippedSteps:
     """Counts them, and writes one row a step and process whose own loss was not finite."""
 
-    def __init__(self, folder: Path, max_in_a_row: int, rows_of: Callable[[int, int], list[int]]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        max_in_a_row: int,
+        rows_of: Callable[[int, int], list[int]],
+        *,
+        expects_overflow: bool,
+    ) -> None:
         """See `take_in`.
 
         Args:
             max_in_a_row: more are an error.
+            expects_overflow: gradients of float16 overflow until its scale has settled, which is no reason to warn.
             rows_of: rows of the manifest that a process takes in a step, counted from 0
         """
         self.path = folder / SKIPPED
         self._file = RowFile(self.path, _COLUMNS)
         self.max_in_a_row = max_in_a_row
         self.rows_of = rows_of
+        self.expects_overflow = expects_overflow
         self.count = 0
         self.in_a_row = 0
 
@@ -78,7 +87,8 @@ class SkippedSteps:
         shown = "; ".join(f"process {process}, rows {_shortened(text)}" for process, text in rows.items())
         told = f"step {step}: {what} of {shown}"
         if rank() == 0:
-            logger.warning("skipped %s", told)
+            is_expected = self.expects_overflow and not processes
+            logger.log(logging.INFO if is_expected else logging.WARNING, "skipped %s", told)
             for process, text in rows.items():
                 self._file.append({"step": step, "process": process, "not_finite": what, "rows": text})
         return told
