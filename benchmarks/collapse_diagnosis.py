@@ -34,16 +34,7 @@ from dino_pipeline.recipes import recipe_parameters
 ROOT = Path(__file__).parents[1]
 MANIFEST = ROOT / "data" / "03_primary" / "base" / "manifest.parquet"
 RESULTS = ROOT / "benchmarks" / "results" / "collapse_diagnosis.json"
-COLUMNS = (
-    "step",
-    "epoch",
-    "loss",
-    "teacher_entropy",
-    "kl",
-    "teacher_momentum",
-    "teacher_temperature",
-    "knn_teacher",
-)
+COLUMNS = ("step", "epoch", "loss", "teacher_entropy", "kl")
 
 # The demo's tiles in a network that takes a step in a tenth of a second.
 SMALL = {
