@@ -2,13 +2,18 @@
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dino_pipeline.tracking.origin import origin_tags
 from dino_pipeline.tracking.run import ModelRun
 from dino_pipeline.tracking.store import Store, connect, experiment_id, in_short, outages, quieten
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 FINGERPRINT_TAG = "fingerprint"
 
@@ -48,6 +53,26 @@ def model_run(
     )
 
 
+def run_id_of(fingerprint: str) -> str | None:
+    """The id of a model's run; None where it has none, or the store does not answer."""
+    if _store is None:
+        return None
+    quieten()
+    try:
+        client = connect(_store)
+        found = _find(client, experiment_id(client, _store), fingerprint)
+    except outages() as error:
+        _warn_once(in_short(error))
+        return None
+    return found[0].info.run_id if found else None
+
+
+def _find(client: "MlflowClient", experiment: str, fingerprint: str) -> "Sequence[Run]":
+    return client.search_runs(
+        [experiment], f"tags.{FINGERPRINT_TAG} = '{fingerprint}'", order_by=["attributes.start_time"]
+    )
+
+
 def _open(
     fingerprint: str, *, name: str, tags: Mapping[str, str] | None, status: str | None = None
 ) -> ModelRun:
@@ -58,9 +83,7 @@ def _open(
     try:
         client = connect(_store)
         experiment = experiment_id(client, _store)
-        found = client.search_runs(
-            [experiment], f"tags.{FINGERPRINT_TAG} = '{fingerprint}'", order_by=["attributes.start_time"]
-        )
+        found = _find(client, experiment, fingerprint)
         if found:
             run_id = found[0].info.run_id
             if status:

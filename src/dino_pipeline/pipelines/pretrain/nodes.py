@@ -31,7 +31,7 @@ def pretrain(
     from dino_pipeline.dino.training import launch as launching
     from dino_pipeline.dino.training.comparison import read_verdict, sentence
     from dino_pipeline.dino.training.preparation import prepare
-    from dino_pipeline.dino.training.progress import differing_keys, unfinished
+    from dino_pipeline.dino.training.progress import adopted_from, differing_keys, unfinished
     from dino_pipeline.pipelines.pretrain.findings import log_findings
     from dino_pipeline.pipelines.pretrain.importing import import_checkpoint
     from dino_pipeline.pipelines.pretrain.progress_display import ProgressDisplay
@@ -67,7 +67,7 @@ def pretrain(
         logger.info("this model is trained already (fingerprint %s)", identity)
 
     # Opened for a model trained already, too: a kill may have come between its end and its run's.
-    tags = {"data_digest": images.digest()}
+    tags = {"data_digest": images.digest(), **_continuation_tags(adopted_from(Path(spec.folder)))}
     with (
         tracking.open_model_run(identity, name=f"{recipe}-{identity[:6]}", tags=tags) as run,
         ProgressDisplay(
@@ -92,3 +92,11 @@ def pretrain(
             run.set_tags({"verdict": verdict["verdict"]})
             run.log_json(verdict, "verdict.json")
     return finished
+
+
+def _continuation_tags(source: str | None) -> dict[str, str]:
+    """The link from a run that continues another training to that one's."""
+    if source is None:
+        return {}
+    run_id = tracking.run_id_of(source)
+    return {"continued_from": source, **({"continued_from_run": run_id} if run_id else {})}
