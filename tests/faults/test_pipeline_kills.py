@@ -1,4 +1,4 @@
-"""`kedro run` killed in every stage: no process stays, no half file is visible, the same command ends with the same bits."""
+"""`kedro run` killed in every stage: no process stays, no half file shows, the same command ends with the same bits."""
 
 import random
 import shutil
