@@ -118,7 +118,7 @@ def _environment(threads_per_process: int, error_file: Path) -> dict[str, str]:
     return clean | {
         "OMP_NUM_THREADS": str(threads_per_process),
         "PYTHONUNBUFFERED": "1",
-        # Shared, the store keeps the addresses of a group's dead processes, and those that replace them would dial them.
+        # A shared store keeps the addresses of a group's dead processes, and those in their place would dial them.
         "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",
         "TORCHELASTIC_ERROR_FILE": str(error_file),
     }
