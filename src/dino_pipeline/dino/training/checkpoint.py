@@ -24,12 +24,20 @@ def save_checkpoint(state: dict[str, Any], path: Path) -> None:
     Raises:
         OSError: it cannot be written, as on a full disk; the old file is as it was.
     """
-    with written_whole(path) as partial, partial.open("w+b") as file:
-        # Through a file object: given a path, torch would put its name into the bytes.
-        _save(state, file)
-        file.seek(0)
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        file.write(_MARK + digest.encode() + b"\n")
+    try:
+        with written_whole(path) as partial, partial.open("w+b") as file:
+            # Through a file object: given a path, torch would put its name into the bytes.
+            _save(state, file)
+            file.seek(0)
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            file.write(_MARK + digest.encode() + b"\n")
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"{error.strerror}: a checkpoint could not be written, and the one before it is whole; mend that, and the "
+            "same command goes on from there",
+            str(path),
+        ) from error
 
 
 def load_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
