@@ -13,18 +13,20 @@ from tests.dino.training.conftest import make_spec, tiny_manifest
 
 __all__ = ["make_spec", "tiny_manifest"]
 
-Record = Callable[..., None]
+Record = Callable[[list[dict[str, object]]], None]
 _ROOT = Path(__file__).parents[2]
 _outcomes: list[dict[str, str]] = []
 
 
 @pytest.fixture
 def record(request: pytest.FixtureRequest) -> Record:
-    """Note what came of a kill: `record(during=..., kill=..., outcome=...)`."""
+    """Keep what came of kills, once all is compared: each has `during`, `kill` and `outcome`."""
 
-    def note(**outcome: object) -> None:
-        case = {"case": request.node.name, **{name: str(value) for name, value in outcome.items()}}
-        _outcomes.append(case)
+    def note(outcomes: list[dict[str, object]]) -> None:
+        for outcome in outcomes:
+            _outcomes.append(
+                {"case": request.node.name, **{name: str(value) for name, value in outcome.items()}}
+            )
         if os.environ.get("FAULTS_RESULTS"):
             _write(Path(os.environ["FAULTS_RESULTS"]))
 

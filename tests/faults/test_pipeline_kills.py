@@ -105,6 +105,7 @@ def test_a_command_killed_in_every_stage_ends_with_the_bits_of_an_undisturbed_on
 ) -> None:
     clear(project)
     seeded = random.Random(seed)
+    outcomes = []
     for position, (stage, spread) in enumerate(STAGES.items()):
         number = SIGNALS[(position + seed) % len(SIGNALS)]
         kill = Kill("parent", number, delay=seeded.uniform(0, spread))
@@ -112,11 +113,12 @@ def test_a_command_killed_in_every_stage_ends_with_the_bits_of_an_undisturbed_on
         outcome = started.strike(kill, lambda s=started, line=f" {stage} ...": line in s.words())
         half = {name for name, digest in products(project).items() if undisturbed.get(name) != digest}
         assert not half, f"{kill} in {stage} left {half}"
-        record(during=stage.removeprefix("draw "), kill=kill, outcome=outcome)
+        outcomes.append({"during": stage.removeprefix("draw "), "kill": kill, "outcome": outcome})
     started = start(project)
     assert started.end() == 0, started.words()
     assert products(project) == undisturbed
     assert_one_finished_run(project)
+    record(outcomes)
 
 
 def assert_one_finished_run(project: Path) -> None:

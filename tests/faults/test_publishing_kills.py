@@ -53,9 +53,8 @@ def test_a_killed_publisher_leaves_a_whole_product_or_none(tmp_path: Path, recor
     assert outcome == "stopped", started.words()
     found = hashes(sorted(target.iterdir()), root=target) if target.is_dir() else None
     assert found in (None, *whole)
-    record(during="publishing", kill=kill, outcome=outcome)
-
     again = publish(1)
     assert again.end() == 0, again.words()
     assert hashes(sorted(target.iterdir()), root=target) == whole[-1]
     assert [path.name for path in target.parent.iterdir()] == ["model"], "remains are removed"
+    record([{"during": "publishing", "kill": kill, "outcome": outcome}])

@@ -99,6 +99,7 @@ def disturb(
 ) -> None:
     """Kill after kill on one training, then the same command once more: the same bits."""
     seeded = random.Random(seed)
+    outcomes = []
     for during, victim, number in plan:
         # Writing takes milliseconds here, and so must the delay.
         spread = {"starting": 4.0, "pretraining": 0.3}.get(during, 0.01)
@@ -109,11 +110,12 @@ def disturb(
         if during != "starting" or outcome == "went on by itself":
             assert load_newest(Path(spec.folder), torch.device("cpu")), started.words()
         assert finished(spec) in ({}, expected), f"{kill} while {during} left another model"
-        record(during=during, kill=kill, outcome=outcome)
+        outcomes.append({"during": during, "kill": kill, "outcome": outcome})
     started = start(spec)
     assert started.end() == 0, started.words()
     assert finished(spec) == expected
     assert not list(Path(spec.folder).glob(".partial-*")), "remains of killed processes are removed"
+    record(outcomes)
 
 
 def test_a_lost_worker_is_replaced_without_the_user(
@@ -123,9 +125,9 @@ def test_a_lost_worker_is_replaced_without_the_user(
     started = start(spec)
     kill = Kill("worker", signal.SIGKILL, delay=0.05)
     outcome = started.strike(kill, moment(spec, "pretraining", random.Random(0)))
-    record(during="pretraining", kill=kill, outcome=outcome)
     assert outcome == "went on by itself"
     assert finished(spec) == undisturbed
+    record([{"during": "pretraining", "kill": kill, "outcome": outcome}])
 
 
 def test_a_kill_while_a_checkpoint_is_written_costs_nothing(
@@ -157,5 +159,5 @@ def test_workers_are_lost_in_every_phase_and_the_training_ends_by_itself(
     during = ["pretraining", "checkpoint writing", "publishing"][seed]
     kill = Kill("worker", signal.SIGKILL, delay=random.Random(seed).uniform(0, 0.01))
     outcome = start(spec).strike(kill, moment(spec, during, random.Random(seed)))
-    record(during=during, kill=kill, outcome=outcome)
     assert finished(spec) == undisturbed
+    record([{"during": during, "kill": kill, "outcome": outcome}])
