@@ -89,7 +89,7 @@ class Run:
                 self.num_steps = min(self.num_steps, max(1, fitting))
             announce(shown, num_left=self.num_steps - self.state.step)
         self.monitor.start(self.state.step, self.num_steps)
-        if not resumes and self.spec.pretrain.non_finite.max_rollbacks:
+        if not checkpoint and self.spec.pretrain.non_finite.max_rollbacks:
             self.save()  # to have something to go back to
 
     def roll_back(self, error: NonFiniteError) -> None:
@@ -103,7 +103,8 @@ class Run:
         if num_rollbacks > limits.max_rollbacks:
             raise error
         barrier()  # all have given up before one reads or writes
-        checkpoint = load_checkpoint(self._checkpoint, self.device)
+        checkpoint = load_newest(Path(self.spec.folder), self.device)
+        assert checkpoint is not None  # `begin` writes one
         self.state.load_state_dict(checkpoint["state"])
         self.monitor.load_state_dict(checkpoint["monitor"] | {"num_skipped": num_skipped})
         self.state.num_rollbacks = num_rollbacks
