@@ -165,9 +165,10 @@ def test_an_unreachable_store_is_one_warning_and_training_goes_on(
         register_version(run, registered_name="m", alias="challenger", tags={}, description="")
 
 
-def test_a_password_in_an_address_is_not_told() -> None:
-    assert in_short(OSError("no answer from https://ann:secret@example.org/api")) == (
-        "no answer from https://example.org/api"
+@pytest.mark.parametrize("password", ["secret", "sec@ret", "s:e%40"])
+def test_a_password_in_an_address_is_not_told(password: str) -> None:
+    assert in_short(OSError(f"no answer from https://ann:{password}@example.org/api?to=a@b")) == (
+        "no answer from https://example.org/api?to=a@b"
     )
 
 

@@ -133,4 +133,5 @@ def in_short(error: BaseException) -> str:
 
 def without_passwords(text: str) -> str:
     """The text, its addresses without the user and password they may name."""
-    return re.sub(r"//[^/@\s]*@", "//", text)
+    # Up to the last @ before the path: people write an @ of the password as it is.
+    return re.sub(r"//[^/\s]*@", "//", text)

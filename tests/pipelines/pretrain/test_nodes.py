@@ -20,7 +20,7 @@ from dino_pipeline.dino.models.published import networks_of, read_model
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, PretrainConfig
 from dino_pipeline.dino.training.history import read_rows
 from dino_pipeline.pipelines.pretrain.importing import import_checkpoint
-from dino_pipeline.pipelines.pretrain.nodes import pretrain
+from dino_pipeline.pipelines.pretrain.nodes import _continuation_tags, pretrain
 from tests.dino.models.official_files import official_state
 
 PROJECT = Path(__file__).parents[3]
@@ -110,6 +110,15 @@ def test_a_checkpoint_is_imported_in_the_place_of_a_training(project: Path, clie
         run(checkpoint="tinny.pth")
     with pytest.raises(ValueError, match="there is no model 'tinny'"):
         run(checkpoint="tinny")
+
+
+@pytest.mark.usefixtures("project")
+def test_a_run_that_continues_another_is_linked_to_it() -> None:
+    assert _continuation_tags(None) == {}
+    assert _continuation_tags("unknown") == {"continued_from": "unknown"}
+    with tracking.open_model_run("old", name="old") as old:
+        pass
+    assert _continuation_tags("old") == {"continued_from": "old", "continued_from_run": old.run_id}
 
 
 def test_unlabelled_images_train_once_and_leave_their_history_in_mlflow(

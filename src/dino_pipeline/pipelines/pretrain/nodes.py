@@ -32,7 +32,8 @@ def pretrain(
     from dino_pipeline.dino.training import launch as launching
     from dino_pipeline.dino.training.comparison import read_verdict, sentence
     from dino_pipeline.dino.training.preparation import prepare
-    from dino_pipeline.dino.training.progress import differing_keys, unfinished
+    from dino_pipeline.dino.training.progress import adopted_from, differing_keys, unfinished
+    from dino_pipeline.pipelines.pretrain.findings import log_findings
     from dino_pipeline.pipelines.pretrain.importing import import_checkpoint
     from dino_pipeline.pipelines.pretrain.progress_display import ProgressDisplay
     from dino_pipeline.pipelines.pretrain.session_facts import session_facts
@@ -78,7 +79,12 @@ def pretrain(
         logger.info("this model is trained already (fingerprint %s)", identity)
 
     # Opened for a model trained already, too: a kill may have come between its end and its run's.
-    tags = {"data_digest": images.digest(), "data_set": ingest_summary["name"], **first_weights.tags}
+    tags = {
+        "data_digest": images.digest(),
+        "data_set": ingest_summary["name"],
+        **first_weights.tags,
+        **_continuation_tags(adopted_from(Path(spec.folder))),
+    }
     with (
         tracking.open_model_run(identity, name=f"{recipe}-{identity[:6]}", tags=tags) as run,
         ProgressDisplay(
@@ -94,9 +100,12 @@ def pretrain(
         def follow() -> None:
             run.log_rows(shown.update())
 
-        with SystemMetrics(run):
-            finished = launching.launch(spec, on_progress=follow)
-        follow()
+        try:
+            with SystemMetrics(run):
+                finished = launching.launch(spec, on_progress=follow)
+        finally:
+            follow()
+            log_findings(run, Path(spec.folder), pretrain)
         run.log_artifact(finished / "history.csv")
         verdict = read_verdict(finished)
         if verdict:
@@ -104,3 +113,11 @@ def pretrain(
             run.set_tags({"verdict": verdict["verdict"]})
             run.log_json(verdict, "verdict.json")
     return finished
+
+
+def _continuation_tags(source: str | None) -> dict[str, str]:
+    """The link from a run that continues another training to that one's."""
+    if source is None:
+        return {}
+    run = tracking.find_run(source)
+    return {"continued_from": source, **({"continued_from_run": run.run_id} if run else {})}

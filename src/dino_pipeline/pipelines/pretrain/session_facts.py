@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from dino_pipeline.dino.launching.torchrun import num_processes
-from dino_pipeline.dino.training.checkpoint import LAST, checkpoint_step
+from dino_pipeline.dino.training.checkpoint import checkpoint_step
 from dino_pipeline.dino.training.config import TrainingSpec
+from dino_pipeline.dino.training.kept_checkpoints import LAST
 
 
 def session_facts(spec: TrainingSpec) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 from dino_pipeline.dino.models.published import PublishedModel
 from dino_pipeline.pipelines.register.model_card import model_card
 from dino_pipeline.weights_origin import RANDOM, Origin
-from tests.pipelines.test_register_nodes import BACKBONE, METRICS, SUMMARY
+from tests.pipelines.register.conftest import BACKBONE, METRICS, SUMMARY
 
 
 def card(
