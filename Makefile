@@ -1,11 +1,12 @@
 # Everything this project does, by name. Needs python 3.11 or newer, make, git and the package registries; nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-full format lint types layers unit full fix ui check-recipes picture bench lock
+.PHONY: help setup demo test test-full format lint types layers unit full fix ui serve check-recipes picture bench lock
 
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 PORT ?= 5000
+MODEL ?= dino-base@champion
 BENCHMARKS := input_pipeline training_step loss extraction knn linear_probe label_propagation ingest data_wait start_up
 # The peers of the benchmarks are not among them: nobody needs them to use or test this project.
 LOCKED_EXTRAS := dashboard postgresql s3 dev
@@ -69,6 +70,12 @@ ui: setup  ## MLflow's UI on mlruns/, at http://127.0.0.1:5000 (PORT=... for ano
 	@mkdir -p mlruns
 	@echo "MLflow UI on http://127.0.0.1:$(PORT) in about 20 seconds; Ctrl-C ends it."
 	@$(BIN)/mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db --default-artifact-root mlruns/artifacts --host 127.0.0.1 --port $(PORT) --workers 1
+
+# MLflow looks for its server, uvicorn, on the PATH.
+serve: export MLFLOW_TRACKING_URI ?= sqlite:///$(CURDIR)/mlruns/mlflow.db
+serve: setup  ## the champion's embeddings over HTTP, at http://127.0.0.1:5000 (MODEL=name@alias, PORT=... for another)
+	@echo "Embeddings of $(MODEL) on http://127.0.0.1:$(PORT) in about 20 seconds; Ctrl-C ends it. docs/serving.md says how to ask."
+	@PATH="$(CURDIR)/$(BIN):$$PATH" mlflow models serve --model-uri models:/$(MODEL) --env-manager local --host 127.0.0.1 --port $(PORT)
 
 check-recipes: setup  ## build every recipe, take two small steps of each, print what it costs
 	@$(BIN)/python -m dino_pipeline check-recipes

@@ -2,11 +2,12 @@
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
+
+from dino_pipeline.dino.partial import partial_path
 
 
 class FolderDataset(AbstractDataset[Path, Path]):
@@ -50,11 +51,15 @@ class FolderDataset(AbstractDataset[Path, Path]):
         if data.absolute() == self._filepath.absolute():
             return
         self._filepath.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".publishing-", dir=self._filepath.parent) as scratch:
-            fresh = shutil.copytree(data, Path(scratch) / "fresh")
+        scratch = partial_path(self._filepath)
+        scratch.mkdir()
+        try:
+            fresh = shutil.copytree(data, scratch / "fresh")
             if self._filepath.exists():
-                self._filepath.rename(Path(scratch) / "replaced")
+                self._filepath.rename(scratch / "replaced")
             fresh.rename(self._filepath)
+        finally:
+            shutil.rmtree(scratch)
 
     def _exists(self) -> bool:
         return (self._filepath / self._marker).is_file() if self._marker else self._filepath.is_dir()

@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from dino_pipeline.dino.config import frozen
-from dino_pipeline.dino.metrics.collapse import CollapseConfig
 
 # MLflow takes no other characters in the name of a metric.
 RowName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_. -]+$")]
@@ -43,4 +42,3 @@ class CompareConfig:
     reference: RowName | None  # the row whose gain over random initialisation makes the comparison count
     minimum_gain: Annotated[float, Field(ge=0, le=1)]  # of the reference
     knn: ComparedKnn
-    collapse: CollapseConfig  # when a training counts as collapsed

@@ -8,8 +8,8 @@ import yaml
 
 from dino_pipeline.comparison.config import CompareConfig
 from dino_pipeline.dino.models.published import DESCRIPTION
+from dino_pipeline.dino.partial import partial_path
 from dino_pipeline.finding import find_weights
-from dino_pipeline.ingestion.partial import partial_path
 
 
 def found_models(

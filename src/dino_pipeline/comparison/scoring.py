@@ -19,11 +19,11 @@ from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.features import Features
 from dino_pipeline.dino.evaluation.labels import class_names, label_indices
 from dino_pipeline.dino.evaluation.launch import extract
-from dino_pipeline.dino.metrics.collapse import collapsed
+from dino_pipeline.dino.metrics.collapse import Settings, diagnose
 from dino_pipeline.dino.metrics.knn import knn_rank_classes
 from dino_pipeline.dino.models.published import read_model
+from dino_pipeline.dino.partial import written_whole
 from dino_pipeline.dino.training.history import HISTORY, numbers, read_rows
-from dino_pipeline.ingestion.partial import partial_path
 
 HELD_OUT = ("val", "test")
 _NETWORKS = ("teacher", "random", "pixels")
@@ -74,10 +74,8 @@ def score(
     if not file.is_file():
         correct = _measure(model, images, extracting, config)
         cache.mkdir(parents=True, exist_ok=True)
-        partial = partial_path(file)
-        with partial.open("wb") as opened:
+        with written_whole(file) as partial, partial.open("wb") as opened:
             np.savez_compressed(opened, **correct)
-        partial.rename(file)
     with np.load(file) as stored:
         by_network: dict[str, dict[str, Tensor]] = {network: {} for network in _NETWORKS}
         for name in stored.files:
@@ -87,7 +85,7 @@ def score(
         fingerprint=published.fingerprint,
         correct=by_network,
         architecture=json.dumps(published.config["backbone"], sort_keys=True),
-        collapse=_collapse(model, published.config, config),
+        collapse=_collapse(model, published.config),
     )
 
 
@@ -121,9 +119,9 @@ def _correct(features: Features, split: str, config: CompareConfig) -> np.ndarra
     return found
 
 
-def _collapse(model: Path, training: Mapping[str, object], config: CompareConfig) -> str:
-    head, history = training.get("projection_head"), model / HISTORY
-    if not isinstance(head, Mapping) or not history.is_file():  # imported weights
+def _collapse(model: Path, training: Mapping[str, Any]) -> str:
+    history = model / HISTORY
+    if "projection_head" not in training or not history.is_file():  # imported weights
         return ""
-    rows = [numbers(row) for row in read_rows(history)]
-    return collapsed(rows, num_prototypes=int(head["num_prototypes"]), config=config.collapse) or ""
+    collapse = diagnose([numbers(row) for row in read_rows(history)], Settings.of(training))
+    return str(collapse) if collapse else ""

@@ -6,7 +6,6 @@ from pydantic import Field
 
 from dino_pipeline.dino.config import frozen
 from dino_pipeline.dino.evaluation.config import PictureConfig
-from dino_pipeline.dino.metrics.collapse import CollapseConfig
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -24,7 +23,6 @@ class ReportConfig:
     """Numbers and images on the page."""
 
     num_neighbors: Count  # k of the k-NN accuracies in the verdict; evaluation must have measured it
-    collapse: CollapseConfig
     num_view_images: Count  # train images whose views are shown
     attention: PictureConfig
     neighbors: NeighborsConfig
