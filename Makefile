@@ -1,11 +1,15 @@
 # Everything this project does, by name. Needs python 3.11 or newer, make, git and the package registries; nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-full format lint types layers unit full fix ui check-recipes picture lock
+.PHONY: help setup demo test test-full format lint types layers unit full fix ui serve check-recipes picture bench lock
 
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 PORT ?= 5000
+MODEL ?= dino-base@champion
+BENCHMARKS := input_pipeline training_step loss extraction knn linear_probe label_propagation ingest data_wait start_up
+# The peers of the benchmarks are not among them: nobody needs them to use or test this project.
+LOCKED_EXTRAS := dashboard postgresql s3 dev
 
 # uv reads neither pip's configuration nor its variables: hand the registry of the environment on.
 ifneq ($(PIP_INDEX_URL),)
@@ -67,12 +71,23 @@ ui: setup  ## MLflow's UI on mlruns/, at http://127.0.0.1:5000 (PORT=... for ano
 	@echo "MLflow UI on http://127.0.0.1:$(PORT) in about 20 seconds; Ctrl-C ends it."
 	@$(BIN)/mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db --default-artifact-root mlruns/artifacts --host 127.0.0.1 --port $(PORT) --workers 1
 
+# MLflow looks for its server, uvicorn, on the PATH.
+serve: export MLFLOW_TRACKING_URI ?= sqlite:///$(CURDIR)/mlruns/mlflow.db
+serve: setup  ## the champion's embeddings over HTTP, at http://127.0.0.1:5000 (MODEL=name@alias, PORT=... for another)
+	@echo "Embeddings of $(MODEL) on http://127.0.0.1:$(PORT) in about 20 seconds; Ctrl-C ends it. docs/serving.md says how to ask."
+	@PATH="$(CURDIR)/$(BIN):$$PATH" mlflow models serve --model-uri models:/$(MODEL) --env-manager local --host 127.0.0.1 --port $(PORT)
+
 check-recipes: setup  ## build every recipe, take two small steps of each, print what it costs
 	@$(BIN)/python -m dino_pipeline check-recipes
 
 picture: setup  ## draw docs/pipelines.svg again, from the registry
 	@$(BIN)/python -m dino_pipeline picture docs/pipelines.svg
 
+bench: setup  ## measure this project beside its peers, about half an hour; results in benchmarks/results/
+	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --constraint requirements.lock --editable ".[bench]"
+	@for name in $(BENCHMARKS); do \
+	  $(BIN)/python benchmarks/$$name.py --output benchmarks/results/$$name.json || exit 1; done
+
 lock:  ## pin the newest allowed packages into requirements.lock
-	@$(BIN)/python -m uv pip compile --universal --generate-hashes --python-version 3.11 --all-extras --no-header \
+	@$(BIN)/python -m uv pip compile --universal --generate-hashes --python-version 3.11 $(LOCKED_EXTRAS:%=--extra %) --no-header \
 	  --no-emit-index-url pyproject.toml -o requirements.lock

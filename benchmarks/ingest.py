@@ -1,28 +1,20 @@
-"""Time a first and a second ingest of many small files: python benchmarks/ingest.py [--num-images 200000].
+"""Time a first and a second ingest of many files: python benchmarks/ingest.py [--num-images 200000 --side 32].
 
 Prints one JSON object (benchmarks/results/ingest.json is one). The first ingest is held against the bare work on
-the same files: read, decode and hash, on as many processes, and nothing else. The second has only the index to go by.
-CPU seconds are of the main process alone: all of the second ingest, which on a busy machine they tell better.
+the same files: read, decode and hash, on as many processes, and nothing else; and against one process that only
+decodes them. The second has only the index to go by. CPU seconds are of all processes that have ended: on a
+busy machine they tell better.
 """
 
-import argparse
 import hashlib
-import json
 import multiprocessing
-import os
-import platform
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
-import simplejpeg
 import yaml
+from side_by_side import Timing, arguments, this_machine, timed, write
+from tiles import tiles_of_photographs
 
 from dino_pipeline.dino.config import from_dict
 from dino_pipeline.dino.data.images import decode_rgb
@@ -31,16 +23,15 @@ from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.ingestion.ingest import ingest
 
 RGB = ImagesConfig(channels=3, bits=8)
+SAMPLE = 2000  # images that are decoded alone
+FLOOR = 0.8  # of the cores times what one decodes
 PARAMETERS = Path(__file__).parents[1] / "conf" / "base" / "parameters_ingest.yml"
 
 
-def write_images(folder: Path, num_images: int) -> None:
-    """32 px JPEG files in ten class folders, each of different bytes."""
-    random = np.random.default_rng(0)
-    for number in range(num_images):
-        file = folder / str(number % 10) / f"{number:06d}.jpg"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(simplejpeg.encode_jpeg(random.integers(0, 256, (32, 32, 3), dtype=np.uint8)))
+def decode(paths: list[str]) -> None:
+    """Read and decode, nothing else, in this process."""
+    for path in paths:
+        decode_rgb(Path(path).read_bytes())
 
 
 def read_decode_and_hash(paths: list[str], num_processes: int) -> None:
@@ -57,26 +48,19 @@ def _facts(path: str) -> tuple[tuple[int, ...], str]:
     return decode_rgb(data).shape, hashlib.sha256(data).hexdigest()
 
 
-def timed(work: Callable[[], None]) -> dict[str, float]:
-    """Seconds by the clock, and of CPU time of this process."""
-    start, cpu_start = time.perf_counter(), time.process_time()
-    work()
-    return {
-        "seconds": round(time.perf_counter() - start, 2),
-        "cpu_seconds": round(time.process_time() - cpu_start, 2),
-    }
-
-
 def main() -> None:
     """Generate, ingest twice, report."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__)
     parser.add_argument("--num-images", type=int, default=200_000)
+    parser.add_argument("--side", type=int, default=32, help="of an image in pixels")
     options = parser.parse_args()
+    num_images = 200 if options.tiny else options.num_images
     config = from_dict(IngestConfig, yaml.safe_load(PARAMETERS.read_text())["ingest"])
     with tempfile.TemporaryDirectory() as scratch:
         project = Path(scratch)
-        write_images(project / "images", options.num_images)
-        paths = [str(path) for path in sorted((project / "images").rglob("*.jpg"))]
+        manifest = tiles_of_photographs(project / "images", num_images=num_images, side=options.side)
+        paths = manifest.table["path"].to_pylist()
+        decoding = timed(lambda: decode(paths[:SAMPLE]))
         bare = timed(lambda: read_decode_and_hash(paths, config.num_workers))
 
         def ingest_once() -> None:
@@ -89,23 +73,30 @@ def main() -> None:
             )
 
         first, second = timed(ingest_once), timed(ingest_once)
-    result = {
-        "num_images": options.num_images,
-        "image": "JPEG, 32 x 32 px",
-        "bare_read_decode_hash": bare,
-        "first_ingest": first,
-        "first_ingest_over_bare": round(first["seconds"] / bare["seconds"], 2),
-        "second_ingest": second,
-        "num_workers": config.num_workers,
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
-        "load_average_at_the_end": round(os.getloadavg()[0], 1),
-        "versions": {name: version(name) for name in ("pandas", "pillow", "pyarrow", "simplejpeg")},
-        "commit": subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
-        ).stdout.strip(),
-        "command": f"python benchmarks/ingest.py --num-images {options.num_images}",
-    }
-    sys.stdout.write(json.dumps(result, indent=2) + "\n")
+    decoded_a_second = min(num_images, SAMPLE) / decoding.wall
+    write(
+        {
+            "num_images": num_images,
+            "image": f"JPEG, {options.side} x {options.side} px",
+            "bare_read_decode_hash": _seconds(bare),
+            "first_ingest": _seconds(first),
+            "first_ingest_over_bare": round(first.wall / bare.wall, 2),
+            "second_ingest": _seconds(second),
+            "num_workers": config.num_workers,
+            "decoded_a_second_by_one_core": round(decoded_a_second),
+            "ingested_a_second": round(num_images / first.wall),
+            "ingested_over_cores_times_decoded": round(
+                num_images / first.wall / (config.num_workers * decoded_a_second), 2
+            ),
+            "floor": FLOOR,
+            **this_machine(),
+        },
+        options,
+    )
+
+
+def _seconds(timing: Timing) -> dict[str, float]:
+    return {"seconds": round(timing.wall, 2), "cpu_seconds": round(timing.cpu, 2)}
 
 
 if __name__ == "__main__":

@@ -1,28 +1,18 @@
 """Time label propagation in tiles beside the published code's dense form: python benchmarks/label_propagation.py.
 
-Prints one JSON object (benchmarks/results/label_propagation.json is one): seconds for one frame of 480p video and eight
-context frames, features random, at the grids of patch 16 and of patch 8. The two forms take turns; a figure is the
-median over rounds. CPU seconds are of this process, so on a busy machine they say more than the wall clock. Memory is
+One frame of 480p video and eight context frames, features random, at the grids of patch 16 and of patch 8. Memory is
 what a process's peak grows by over one call.
 """
 
-import argparse
-import json
 import multiprocessing
-import os
-import platform
 import resource
-import statistics
-import subprocess
-import sys
-import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 import yaml
+from side_by_side import Floor, arguments, report, take_turns
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -95,73 +85,40 @@ def peak_mebibytes(name: str, grid: tuple[int, int], config: dict[str, Any]) -> 
     return round((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 
 
-def measure(grid: tuple[int, int], config: dict[str, Any], num_rounds: int) -> dict[str, Any]:
-    """Medians of seconds, their ratios, and the largest difference of the results."""
-    inputs = make_inputs(grid)
-    both = {name: form(inputs, config) for name, form in FORMS.items()}
-    results = {name: call() for name, call in both.items()}  # also warms up
-    seconds: dict[str, list[float]] = {name: [] for name in both}
-    cpu_seconds: dict[str, list[float]] = {name: [] for name in both}
-    for _ in range(num_rounds):
-        for name, call in both.items():
-            start, cpu_start = time.perf_counter(), time.process_time()
-            call()
-            seconds[name].append(time.perf_counter() - start)
-            cpu_seconds[name].append(time.process_time() - cpu_start)
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
-    cpu_medians = {name: statistics.median(values) for name, values in cpu_seconds.items()}
-    return {
-        "grid": list(grid),
-        "seconds": {name: round(value, 4) for name, value in medians.items()},
-        "cpu_seconds": {name: round(value, 4) for name, value in cpu_medians.items()},
-        "times_faster": round(medians["dense"] / medians["tiles"], 1),
-        "times_faster_by_cpu_seconds": round(cpu_medians["dense"] / cpu_medians["tiles"], 1),
-        "largest_difference": float((results["dense"] - results["tiles"]).abs().max()),
-    }
-
-
-def cpu_model() -> str:
-    """As Linux names it."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
+def largest_difference(grid: tuple[int, int], config: dict[str, Any]) -> float:
+    """Of the two forms' results."""
+    dense_masks, tiled_masks = (form(make_inputs(grid), config)() for form in FORMS.values())
+    return float((dense_masks - tiled_masks).abs().max())
 
 
 def main() -> None:
     """Measure both grids, report."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--num-rounds", type=int, default=5)
-    parser.add_argument("--num-threads", type=int, default=1)
-    options = parser.parse_args()
+    options = arguments(__doc__).parse_args()
     torch.set_num_threads(options.num_threads)
     config = yaml.safe_load(PARAMETERS.read_text())["video_segmentation"]
-    memory = {}  # first: a process starts with the peak of the one that started it
-    for grid_name, grid in GRIDS.items():
-        memory[grid_name] = {}
+    grids = {"tiny": (12, 16)} if options.tiny else GRIDS
+    memory: dict[str, dict[str, int]] = {name: {} for name in grids}
+    for grid_name, grid in grids.items():  # first: a process starts with the peak of the one that started it
         for form in FORMS:
             with multiprocessing.get_context("spawn").Pool(1) as pool:
                 memory[grid_name][form] = pool.apply(peak_mebibytes, (form, grid, config))
-    result = {
-        **{
-            name: measure(grid, config, options.num_rounds) | {"peak_mebibytes": memory[name]}
-            for name, grid in GRIDS.items()
-        },
-        "context_frames": CONTEXTS,
-        "dim": DIM,
-        "neighborhood_radius": config["neighborhood_radius"],
-        "num_rounds": options.num_rounds,
-        "num_threads": options.num_threads,
-        "machine": f"{cpu_model()}, {os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
-        "load_average_at_the_end": round(os.getloadavg()[0], 1),
-        "versions": {name: version(name) for name in ("torch",)} | {"python": platform.python_version()},
-        "commit": subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
-        ).stdout.strip(),
-        "command": f"python benchmarks/label_propagation.py --num-rounds {options.num_rounds} "
-        f"--num-threads {options.num_threads}",
+    competitors = {
+        f"{form}, {grid_name}": make(make_inputs(grid), config)
+        for grid_name, grid in grids.items()
+        for form, make in FORMS.items()
     }
-    sys.stdout.write(json.dumps(result, indent=2) + "\n")
+    report(
+        "label propagation",
+        take_turns(competitors, options.num_rounds),
+        [Floor(f"tiles, {name}", f"dense, {name}", 5.0) for name in grids],
+        options,
+        work=f"a frame of 480p video, {CONTEXTS} context frames, radius {config['neighborhood_radius']} patches",
+        more={
+            "grids": grids,
+            "peak_mebibytes": memory,
+            "largest_difference": {name: largest_difference(grid, config) for name, grid in grids.items()},
+        },
+    )
 
 
 if __name__ == "__main__":

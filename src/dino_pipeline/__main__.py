@@ -1,4 +1,4 @@
-"""The `dino-pipeline` command: recipes for own images, pictures of attention, a worker's input, the pipelines."""
+"""The `dino-pipeline` command: recipes for own images, attention, embeddings, a worker's input, the pipelines."""
 
 import argparse
 import json
@@ -10,9 +10,11 @@ from typing import Any
 import yaml
 
 from dino_pipeline.attend.command import add_command as add_attend
+from dino_pipeline.embed.command import add_command as add_embed
 from dino_pipeline.init.command import add_command as add_init
 from dino_pipeline.overlays import nested
 from dino_pipeline.recipe_check import add_command as add_check_recipes
+from dino_pipeline.repair_artifacts import add_command as add_repair_artifacts
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,7 +57,9 @@ def _parser() -> argparse.ArgumentParser:
     picture.set_defaults(make=_picture)
     add_init(commands)
     add_attend(commands)
+    add_embed(commands)
     add_check_recipes(commands)
+    add_repair_artifacts(commands)
     return parser
 
 

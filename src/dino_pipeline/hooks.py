@@ -14,7 +14,7 @@ from dino_pipeline import tracking
 from dino_pipeline.experiment_copy import link_untracked_data
 
 FAILURE_TAG = "failed_after_training"
-_STAGES_BEFORE_A_MODEL = {"ingest", "pretrain"}
+_WITHOUT_A_MODEL = {"ingest", "pretrain", "compare", "dry_run"}
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class ModelRunHooks:
     @hook_impl
     def on_node_error(self, error: Exception, node: Node, catalog: DataCatalog) -> None:
         """Tag the model's run with the failure of a stage that comes after training."""
-        fingerprint = _trained_fingerprint(catalog) if node.tags - _STAGES_BEFORE_A_MODEL else None
+        fingerprint = _trained_fingerprint(catalog) if node.tags - _WITHOUT_A_MODEL else None
         if fingerprint:
             text = f"{node.short_name}: {type(error).__name__}: {error}"
             tracking.model_run(fingerprint).set_tags({FAILURE_TAG: text})
@@ -58,7 +58,7 @@ class ModelRunHooks:
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Take the tag away once those stages succeed."""
         stages = {tag for node in pipeline.nodes for tag in node.tags}
-        fingerprint = _trained_fingerprint(catalog) if stages - _STAGES_BEFORE_A_MODEL else None
+        fingerprint = _trained_fingerprint(catalog) if stages - _WITHOUT_A_MODEL else None
         if fingerprint:
             tracking.model_run(fingerprint).remove_tag(FAILURE_TAG)
 

@@ -16,7 +16,6 @@ from dino_pipeline.dino.config import from_dict
 from dino_pipeline.dino.evaluation.config import EvaluateConfig, ExtractConfig
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, PretrainConfig
 from dino_pipeline.ingestion.config import IngestConfig
-from dino_pipeline.init.command import recipe_name
 from dino_pipeline.pipeline_registry import EVALUATIONS, STAGES
 
 ROOT = Path(__file__).parents[2]
@@ -86,19 +85,6 @@ def test_images_of_other_channels_get_a_recipe_that_reads_them(tmp_path: Path) -
     assert pretrain["images"] == {"channels": 5, "bits": 16}
     assert len(pretrain["mean"]) == len(pretrain["std"]) == 5
     assert "# Your files hold 5 channels of 16 bits" in written.read_text()
-
-
-@pytest.mark.parametrize(
-    ("images", "name"),
-    [
-        ("/photos/Holiday 2024/", "holiday_2024"),
-        ("/photos/cifar10.tar.gz", "cifar10"),
-        ("torchvision:FashionMNIST", "fashionmnist"),
-        ("/photos/2024", "images_2024"),
-    ],
-)
-def test_recipes_are_named_after_the_images(images: str, name: str) -> None:
-    assert recipe_name(images) == name
 
 
 @pytest.mark.full

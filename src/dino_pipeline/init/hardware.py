@@ -4,13 +4,14 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
+import numpy as np
 import torch
 
+from dino_pipeline.dino.bfloat16 import multiplies_bfloat16
 from dino_pipeline.dino.data.decoding import decode_image
+from dino_pipeline.dino.data.loader import MultiCropBatch
 from dino_pipeline.dino.data.multi_crop import multi_crop
-from dino_pipeline.dino.data.multi_crop_dataset import MultiCropBatch
 from dino_pipeline.dino.training.batch import to_floats
 from dino_pipeline.dino.training.config import PretrainConfig
 from dino_pipeline.dino.training.state import TrainingState
@@ -38,14 +39,8 @@ def find_hardware() -> Hardware:
     return Hardware(
         num_gpus=torch.cuda.device_count(),
         num_cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-        has_bf16=torch.cuda.is_bf16_supported() if torch.cuda.is_available() else _cpu_has_bf16(),
+        has_bf16=multiplies_bfloat16("cuda" if torch.cuda.is_available() else "cpu"),
     )
-
-
-def _cpu_has_bf16() -> bool:
-    # Without the instructions bfloat16 is emulated and slower than float32. Other systems than Linux: no.
-    cpu = Path("/proc/cpuinfo")
-    return cpu.exists() and bool({"avx512_bf16", "amx_bf16"} & set(cpu.read_text().split()))
 
 
 def images_per_second(config: PretrainConfig, images: Sequence[bytes], hardware: Hardware) -> float:
@@ -64,7 +59,9 @@ def images_per_second(config: PretrainConfig, images: Sequence[bytes], hardware:
         ]
         loading = clock() - start
         batch = MultiCropBatch(
-            *(torch.stack([torch.from_numpy(crops[i]) for crops in views], dim=1) for i in range(2))
+            global_crops=torch.from_numpy(np.stack([v.global_crops for v in views], axis=1)),
+            local_crops=torch.from_numpy(np.stack([v.local_crops for v in views], axis=1)),
+            unreadable=[],
         )
         small = replace(config, batch_size=_IMAGES, accumulation_steps=1)
         globals_, locals_ = to_floats(batch, small, device)

@@ -11,13 +11,14 @@ if TYPE_CHECKING:
 def embedding_signature(num_features: int) -> "ModelSignature":
     """Images in, float32 [N, num_features] out.
 
-    The input is MLflow's tensor of objects, the one kind that lets both pixels [N, H, W, 3] and a column of
-    encoded files pass: a uint8 tensor would refuse the files, a column of binaries the pixels.
+    Only the output is described. A schema of the input would have to fit pixels of any size as well as files, and
+    MLflow would check it before the model is asked: it answers an empty data frame with HTTP 500, and refuses
+    pixels in one. The model checks its input itself, in words.
     """
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
 
     return ModelSignature(
-        inputs=Schema([TensorSpec(np.dtype("O"), (-1,))]),
+        inputs=None,
         outputs=Schema([TensorSpec(np.dtype(np.float32), (-1, num_features))]),
     )

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dino_pipeline.dino.metrics.nearest import Bank
+
 MAX_RANKED_CLASSES = 5
 
 
@@ -26,7 +28,7 @@ def knn_accuracy(
     num_neighbors: Sequence[int],
     temperature: float,
     query_chunk: int = 1024,
-    bank_chunk: int = 16384,
+    bank_chunk: int = 65536,
 ) -> dict[int, KnnAccuracy]:
     """Accuracy for each number of neighbours; see `knn_rank_classes` for the arguments.
 
@@ -56,7 +58,7 @@ def knn_rank_classes(
     num_neighbors: Sequence[int],
     temperature: float,
     query_chunk: int = 1024,
-    bank_chunk: int = 16384,
+    bank_chunk: int = 65536,
 ) -> dict[int, Tensor]:
     """Classes of each query, the one with most votes first: `{k: [queries, up to 5]}`.
 
@@ -102,7 +104,7 @@ def knn_votes(
     num_neighbors: Sequence[int],
     temperature: float,
     query_chunk: int = 1024,
-    bank_chunk: int = 16384,
+    bank_chunk: int = 65536,
 ) -> dict[int, Tensor]:
     """The sum of votes that each class gets from a query's neighbours: `{k: [queries, num_classes]}`.
 
@@ -140,10 +142,10 @@ def _votes(
     bank_chunk: int,
 ) -> Iterator[tuple[int, Tensor]]:
     """For each chunk of queries and each k, ascending, the votes [queries, classes]; the next step changes them."""
-    bank = F.normalize(train_features, dim=1)
+    bank = Bank(F.normalize(train_features, dim=1), chunk=bank_chunk)
     for start in range(0, len(test_features), query_chunk):
-        queries = test_features[start : start + query_chunk].to(bank.device)
-        similarities, neighbors = _nearest(F.normalize(queries, dim=1), bank, max(num_neighbors), bank_chunk)
+        queries = test_features[start : start + query_chunk].to(bank.rows)
+        similarities, neighbors = bank.nearest(F.normalize(queries, dim=1), max(num_neighbors))
         weights = torch.exp(similarities / temperature)
         votes_for = class_indices[neighbors]
         votes = weights.new_zeros(len(queries), num_classes)
@@ -152,20 +154,6 @@ def _votes(
             votes.scatter_add_(1, votes_for[:, counted:k], weights[:, counted:k])
             counted = min(k, votes_for.shape[1])
             yield k, votes
-
-
-def _nearest(queries: Tensor, bank: Tensor, k: int, bank_chunk: int) -> tuple[Tensor, Tensor]:
-    """Cosine and position [queries, min(k, bank)] of the nearest rows of the bank, nearest first."""
-    similarities = queries.new_empty(len(queries), 0)
-    positions = torch.empty(len(queries), 0, dtype=torch.int64, device=queries.device)
-    for start in range(0, len(bank), bank_chunk):
-        chunk = queries @ bank[start : start + bank_chunk].T
-        nearest = chunk.topk(min(k, chunk.shape[1]), dim=1)
-        similarities = torch.cat([similarities, nearest.values], dim=1)
-        positions = torch.cat([positions, nearest.indices + start], dim=1)
-        similarities, order = similarities.topk(min(k, similarities.shape[1]), dim=1)
-        positions = positions.gather(1, order)
-    return similarities, positions
 
 
 def _share(hits: Tensor) -> float:

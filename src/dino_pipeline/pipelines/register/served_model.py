@@ -4,20 +4,53 @@ Needs torch, numpy and Pillow. Its preprocessing equals the evaluation crop's.
 """
 
 import base64
-import binascii
 import io
 import json
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel
 from PIL import Image, ImageOps
 from torch.nn import functional as F
 
 BATCH_SIZE = 64
+MAX_PIXELS = 120_000_000
+# Named, so that a file can only reach decoders of plain pictures (Pillow would hand an .eps to Ghostscript).
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM")
+# What Pillow raises on damaged files, and by itself on far too large ones.
+DECODER_ERRORS = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+
+
+class InputError(MlflowException):
+    """What was sent cannot be embedded: MLflow's server answers HTTP 400 with this text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, error_code=INVALID_PARAMETER_VALUE)
+        self.text = text
+
+    def serialize_as_json(self) -> str:
+        """The answer's body, without what the server adds to the message: all of its input, perhaps megabytes."""
+        return json.dumps({"error_code": self.error_code, "message": self.text})
 
 
 class ServedBackbone(PythonModel):
@@ -37,22 +70,29 @@ class ServedBackbone(PythonModel):
         """Embed a batch.
 
         Args:
-            model_input: pixels [N, H, W, channels], uint8 or, for a model of 16 bits, uint16; or encoded files,
-                as bytes or as base64 text, in an array of objects or in a data frame's only column. Files of
-                other than grey or 8-bit RGB are read by the caller, and come as pixels.
+            model_input: pixels [N, H, W, channels], uint8 or, for a model of 16 bits, uint16, or as JSON's whole
+                numbers; or encoded files, as bytes or as base64 text, in an array of objects; either also in the
+                only column of a data frame or of a dictionary. Files of other than grey or 8-bit RGB are read by
+                the caller, and come as pixels.
+
+        Raises:
+            InputError: one of them is no such image; says which and why.
         """
         images = _listed(model_input)
-        batches = [
-            self._embed(images[start : start + BATCH_SIZE]) for start in range(0, len(images), BATCH_SIZE)
-        ]
-        return np.concatenate(batches)
+        return np.concatenate([self._embed(images, start) for start in range(0, len(images), BATCH_SIZE)])
 
-    def _embed(self, images: list[Any]) -> np.ndarray:
-        crops = torch.stack([self._crop(self._pixels(image)) for image in images])
+    def _embed(self, images: list[Any], start: int) -> np.ndarray:
+        crops = []
+        for number, image in enumerate(images[start : start + BATCH_SIZE], start=start + 1):
+            try:
+                crops.append(self._crop(self._pixels(image)))
+            except InputError as error:
+                raise InputError(f"image {number} of {len(images)}: {error.text}") from error
+        pixels = torch.stack(crops)
         mean, std = (torch.tensor(self.preprocessing[key]).view(1, -1, 1, 1) for key in ("mean", "std"))
-        white = torch.iinfo(crops.dtype).max
+        white = torch.iinfo(pixels.dtype).max
         with torch.no_grad():
-            embeddings: torch.Tensor = self.network((crops.float() / white - mean) / std)
+            embeddings: torch.Tensor = self.network((pixels.float() / white - mean) / std)
         return embeddings.numpy()
 
     def _crop(self, image: np.ndarray) -> torch.Tensor:
@@ -72,22 +112,13 @@ class ServedBackbone(PythonModel):
         if isinstance(image, str):
             try:
                 image = base64.b64decode(image, validate=True)
-            except binascii.Error as error:
-                raise ValueError("a text is expected to be an image file in base64") from error
+            except ValueError as error:
+                raise InputError(
+                    "a text is expected to be an image file in base64, without line breaks or a prefix"
+                ) from error
         if isinstance(image, (bytes, bytearray, memoryview)):
             return _decoded(bytes(image), channels, bits)
-        pixels = np.asarray(image)
-        dtype, white = np.dtype(f"uint{bits}"), 2**bits - 1
-        if pixels.dtype == object or pixels.dtype == np.int64:  # lists, as JSON brings them
-            pixels = np.asarray(image, dtype=np.int64)
-            if pixels.min() < 0 or pixels.max() > white:
-                raise ValueError(f"pixels go from 0 to {white}, got {pixels.min()} to {pixels.max()}")
-            pixels = pixels.astype(dtype)
-        if pixels.dtype != dtype or pixels.ndim != 3 or pixels.shape[2] != channels:
-            raise ValueError(
-                f"an image is {dtype} [height, width, {channels}], got {pixels.dtype} {list(pixels.shape)}"
-            )
-        return pixels
+        return _checked(image, channels, bits)
 
 
 def _resample(pixels: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
@@ -98,35 +129,75 @@ def _resample(pixels: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
 
 
 def _listed(model_input: Any) -> list[Any]:
-    if hasattr(model_input, "columns"):
-        if len(model_input.columns) != 1:
-            raise ValueError(f"expected one column of images, got {list(model_input.columns)}")
-        model_input = model_input.iloc[:, 0]
-    images = list(model_input)
+    if isinstance(model_input, dict) or hasattr(model_input, "columns"):
+        columns = list(model_input)
+        if len(columns) != 1:
+            raise InputError(f"expected one column of images, got {len(columns)}: {columns}")
+        model_input = model_input[columns[0]]
+    try:
+        images = list(model_input)
+    except TypeError as error:
+        raise InputError("expected a list of images: put a single one into a list") from error
     if not images:
-        raise ValueError("expected at least one image")
+        raise InputError("expected at least one image")
     return images
+
+
+def _checked(image: Any, channels: int, bits: int) -> np.ndarray:
+    """Pixels as they are, or JSON's whole numbers as the model's."""
+    dtype, white = np.dtype(f"uint{bits}"), 2**bits - 1
+    wanted = f"an image is an image file in base64, or whole numbers from 0 to {white}, [height, width, {channels}]"
+    try:
+        pixels = np.asarray(image)
+        if pixels.dtype == object:  # rows that a data frame holds as arrays
+            pixels = np.asarray(pixels.tolist())
+    except (ValueError, OverflowError) as error:
+        raise InputError(f"{wanted}; got rows of unequal lengths or numbers beyond 64 bits") from error
+    if pixels.ndim != 3 or pixels.shape[2] != channels or 0 in pixels.shape:
+        raise InputError(f"{wanted}; got {pixels.dtype} {list(pixels.shape)}")
+    if pixels.dtype == np.int64:  # as JSON brings them
+        if pixels.min() < 0 or pixels.max() > white:
+            raise InputError(f"{wanted}; got numbers from {pixels.min()} to {pixels.max()}")
+        return pixels.astype(dtype)
+    if pixels.dtype != dtype:
+        raise InputError(f"{wanted}; got {pixels.dtype} {list(pixels.shape)}")
+    return pixels
 
 
 def _decoded(data: bytes, channels: int, bits: int) -> np.ndarray:
     if channels not in (1, 3) or (channels, bits) == (3, 16):
-        raise ValueError(
+        raise InputError(
             f"this model's images have {channels} channels of {bits} bits, whose files it does not read: send "
             f"pixels, uint{bits} [height, width, {channels}]"
         )
-    with Image.open(io.BytesIO(data)) as file:
-        image = ImageOps.exif_transpose(file)
-        if image.mode == "I" or image.mode.startswith("I;16"):
-            grey = np.asarray(image).astype(np.uint32)
-            pixels = grey.astype(np.uint16) if bits == 16 else ((grey + 128) // 257).astype(np.uint8)
-            return np.repeat(pixels[:, :, None], channels, axis=2)
-        if image.has_transparency_data:
-            rgba = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
-        if channels == 3:
-            return np.asarray(image.convert("RGB"))
-        grey = np.asarray(image.convert("L"))[:, :, None]
-        return grey if bits == 8 else grey.astype(np.uint16) * 257
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as file:
+            if file.width * file.height > MAX_PIXELS:  # by the header, before a pixel is decoded
+                raise InputError(f"{file.width} x {file.height} is above {MAX_PIXELS:,} pixels")
+            return _as_asked(ImageOps.exif_transpose(file), channels, bits)
+    except DECODER_ERRORS as error:
+        raise InputError(
+            f"not an image file that can be read whole ({', '.join(FORMATS)}): {type(error).__name__}"
+        ) from error
+
+
+def _as_asked(image: Image.Image, channels: int, bits: int) -> np.ndarray:
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        grey = np.asarray(image)
+        if grey.min() < 0 or grey.max() > 65535:
+            raise InputError("32-bit grey has no defined white")
+        grey = grey.astype(np.uint32)
+        pixels = grey.astype(np.uint16) if bits == 16 else ((grey + 128) // 257).astype(np.uint8)
+        return np.repeat(pixels[:, :, None], channels, axis=2)
+    if image.mode == "F":
+        raise InputError("floating-point images have no defined white")
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+    if channels == 3:
+        return np.asarray(image.convert("RGB"))
+    grey = np.asarray(image.convert("L"))[:, :, None]
+    return grey if bits == 8 else grey.astype(np.uint16) * 257
 
 
 set_model(ServedBackbone())

@@ -1,0 +1,15 @@
+"""Whether the hardware multiplies bfloat16: without the instructions it is emulated, slower than float32."""
+
+from functools import cache
+from pathlib import Path
+
+import torch
+
+
+@cache
+def multiplies_bfloat16(device_type: str) -> bool:
+    """Of a GPU, `cuda`, or the CPU, `cpu`, which only Linux tells; other systems: no."""
+    if device_type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    cpu = Path("/proc/cpuinfo")
+    return cpu.exists() and bool({"avx512_bf16", "amx_bf16"} & set(cpu.read_text().split()))

@@ -1,0 +1,1 @@
+"""`dino-pipeline embed`: a folder of images becomes a Parquet file of embeddings."""
