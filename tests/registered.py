@@ -26,6 +26,7 @@ from dino_pipeline.pipelines.register.config import RegisterConfig
 from dino_pipeline.pipelines.register.nodes import register_model
 from dino_pipeline.recipes import recipe_parameters
 from dino_pipeline.tracking.opening import FINGERPRINT_TAG
+from tests.pipelines.register.conftest import METRICS, SUMMARY
 
 ROOT = Path(__file__).parents[1]
 SIZE, CLASSES = 24, 4
@@ -121,9 +122,8 @@ def make_project(folder: Path, database: Path) -> RegisteredProject:
 
 
 def _register(folder: Path, model: Path, extract: ExtractConfig, *, name: str) -> None:
-    """Under a name of its own: the recipe's is the same."""
-    metrics: dict[str, Any] = {"val": {"teacher": {}}}
-    register_model(folder, model, metrics, extract, RegisterConfig(name_prefix=name, alias="challenger"))
+    """Under a name of its own: the data set's is the same."""
+    register_model(model, METRICS, SUMMARY, extract, RegisterConfig(name_prefix=name, alias="challenger"))
     client = MlflowClient(f"sqlite:///{folder}/mlruns/mlflow.db", f"sqlite:///{folder}/mlruns/mlflow.db")
     client.rename_registered_model(f"{name}-smoke", name)
 

@@ -16,6 +16,7 @@ from dino_pipeline.lineage.command import add_command as add_lineage
 from dino_pipeline.overlays import nested
 from dino_pipeline.promotion.command import add_command as add_promote
 from dino_pipeline.recipe_check import add_command as add_check_recipes
+from dino_pipeline.repair_artifacts import add_command as add_repair_artifacts
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     add_promote(commands)
     add_lineage(commands)
     add_check_recipes(commands)
+    add_repair_artifacts(commands)
     return parser
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -81,6 +82,15 @@ def gather(x: Tensor) -> Tensor:
     parts = [torch.empty_like(x) for _ in range(world_size())]
     dist.all_gather(parts, x)
     return torch.stack(parts)
+
+
+def gather_lists(own: list[Any]) -> list[Any]:
+    """The lists of all processes joined, in the order of processes; plain values only."""
+    if not in_group():
+        return own
+    parts: list[list[Any]] = [[] for _ in range(world_size())]
+    dist.all_gather_object(parts, own)
+    return [item for part in parts for item in part]
 
 
 def gather_rows(rows: Tensor, *, num_rows: int) -> Tensor:

@@ -5,12 +5,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 
 from dino_pipeline.dino.bfloat16 import multiplies_bfloat16
 from dino_pipeline.dino.data.decoding import decode_image
+from dino_pipeline.dino.data.loader import MultiCropBatch
 from dino_pipeline.dino.data.multi_crop import multi_crop
-from dino_pipeline.dino.data.multi_crop_dataset import MultiCropBatch
 from dino_pipeline.dino.training.batch import to_floats
 from dino_pipeline.dino.training.config import PretrainConfig
 from dino_pipeline.dino.training.state import TrainingState
@@ -58,7 +59,9 @@ def images_per_second(config: PretrainConfig, images: Sequence[bytes], hardware:
         ]
         loading = clock() - start
         batch = MultiCropBatch(
-            *(torch.stack([torch.from_numpy(crops[i]) for crops in views], dim=1) for i in range(2))
+            global_crops=torch.from_numpy(np.stack([v.global_crops for v in views], axis=1)),
+            local_crops=torch.from_numpy(np.stack([v.local_crops for v in views], axis=1)),
+            unreadable=[],
         )
         small = replace(config, batch_size=_IMAGES, accumulation_steps=1)
         globals_, locals_ = to_floats(batch, small, device)

@@ -4,14 +4,14 @@ from pathlib import Path
 
 from dino_pipeline.lineage.models import Model
 from dino_pipeline.lineage.part import Part
-from dino_pipeline.tracking.origin import git
+from dino_pipeline.tracking.working_tree import git
 
 _COMMIT_TAG = "mlflow.source.git.commit"
 
 
 def present_commit(project: Path) -> str:
     """The commit that is checked out, "" outside of git."""
-    return git(project, "rev-parse", "--verify", "HEAD")
+    return git(project, "rev-parse", "--verify", "HEAD").strip()
 
 
 def uncommitted(project: Path) -> list[str]:
@@ -31,7 +31,7 @@ def code_of(model: Model, project: Path) -> Part:
     commit = commit_of(model)
     if model.run is None or commit is None:
         return Part("no commit was recorded", is_obtainable=False)
-    if git(project, "cat-file", "-t", commit) != "commit":
+    if git(project, "cat-file", "-t", commit).strip() != "commit":
         return Part(
             f"commit {commit[:12]} is not in this repository; git fetch may bring it", is_obtainable=False
         )

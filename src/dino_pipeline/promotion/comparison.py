@@ -11,9 +11,10 @@ from dino_pipeline.dino.data.manifest import Manifest
 from dino_pipeline.dino.evaluation import compute
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.extraction import extract_features
+from dino_pipeline.dino.metrics.bootstrap import Resampling
 from dino_pipeline.dino.metrics.feature_statistics import effective_rank
 from dino_pipeline.dino.metrics.knn import knn_rank_classes
-from dino_pipeline.dino.metrics.paired_difference import resampled_difference
+from dino_pipeline.dino.metrics.paired_difference import paired_difference
 from dino_pipeline.promotion.config import PromoteConfig
 from dino_pipeline.promotion.entry import Comparison
 from dino_pipeline.promotion.served import Served
@@ -82,9 +83,8 @@ def compare(
 
 def _by_labels(embeddings: list[Embeddings], asked: Questions, config: PromoteConfig) -> dict[str, Any]:
     before, after = (_correct(one, asked, config) for one in embeddings)
-    change = resampled_difference(
-        before, after, confidence=config.confidence, num_resamples=config.num_resamples, seed=config.seed
-    )
+    resampling = Resampling(config.confidence, config.num_resamples, config.seed)
+    change = paired_difference(before, after, resampling)
     return {
         "metric": f"knn_{config.num_neighbors}",
         "before": int(before.sum()) / len(before),

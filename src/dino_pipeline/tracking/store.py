@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT = "dino_pipeline"
+ARTIFACTS = "artifacts"  # the folder beside the sqlite file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +83,7 @@ def experiment_id(client: "MlflowClient", store: Store, name: str = EXPERIMENT) 
 
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
-        artifacts = (store.file.parent / "artifacts").as_uri() if store.file else None
+        artifacts = (store.file.parent / ARTIFACTS).as_uri() if store.file else None
         try:
             return client.create_experiment(name, artifact_location=artifacts)
         except MlflowException:
@@ -140,5 +141,10 @@ def asked() -> Iterator[None]:
 def in_short(error: BaseException) -> str:
     """The error in part of a line, without a password that stands in an address."""
     line = (str(error).splitlines() or [type(error).__name__])[0]
+    return without_passwords(line)[:160]
+
+
+def without_passwords(text: str) -> str:
+    """The text, its addresses without the user and password they may name."""
     # Up to the last @ before the path: people write an @ of the password as it is.
-    return re.sub(r"//[^/\s]*@", "//", line)[:160]
+    return re.sub(r"//[^/\s]*@", "//", text)

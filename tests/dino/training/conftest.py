@@ -82,10 +82,13 @@ PRETRAIN = {
         "freeze_backbone_fraction": 0.0,
         "backbone_learning_rate_scale": 1.0,
     },
+    "non_finite": {"max_skips_in_a_row": 20, "max_rollbacks": 0, "rollback_factor": 0.5},
 }
 MONITORING = {
     "log_every_steps": 2,
     "checkpoint_every_steps": 100,
+    "keep_last_checkpoints": 2,
+    "keep_checkpoint_every_steps": None,
     "evaluate_every_epochs": 1,
     "num_neighbors": 5,
     "temperature": 0.07,
@@ -93,6 +96,8 @@ MONITORING = {
     "resize": 16,
     "crop": 16,
     "num_trial_steps": 2,
+    "stop_on_collapse": False,
+    "max_unreadable_fraction": 0.1,
 }
 LAUNCH = {
     "cpu_processes": 2,
@@ -101,7 +106,9 @@ LAUNCH = {
     "gradient_checkpointing": False,
     "shard_weights": False,
     "compile": False,
+    "max_restarts": 2,
     "grace_seconds": 20.0,
+    "resume_from": None,
     "adopt_progress": None,
 }
 

@@ -76,8 +76,9 @@ def test_a_finished_training_is_not_started_again(make_spec: MakeSpec, tmp_path:
 
 
 def test_a_failing_worker_is_reported_by_its_own_error(make_spec: MakeSpec, tmp_path: Path) -> None:
-    spec = make_spec(tmp_path, pretrain={"std": [1e-320, 1e-320, 1e-320]})
-    with pytest.raises(WorkersFailedError, match=r"FloatingPointError: the loss is nan"):
+    stop = {"max_skips_in_a_row": 1, "max_rollbacks": 0, "rollback_factor": 0.5}
+    spec = make_spec(tmp_path, pretrain={"std": [1e-320, 1e-320, 1e-320], "non_finite": stop})
+    with pytest.raises(WorkersFailedError, match=r"NonFiniteError: 2 steps in a row"):
         launch(spec, on_progress=lambda: None)
     assert not is_finished(spec)
 

@@ -232,12 +232,6 @@ def test_the_history_holds_schedules_and_online_evaluation(alone: Path) -> None:
         assert row["loss"] == pytest.approx(row["teacher_entropy"] + row["kl"])
 
 
-def test_a_loss_that_is_not_finite_ends_training_with_the_step(make_spec: MakeSpec, tmp_path: Path) -> None:
-    spec = make_spec(tmp_path, pretrain={"std": [1e-320, 1e-320, 1e-320]})
-    with pytest.raises(FloatingPointError, match=r"up to step 2: lower pretrain\.schedules"):
-        train(spec)
-
-
 @pytest.mark.parametrize(
     ("backbone", "precision", "optimizer"),
     [
@@ -253,7 +247,7 @@ def test_convnets_and_vits_train_in_either_precision(
     usual = to_dict(make_spec(tmp_path).pretrain)
     options = usual["backbone"]["options"] if backbone.startswith("vit") else {}
     changes = {
-        "epochs": 1,
+        "epochs": 4 if precision == "fp16" else 1,  # its scale takes some steps to settle, which are skipped
         "precision": precision,
         "backbone": {"name": backbone, "options": options, "drop_path_rate": 0.0},
         "optimizer": usual["optimizer"] | {"name": optimizer},

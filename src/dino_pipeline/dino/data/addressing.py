@@ -24,6 +24,7 @@ class Domain(IntEnum):
     FINE_TUNE_MIX = 9
     FINE_TUNE_START = 10
     STATISTICS = 11
+    REPLACEMENT = 12
 
 
 def generator_at(seed: int, domain: Domain, *address: int) -> np.random.Generator:

@@ -1,6 +1,7 @@
 """Images as evaluation sees them: resized, centre cropped, still whole numbers; normalised on the device."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 from dino_pipeline.dino.data.decoding import decode_image
 from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
 from dino_pipeline.dino.data.images import DeepPixels
-from dino_pipeline.dino.data.manifest import Manifest
+from dino_pipeline.dino.data.manifest import READ_ERRORS, Manifest
 from dino_pipeline.dino.data.resampling import resample
 
 
@@ -52,12 +53,41 @@ class EvaluationDataset(Dataset[Tensor]):
         return evaluation_crop(decode_image(self.manifest.read_bytes(index), self.config.images), self.config)
 
 
+class ReadableDataset(Dataset[tuple[Tensor, bool]]):
+    """The same, and whether the image could be read; one that could not is black."""
+
+    def __init__(self, dataset: EvaluationDataset) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, bool]:
+        try:
+            return self.dataset[index], True
+        except READ_ERRORS:
+            config = self.dataset.config
+            dtype = torch.uint8 if config.images.bits == 8 else torch.uint16
+            return torch.zeros(config.images.channels, config.crop, config.crop, dtype=dtype), False
+
+
 def evaluation_loader(
     manifest: Manifest, config: EvaluationTransformConfig, *, batch_size: int, num_workers: int
 ) -> DataLoader[Tensor]:
     """Batches [up to batch_size, channels, crop, crop] in the manifest's order for any number of workers."""
+    return _loader(EvaluationDataset(manifest, config), batch_size, num_workers)
+
+
+def readable_loader(
+    manifest: Manifest, config: EvaluationTransformConfig, *, batch_size: int, num_workers: int
+) -> DataLoader[tuple[Tensor, bool]]:
+    """The same batches, each with a bool [images]: those that cannot be read are black, and no error."""
+    return _loader(ReadableDataset(EvaluationDataset(manifest, config)), batch_size, num_workers)
+
+
+def _loader(dataset: Dataset[Any], batch_size: int, num_workers: int) -> DataLoader[Any]:
     return DataLoader(
-        EvaluationDataset(manifest, config),
+        dataset,
         batch_size=batch_size,
         num_workers=num_workers,
         pin_memory=torch.cuda.is_available(),

@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import pandas as pd
 
+# Errors of reading an image: what manifest and decoder say (both ValueError), the file system, a damaged archive.
+READ_ERRORS = (ValueError, OSError, zipfile.BadZipFile)
+
 SPLITS = ("train", "val", "test")
 
 SCHEMA = pa.schema(
@@ -53,6 +56,7 @@ class Manifest:
     def from_pandas(cls, rows: "pd.DataFrame", root: Path) -> "Manifest":
         """A whole manifest that is in memory as a data frame."""
         table = pa.Table.from_pandas(rows[SCHEMA.names], schema=SCHEMA, preserve_index=False)
+        _refuse_escapes(table)
         return cls(table.replace_schema_metadata(None), root, np.arange(table.num_rows, dtype=np.int64))
 
     def __len__(self) -> int:
@@ -107,6 +111,23 @@ class Manifest:
         hashes: list[str] = self.table["sha256"].to_pylist()
         return hashes
 
+    def name(self, position: int) -> str:
+        """Where the image at a position lies, for people."""
+        return _name(self.table["path"][position].as_py(), self.table["member"][position].as_py())
+
+    def read_verified(self, position: int) -> bytes:
+        """The encoded image at a position of this manifest, byte for byte what was ingested.
+
+        Raises:
+            ValueError: the file is gone or has changed.
+        """
+        data = self.read_bytes(position)
+        if hashlib.sha256(data).hexdigest() != self.table["sha256"][position].as_py():
+            raise ValueError(
+                f"{self.name(position)} has changed since it was ingested, at the same size: ingest again"
+            )
+        return data
+
     def read_bytes(self, position: int) -> bytes:
         """The encoded image at a position of this manifest.
 
@@ -143,7 +164,7 @@ def read_manifest(path: Path, root: Path) -> Manifest:
     """Read a manifest file; `root` is the project folder.
 
     Raises:
-        ValueError: no file there, or its columns are not those of a manifest.
+        ValueError: no file there, its columns are not those of a manifest, or a path climbs out of the project.
     """
     if not path.is_file():
         raise ValueError(f"no manifest at {path}: run the ingest pipeline first")
@@ -153,6 +174,7 @@ def read_manifest(path: Path, root: Path) -> Manifest:
             f"{path} is no manifest: its columns are {table.column_names}, expected {SCHEMA.names}"
         )
     table = table.replace_schema_metadata(None).cast(SCHEMA).combine_chunks()
+    _refuse_escapes(table)
     return Manifest(table, root, np.arange(table.num_rows, dtype=np.int64))
 
 
@@ -182,6 +204,14 @@ def _open_tar(path: str, _process: int) -> BinaryIO:
 @lru_cache(maxsize=8)
 def _open_zip(path: str, _process: int) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)
+
+
+def _refuse_escapes(table: pa.Table) -> None:
+    # Ingest writes what lies outside the project as an absolute path, for all to see, and never climbs.
+    climbs = pc.match_substring_regex(table["path"], r"(^|/)\.\.(/|$)")
+    if pc.any(climbs).as_py():
+        (path, *_) = table.filter(climbs)["path"].to_pylist()
+        raise ValueError(f"the manifest names {path}, which climbs out of the project folder: ingest again")
 
 
 def _name(path: str, member: str | None) -> str:

@@ -1,13 +1,10 @@
-"""Batches of multi-crop views, in an order and with contents that depend on nothing but seed, epoch and step."""
+"""Views and the order they are shown in, which depend on nothing but seed, epoch and step."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import cv2
 import numpy as np
-import torch
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import Dataset, Sampler
 
 from dino_pipeline.dino.data.addressing import Domain, generator_at
 from dino_pipeline.dino.data.decoding import decode_image
@@ -15,13 +12,6 @@ from dino_pipeline.dino.data.images_config import ImagesConfig
 from dino_pipeline.dino.data.manifest import Manifest
 from dino_pipeline.dino.data.multi_crop import Views, multi_crop
 from dino_pipeline.dino.data.multi_crop_config import MultiCropConfig
-
-
-class MultiCropBatch(NamedTuple):
-    """uint8 or uint16 crops, crops first, batch second; they become floats on the device."""
-
-    global_crops: Tensor  # [2, B, G, G, channels]
-    local_crops: Tensor  # [L, B, l, l, channels]
 
 
 class Address(NamedTuple):
@@ -43,9 +33,16 @@ class MultiCropDataset(Dataset[Views]):
         self.seed = seed
 
     def __getitem__(self, address: Address) -> Views:
-        image = decode_image(self.manifest.read_bytes(address.position), self.images)
         row = int(self.manifest.row_ids[address.position])
-        return multi_crop(image, self.config, seed=self.seed, epoch=address.epoch, row=row)
+        return self.views(self.manifest.read_bytes(address.position), epoch=address.epoch, row=row)
+
+    def views(self, data: bytes, *, epoch: int, row: int) -> Views:
+        """An encoded image, seen as that of `row` is in an epoch.
+
+        Raises:
+            UnreadableImageError: it cannot be decoded.
+        """
+        return multi_crop(decode_image(data, self.images), self.config, seed=self.seed, epoch=epoch, row=row)
 
 
 class ShuffledBatches(Sampler[list[Address]]):
@@ -78,31 +75,3 @@ class ShuffledBatches(Sampler[list[Address]]):
             first = batch * self.batch_size
             positions = order[first + self.part.start : first + self.part.stop]
             yield [Address(epoch, int(position)) for position in positions]
-
-
-def build_loader(
-    dataset: MultiCropDataset, batches: ShuffledBatches, *, num_workers: int, pin_memory: bool
-) -> "DataLoader[Views]":
-    """One pass over what is left of the run, in `MultiCropBatch`es, so that workers start once."""
-    return DataLoader(
-        dataset,
-        batch_sampler=batches,
-        num_workers=num_workers,
-        collate_fn=_collate,
-        worker_init_fn=_single_threaded,
-        pin_memory=pin_memory,
-        prefetch_factor=4 if num_workers else None,
-    )
-
-
-def _collate(samples: list[Views]) -> MultiCropBatch:
-    return MultiCropBatch(
-        global_crops=torch.from_numpy(np.stack([s.global_crops for s in samples], axis=1)),
-        local_crops=torch.from_numpy(np.stack([s.local_crops for s in samples], axis=1)),
-    )
-
-
-def _single_threaded(worker: int) -> None:  # noqa: ARG001  the DataLoader passes it
-    # One worker is one core's work; OpenCV and torch would each start a thread per core in every worker.
-    cv2.setNumThreads(0)
-    torch.set_num_threads(1)

@@ -22,8 +22,12 @@ class Center(nn.Module):
         return ((scores - self.center) / teacher_temperature).softmax(dim=-1)
 
     @torch.no_grad()
-    def update(self, teacher: Tensor) -> None:
-        """Move towards the mean of these scores; called once a step, after the loss has used the old center."""
+    def update(self, teacher: Tensor, *, skip: Tensor) -> None:
+        """Move towards the mean of these scores; called once a step, after the loss has used the old center.
+
+        Args:
+            skip: a bool; true leaves the center as it is.
+        """
         scores = teacher.to(self.center.dtype).flatten(0, 1)
         mean = all_reduce_sum(scores.sum(dim=0, keepdim=True)) / (len(scores) * world_size())
-        self.center.lerp_(mean, 1 - self.momentum)
+        self.center.lerp_(torch.where(skip, self.center, mean), 1 - self.momentum)

@@ -2,12 +2,9 @@
 
 from typing import NamedTuple
 
-import numpy as np
-import torch
 from torch import Tensor
 
-_NUM_RESAMPLES = 10_000
-_SEED = 0
+from dino_pipeline.dino.metrics.bootstrap import USUAL, Resampling, bootstrap_mean
 
 
 class PairedDifference(NamedTuple):
@@ -18,27 +15,11 @@ class PairedDifference(NamedTuple):
     high: float
 
 
-def paired_difference(before: Tensor, after: Tensor) -> PairedDifference:
-    """By how much the share of correct answers changed, with its 95 % interval; see `resampled_difference`."""
-    return resampled_difference(before, after, confidence=0.95, num_resamples=_NUM_RESAMPLES, seed=_SEED)
-
-
-def resampled_difference(
-    before: Tensor, after: Tensor, *, confidence: float, num_resamples: int, seed: int
-) -> PairedDifference:
+def paired_difference(before: Tensor, after: Tensor, resampling: Resampling = USUAL) -> PairedDifference:
     """By how much the share of correct answers changed, resampling images with both their answers.
 
-    An image counts -1, 0 or 1, so that a resample is a draw of how often each occurs: the same distribution as
-    drawing image by image, at no cost.
-
     Args:
-        before, after: bool [images], whether each image was classified correctly.
-        confidence: share of the resamples that the interval holds, as much being left out on either side.
+        before, after: [images], whether each image was classified correctly, or the share of several models that
+            did.
     """
-    change = after.long() - before.long()
-    counts = torch.stack([(change == value).sum() for value in (-1, 0, 1)]).cpu().numpy()
-    total = int(counts.sum())
-    draws = np.random.default_rng(seed).multinomial(total, counts / total, size=num_resamples)
-    tail = (1 - confidence) / 2
-    low, high = np.quantile((draws[:, 2] - draws[:, 0]) / total, [tail, 1 - tail])
-    return PairedDifference(float(counts[2] - counts[0]) / total, float(low), float(high))
+    return PairedDifference(*bootstrap_mean(after.double() - before.double(), resampling))

@@ -39,6 +39,17 @@ class GlobalBatchNorm(_BatchNorm):
         self.running_var.lerp_(unbiased.to(self.running_var.dtype), momentum)
 
 
+def running_statistics(*networks: nn.Module) -> list[Tensor]:
+    """What a forward pass in training mode changes in networks."""
+    return [
+        buffer
+        for network in networks
+        for module in network.modules()
+        if isinstance(module, GlobalBatchNorm)
+        for buffer in module.buffers()
+    ]
+
+
 def _per_channel(values: Tensor, like: Tensor) -> Tensor:
     return values.view(1, -1, *[1] * (like.ndim - 2))
 

@@ -8,6 +8,17 @@ from dino_pipeline.dino.config import frozen
 
 
 @frozen
+class NonFiniteConfig:
+    """What becomes of steps whose loss or gradient is infinite or NaN: each is skipped, too many in a row are not."""
+
+    max_skips_in_a_row: Annotated[int, Field(ge=0)]
+    max_rollbacks: Annotated[
+        int, Field(ge=0)
+    ]  # to the last checkpoint; then, or with 0 at once, training stops
+    rollback_factor: Annotated[float, Field(gt=0, lt=1)]  # of the learning rate, with each rollback
+
+
+@frozen
 class OptimizerConfig:
     """AdamW for ViTs, SGD or LARS (large batches, arXiv:1708.03888) for ConvNets (arXiv:2104.14294, section 3.2)."""
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from dino_pipeline.dino.data.multi_crop_dataset import MultiCropBatch
+from dino_pipeline.dino.data.loader import MultiCropBatch
 from dino_pipeline.dino.training.config import PretrainConfig
 
 

@@ -11,7 +11,7 @@ from dino_pipeline.dino.data.multi_crop_config import MultiCropConfig
 from dino_pipeline.dino.losses.config import LossConfig
 from dino_pipeline.dino.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.models.head_config import ProjectionHeadConfig
-from dino_pipeline.dino.optimization.config import OptimizerConfig
+from dino_pipeline.dino.optimization.config import NonFiniteConfig, OptimizerConfig
 from dino_pipeline.dino.optimization.schedules import SchedulesConfig
 
 Count = Annotated[int, Field(ge=1)]
@@ -43,6 +43,7 @@ class PretrainConfig:
     loss: LossConfig
     schedules: SchedulesConfig
     optimizer: OptimizerConfig
+    non_finite: NonFiniteConfig
 
     @model_validator(mode="after")
     def _one_number_a_channel(self) -> "PretrainConfig":
@@ -89,6 +90,8 @@ class MonitoringConfig:
 
     log_every_steps: Count
     checkpoint_every_steps: Count
+    keep_last_checkpoints: Count  # the newest ones: a damaged one has a whole one before it
+    keep_checkpoint_every_steps: Count | None  # for good, those of these steps
     evaluate_every_epochs: Count  # k-NN, feature std, effective rank; always after the last epoch too
     num_neighbors: Count
     temperature: Annotated[float, Field(gt=0)]
@@ -98,6 +101,19 @@ class MonitoringConfig:
     num_trial_steps: Annotated[
         int, Field(ge=0)
     ]  # before the first step, to predict time and memory; 0 skips them
+    stop_on_collapse: bool  # or only warn
+    # Distinct train images that may turn out unreadable and be replaced by others; more end the training.
+    max_unreadable_fraction: Annotated[float, Field(ge=0, le=1)]
+
+    @model_validator(mode="after")
+    def _kept_checkpoints_are_written(self) -> "MonitoringConfig":
+        every, kept = self.checkpoint_every_steps, self.keep_checkpoint_every_steps
+        if kept and kept % every:
+            raise ValueError(
+                f"monitoring.keep_checkpoint_every_steps is {kept}, and one is written every {every} steps "
+                f"(monitoring.checkpoint_every_steps): take a multiple of {every}"
+            )
+        return self
 
 
 @frozen
@@ -112,7 +128,9 @@ class LaunchConfig:
     )
     shard_weights: bool  # FSDP2: weights spread over processes, for networks that do not fit on one device
     compile: bool  # torch.compile the backbones: minutes at the start, faster steps on GPUs
+    max_restarts: Annotated[int, Field(ge=0)]  # of all processes, from the last checkpoint, when one is lost
     grace_seconds: Annotated[float, Field(gt=0)]  # for saving a checkpoint when asked to stop
+    resume_from: str | None  # a checkpoint file of this very training; one of another training is refused
     adopt_progress: (
         str | None
     )  # fingerprint of an unfinished training to continue from, though something differs

@@ -1,7 +1,10 @@
 """What training writes down: history.csv, the same for equal trainings, and timing.csv, which never is."""
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
+
+from dino_pipeline.dino.partial import written_whole
 
 HISTORY = "history.csv"
 TIMING = "timing.csv"
@@ -14,6 +17,8 @@ HISTORY_COLUMNS = [
     "teacher_entropy",
     "kl",
     "gradient_norm",
+    "skipped_steps",  # so far
+    "unreadable_images",  # so far
     "learning_rate",
     "weight_decay",
     "teacher_momentum",
@@ -39,12 +44,12 @@ class RowFile:
     def cut_after(self, step: int) -> None:
         """Start the file, or drop the rows written after the checkpoint that training resumes from."""
         rows = read_rows(self.path) if self.path.is_file() else []
-        with self.path.open("w", newline="") as file:
+        with written_whole(self.path) as partial, partial.open("w", newline="") as file:
             writer = csv.DictWriter(file, self.columns, lineterminator="\n")
             writer.writeheader()
             writer.writerows(row for row in rows if int(row["step"]) <= step)
 
-    def append(self, row: dict[str, float]) -> None:
+    def append(self, row: Mapping[str, object]) -> None:
         """Add one row, visible to readers at once."""
         with self.path.open("a", newline="") as file:
             csv.DictWriter(file, self.columns, lineterminator="\n").writerow(row)

@@ -1,16 +1,19 @@
 """Windows of steps become rows of history.csv and timing.csv."""
 
-import math
+import logging
 import resource
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from dino_pipeline.dino.distributed import all_reduce_sum, gather, rank, world_size
+from dino_pipeline.dino.metrics.collapse import NUM_ROWS
+from dino_pipeline.dino.training.collapse import CollapseError, diagnose_training
 from dino_pipeline.dino.training.config import MonitoringConfig, PretrainConfig
 from dino_pipeline.dino.training.history import (
     HISTORY,
@@ -19,11 +22,18 @@ from dino_pipeline.dino.training.history import (
     TIMING_COLUMNS,
     RowFile,
 )
+from dino_pipeline.dino.training.skipped import SkippedSteps
 from dino_pipeline.dino.training.step import Scheduled, StepMetrics
+from dino_pipeline.dino.training.unreadable import UnreadableImages
+
+logger = logging.getLogger(__name__)
 
 
 class Monitor:
-    """Averages metrics over the steps since the last row, and over processes; rank 0 writes."""
+    """Averages metrics over the steps since the last row, and over processes; rank 0 writes.
+
+    What happened in a step is read with the row that it belongs to: until then nothing waits for the device.
+    """
 
     def __init__(
         self,
@@ -32,7 +42,11 @@ class Monitor:
         monitoring: MonitoringConfig,
         steps_per_epoch: int,
         device: torch.device,
+        *,
+        num_images: int,
+        rows_of: Callable[[int, int], list[int]],
     ) -> None:
+        """See `SkippedSteps` for `rows_of`; `num_images` are trained on."""
         self.config = config
         self.every = monitoring.log_every_steps
         self.steps_per_epoch = steps_per_epoch
@@ -40,28 +54,60 @@ class Monitor:
         self.history = RowFile(folder / HISTORY, HISTORY_COLUMNS)
         self.timing = RowFile(folder / TIMING, TIMING_COLUMNS)
         self.window: list[Tensor] = []  # [metrics] of each step since the last row
+        self.skipped = SkippedSteps(
+            folder,
+            config.non_finite.max_skips_in_a_row,
+            rows_of,
+            expects_overflow=config.precision == "fp16",
+        )
+        self.unreadable = UnreadableImages(
+            folder, num_images=num_images, max_fraction=monitoring.max_unreadable_fraction, device=device
+        )
+        self.stop_on_collapse = monitoring.stop_on_collapse
+        self.recent: list[dict[str, Any]] = []  # the last rows
+        self.is_collapsed = False
         self.waited = 0.0
         self.row_at = time.perf_counter()
 
     def start(self, step: int, num_steps: int) -> None:
         """Begin, or take up, the files of a training that has come this far."""
         self.num_steps = num_steps
+        self.cut_after(step)
+        self.skipped.start(step)
+        self.unreadable.start(step)
+
+    def cut_after(self, step: int) -> None:
+        """Drop the rows of steps that are about to be made again."""
         if rank() == 0:
             self.history.cut_after(step)
             self.timing.cut_after(step)
 
     def after_step(self, metrics: StepMetrics, now: Scheduled, *, waited: float) -> None:
         """Take in one step; nothing here waits for the device."""
-        self.window.append(torch.stack(metrics).float())
+        self.window.append(torch.stack([value.float() for value in metrics]))
         self.now = now
         self.waited += waited
 
-    def unwritten(self) -> Tensor | None:
-        """What no row holds yet, [processes, steps, metrics], for the checkpoint: a resumed history misses nothing."""
-        return gather(torch.stack(self.window)).cpu() if self.window else None
+    def state_dict(self, step: int) -> dict[str, Any]:
+        """For the checkpoint, so that a resumed history misses nothing; every process must ask.
 
-    def restore(self, unwritten: Tensor | None) -> None:
+        What no row holds yet is a tensor [processes, steps, metrics].
+        """
+        self.unreadable.take_in(step)
+        return {
+            "window": gather(torch.stack(self.window)).cpu() if self.window else None,
+            "recent": self.recent,
+            "num_skipped": self.skipped.count,
+            "skipped_in_a_row": self.skipped.in_a_row,
+            "unreadable": sorted(self.unreadable.known),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up a window where the checkpoint left it."""
+        self.window, self.recent = [], state["recent"]
+        self.skipped.count, self.skipped.in_a_row = state["num_skipped"], state["skipped_in_a_row"]
+        self.unreadable.known = set(state["unreadable"])
+        unwritten = state["window"]
         if unwritten is not None:
             # With another number of processes the mean over all stands for each.
             own = unwritten[rank()] if len(unwritten) == world_size() else unwritten.mean(dim=0)
@@ -72,42 +118,66 @@ class Monitor:
     ) -> None:
         """Write a row at the end of a window or of the run, or when an evaluation is due, which then joins it.
 
+        Skipped steps are no part of its means; a window of nothing else writes none.
+
         Raises:
-            FloatingPointError: the loss of the window is not finite.
+            NonFiniteError: too many steps in a row were skipped.
+            ValueError: too many images cannot be read.
+            CollapseError: the training collapsed, and is to stop then.
         """
         if step % self.every and not last and not evaluate:
             return
         # One transfer and one reduction a window, whatever its length.
-        means = torch.stack(self.window).mean(dim=0)
-        loss, entropy, kl, gradient_norm = (all_reduce_sum(means) / world_size()).tolist()
-        if not math.isfinite(loss):
-            raise FloatingPointError(
-                f"the loss is {loss} in the {len(self.window)} steps up to step {step}: lower "
-                "pretrain.schedules.learning_rate, or train in fp32"
-            )
+        window = torch.stack(self.window)
+        metrics, loss_is_finite, is_skipped = window[:, :-2], window[:, -2], window[:, -1] > 0
+        sums = all_reduce_sum(torch.where(is_skipped[:, None], 0, metrics).sum(dim=0))
+        *totals, num_skipped = torch.cat([sums, is_skipped.sum()[None]]).tolist()
         seconds = time.perf_counter() - self.row_at  # without the evaluation, which is no training time
-        evaluation = evaluate() if evaluate else {}
-        if rank() == 0:
-            self.history.append(
-                {
-                    "step": step,
-                    "epoch": step / self.steps_per_epoch,
-                    "images_seen": step * self.config.batch_size,
-                    "loss": loss,
-                    "teacher_entropy": entropy,
-                    "kl": kl,
-                    "gradient_norm": gradient_norm,
-                    "learning_rate": self.now.learning_rate,
-                    "weight_decay": self.now.weight_decay,
-                    "teacher_momentum": self.now.teacher_momentum,
-                    "teacher_temperature": self.now.teacher_temperature,
-                    **evaluation,
-                }
-            )
-            self._write_timing(step, seconds)
+        num_taken = len(window) - int(num_skipped)
+        num_unreadable = self.unreadable.take_in(step)
+        if num_skipped:
+            self.skipped.take_in(is_skipped.tolist(), gather(loss_is_finite) > 0, last_step=step)
+        else:
+            self.skipped.in_a_row = 0
+        if num_taken:
+            loss, entropy, kl, gradient_norm = (total / (num_taken * world_size()) for total in totals)
+            row: dict[str, float] = {
+                "step": step,
+                "epoch": step / self.steps_per_epoch,
+                "images_seen": step * self.config.batch_size,
+                "loss": loss,
+                "teacher_entropy": entropy,
+                "kl": kl,
+                "gradient_norm": gradient_norm,
+                "skipped_steps": self.skipped.count,
+                "unreadable_images": num_unreadable,
+                "learning_rate": self.now.learning_rate,
+                "weight_decay": self.now.weight_decay,
+                "teacher_momentum": self.now.teacher_momentum,
+                "teacher_temperature": self.now.teacher_temperature,
+                **(evaluate() if evaluate else {}),
+            }
+            if rank() == 0:
+                self.history.append(row)
+                self._write_timing(step, seconds)
+            self._watch(row)
         self.window = []
         self.waited = 0.0
         self.row_at = time.perf_counter()
+
+    def is_skipping(self) -> bool:
+        """Whether the last step was skipped; waits for the device."""
+        return bool(self.window[-1][-1] > 0) if self.window else self.skipped.in_a_row > 0
+
+    def _watch(self, row: dict[str, float]) -> None:
+        """Say when training has collapsed, once; the rows are the same on every process, and so is the answer."""
+        self.recent = [*self.recent, row][-NUM_ROWS:]
+        collapse = diagnose_training(self.recent, self.config)
+        if collapse and self.stop_on_collapse:
+            raise CollapseError(f"stopped at step {row['step']} by monitoring.stop_on_collapse: {collapse}")
+        if collapse and not self.is_collapsed and rank() == 0:
+            logger.warning("step %d: %s", row["step"], collapse)
+        self.is_collapsed = collapse is not None
 
     def _write_timing(self, step: int, seconds: float) -> None:
         self.timing.append(

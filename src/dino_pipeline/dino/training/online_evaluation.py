@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dino_pipeline.dino.data.evaluation_transform import evaluation_loader, normalise
+from dino_pipeline.dino.data.evaluation_transform import normalise, readable_loader
 from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
 from dino_pipeline.dino.data.manifest import Manifest
 from dino_pipeline.dino.distributed import gather_rows, rank, world_size
@@ -35,7 +35,10 @@ class Judged(NamedTuple):
 
 
 class OnlineEvaluation:
-    """Evaluates on evenly spaced images of train and val; every process extracts its share."""
+    """Evaluates on evenly spaced images of train and val; every process extracts its share.
+
+    An image that cannot be read any more is left out of train; of val it counts as not recognised.
+    """
 
     def __init__(
         self, manifest: Manifest, config: PretrainConfig, monitoring: MonitoringConfig, *, num_workers: int
@@ -67,30 +70,41 @@ class OnlineEvaluation:
     def judge(self, network: MultiCropNetwork, device: torch.device) -> Judged:
         """One network, image by image; every process must ask."""
         network.eval()
-        bank = self._features(network.backbone, self.bank, device)
+        features, readable = self._features(network.backbone, self.bank, device)
+        bank, labelled = features[readable], self.bank.take(np.flatnonzero(readable.cpu().numpy()))
         correct = None
         if len(self.queries) and self.bank.is_labelled and self.queries.is_labelled:
-            correct = self._correct(bank, self._features(network.backbone, self.queries, device)).cpu()
+            queries, found = self._features(network.backbone, self.queries, device)
+            correct = (self._correct(bank, labelled, queries) & found).cpu()
         network.train()
         return Judged(effective_rank(bank), feature_std(bank), correct)
 
     @torch.inference_mode()
-    def _features(self, backbone: Backbone, manifest: Manifest, device: torch.device) -> Tensor:
+    def _features(
+        self, backbone: Backbone, manifest: Manifest, device: torch.device
+    ) -> tuple[Tensor, Tensor]:
+        """[images, dim], and bool [images]: which could be read."""
         own = manifest.take(np.arange(rank(), len(manifest), world_size()))
-        loader = evaluation_loader(own, self.transform, batch_size=_BATCH, num_workers=self.num_workers)
+        loader = readable_loader(own, self.transform, batch_size=_BATCH, num_workers=self.num_workers)
         dtype = next(backbone.parameters()).dtype
         features = [torch.empty(0, backbone.num_features, dtype=dtype, device=device)]
-        for images in loader:
+        readable = [torch.empty(0, dtype=torch.bool, device=device)]
+        for images, is_readable in loader:
             crops = normalise(images.to(device), self.transform.mean, self.transform.std)
             features.append(backbone(crops.to(dtype)))
-        return gather_rows(torch.cat(features), num_rows=len(manifest)).float()
+            readable.append(is_readable.to(device))
+        count = len(manifest)
+        # gathered as numbers: not every backend reduces booleans
+        found = gather_rows(torch.cat(readable)[:, None].to(torch.uint8), num_rows=count)[:, 0] > 0
+        return gather_rows(torch.cat(features), num_rows=count).float(), found
 
-    def _correct(self, bank: Tensor, queries: Tensor) -> Tensor:
+    def _correct(self, bank: Tensor, labelled: Manifest, queries: Tensor) -> Tensor:
+        """Bool [queries]; `labelled` are the bank's images."""
         classes = self.bank.class_names
         k = self.monitoring.num_neighbors
         ranked = knn_rank_classes(
             bank,
-            torch.from_numpy(self.bank.label_indices(classes)),
+            torch.from_numpy(labelled.label_indices(classes)),
             queries,
             num_neighbors=[k],
             temperature=self.monitoring.temperature,

@@ -4,12 +4,14 @@ import time
 
 import torch
 
+from dino_pipeline.dino.data.loader import worker_deaths_explained
 from dino_pipeline.dino.distributed import barrier, rank
 from dino_pipeline.dino.launching.stop import StopRequest
 from dino_pipeline.dino.training.batch import to_floats
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.finish import finish
 from dino_pipeline.dino.training.run import Run
+from dino_pipeline.dino.training.skipped import NonFiniteError
 from dino_pipeline.dino.training.step import scheduled_values, training_step
 
 
@@ -20,37 +22,54 @@ def pretrain(spec: TrainingSpec, device: torch.device, stop: StopRequest) -> boo
         True when the model is finished, False when training stopped on request with its progress saved.
 
     Raises:
-        FloatingPointError: the loss is not finite, naming the step.
-        MemoryError: a batch does not fit, naming the part of it that does.
+        NonFiniteError: the loss or gradient was not finite too often in a row; names step, process and rows.
+        CollapseError: training collapsed and is configured to stop then; names kind, cause and remedy.
+        MemoryError: a batch does not fit, naming the part of it that does; or a loader worker was killed.
+        ValueError: too many images cannot be read.
     """
-    config = spec.pretrain
     run = Run(spec, device)
     run.begin()
-    state, monitor = run.state, run.monitor
+    while True:
+        try:
+            with worker_deaths_explained(spec.launch.loader_workers, spec.pretrain.batch_size):
+                is_whole = _train(run, stop)
+            break
+        except NonFiniteError as error:
+            run.roll_back(error)
+    if not is_whole:
+        return False
+    final = run.state.state_dict()
+    verdict = run.verdict()
+    if rank() == 0:
+        finish(spec, final, data_digest=run.manifest.digest(), verdict=verdict)
+    barrier()
+    return True
 
+
+def _train(run: Run, stop: StopRequest) -> bool:
+    """All steps that are left; False where a request to stop came before the last."""
+    state, monitor, device = run.state, run.monitor, run.device
+    config, monitoring = run.spec.pretrain, run.spec.monitoring
     asked_for_batch = time.perf_counter()
     for batch in run.batches():
         waited = time.perf_counter() - asked_for_batch
-        now = scheduled_values(config, state.step, run.num_steps)
+        now = scheduled_values(config, state.step, run.num_steps).slowed(run.learning_rate_factor)
         metrics = training_step(state, config, *to_floats(batch, config, device), now)
+        monitor.unreadable.meet(batch.unreadable)
         monitor.after_step(metrics, now, waited=waited)
 
         is_last = state.step == run.num_steps
         epoch, step_in_epoch = divmod(state.step, run.steps_per_epoch)
-        at_evaluation = step_in_epoch == 0 and epoch % spec.monitoring.evaluate_every_epochs == 0
+        at_evaluation = step_in_epoch == 0 and epoch % monitoring.evaluate_every_epochs == 0
         monitor.write_due_row(
             state.step, last=is_last, evaluate=run.evaluate if at_evaluation or is_last else None
         )
         if stop.agreed(device) and not is_last:
             run.save()
             return False
-        if is_last or state.step % spec.monitoring.checkpoint_every_steps == 0:
+        is_due = state.step % monitoring.checkpoint_every_steps == 0
+        # While steps are skipped the last good checkpoint stays: a rollback is to find weights from before.
+        if is_last or (is_due and not monitor.is_skipping()):
             run.save()
         asked_for_batch = time.perf_counter()
-
-    final = state.state_dict()
-    verdict = run.verdict()
-    if rank() == 0:
-        finish(spec, final, data_digest=run.manifest.digest(), verdict=verdict)
-    barrier()
     return True

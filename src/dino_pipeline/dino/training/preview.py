@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import torch
 
-from dino_pipeline.dino.data.multi_crop_dataset import MultiCropBatch
+from dino_pipeline.dino.data.loader import MultiCropBatch
 from dino_pipeline.dino.distributed import largest, rank, world_size
 from dino_pipeline.dino.training.batch import to_floats
 from dino_pipeline.dino.training.config import PretrainConfig

@@ -9,22 +9,21 @@ from typing import Any
 import torch
 
 from dino_pipeline.dino.config import to_dict
+from dino_pipeline.dino.data.loader import MultiCropBatch, build_loader
 from dino_pipeline.dino.data.manifest import read_manifest
-from dino_pipeline.dino.data.multi_crop_dataset import (
-    MultiCropBatch,
-    MultiCropDataset,
-    ShuffledBatches,
-    build_loader,
-)
+from dino_pipeline.dino.data.multi_crop_dataset import MultiCropDataset, ShuffledBatches
+from dino_pipeline.dino.data.replacement import ReplacingDataset
 from dino_pipeline.dino.distributed import barrier, largest, rank
-from dino_pipeline.dino.training.checkpoint import LAST, load_checkpoint, save_checkpoint
+from dino_pipeline.dino.training.checkpoint import load_checkpoint
 from dino_pipeline.dino.training.comparison import START, compare, describe_start, load_start, save_start
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.execution import use_options
 from dino_pipeline.dino.training.initial_weights import INITIAL
+from dino_pipeline.dino.training.kept_checkpoints import keep_checkpoint, load_newest
 from dino_pipeline.dino.training.monitor import Monitor
 from dino_pipeline.dino.training.online_evaluation import OnlineEvaluation
 from dino_pipeline.dino.training.preview import announce, preview, steps_within
+from dino_pipeline.dino.training.skipped import NonFiniteError
 from dino_pipeline.dino.training.state import TrainingState
 from dino_pipeline.dino.training.step import part_of_batch
 
@@ -44,21 +43,27 @@ class Run:
         self.num_steps = config.epochs * self.steps_per_epoch
         self.state = TrainingState(config, device, sharded=spec.launch.shard_weights)
         use_options(self.state, spec.launch)
-        self.monitor = Monitor(Path(spec.folder), config, spec.monitoring, self.steps_per_epoch, device)
+        self.monitor = Monitor(
+            Path(spec.folder),
+            config,
+            spec.monitoring,
+            self.steps_per_epoch,
+            device,
+            num_images=len(self.images),
+            rows_of=self.rows_of,
+        )
         self.evaluation = OnlineEvaluation(
             self.manifest, config, spec.monitoring, num_workers=spec.launch.loader_workers
         )
-        self._checkpoint = Path(spec.folder) / LAST
         self._start = Path(spec.folder) / START
 
     def begin(self) -> None:
-        """Take up the last checkpoint or start from nothing; say what is to come."""
+        """Take up the last whole checkpoint or start from nothing; say what is to come."""
         self._take_initial_weights()
-        resumes = self._checkpoint.is_file()
-        if resumes:
-            checkpoint = load_checkpoint(self._checkpoint, self.device)
+        checkpoint = load_newest(Path(self.spec.folder), self.device)
+        if checkpoint:
             self.state.load_state_dict(checkpoint["state"])
-            self.monitor.restore(checkpoint["unwritten"])
+            self.monitor.load_state_dict(checkpoint["monitor"])
             if checkpoint["fingerprint"] == self.spec.fingerprint:
                 self.num_steps = checkpoint["num_steps"]  # a budget may have cut them
             elif self.state.step >= self.num_steps:
@@ -73,7 +78,7 @@ class Run:
         if num_trials > 1 and self.state.step < self.num_steps:
             trials = self._loader(self.state.step, self.state.step + num_trials)
             shown = preview(self.state, self.spec.pretrain, trials, self.device)
-            if max_hours and not resumes:
+            if max_hours and not checkpoint:
                 every = self.spec.monitoring.evaluate_every_epochs * self.steps_per_epoch
                 fitting = steps_within(
                     max_hours,
@@ -84,6 +89,46 @@ class Run:
                 self.num_steps = min(self.num_steps, max(1, fitting))
             announce(shown, num_left=self.num_steps - self.state.step)
         self.monitor.start(self.state.step, self.num_steps)
+        if not checkpoint and self.spec.pretrain.non_finite.max_rollbacks:
+            self.save()  # to have something to go back to
+
+    def roll_back(self, error: NonFiniteError) -> None:
+        """Go on from the last checkpoint with a lower learning rate.
+
+        Raises:
+            NonFiniteError: the error, where this has been done as often as allowed.
+        """
+        limits = self.spec.pretrain.non_finite
+        num_rollbacks, num_skipped = self.state.num_rollbacks + 1, self.monitor.skipped.count
+        if num_rollbacks > limits.max_rollbacks:
+            raise error
+        barrier()  # all have given up before one reads or writes
+        checkpoint = load_newest(Path(self.spec.folder), self.device)
+        assert checkpoint is not None  # `begin` writes one
+        self.state.load_state_dict(checkpoint["state"])
+        self.monitor.load_state_dict(checkpoint["monitor"] | {"num_skipped": num_skipped})
+        self.state.num_rollbacks = num_rollbacks
+        self.monitor.cut_after(self.state.step)
+        self.save()  # an interruption must not forget the lower learning rate
+        if rank() == 0:
+            logger.warning(
+                "%s; back to step %d, with %g times the learning rate from there to the end (rollback %d of %d)",
+                error,
+                self.state.step,
+                self.learning_rate_factor,
+                num_rollbacks,
+                limits.max_rollbacks,
+            )
+
+    @property
+    def learning_rate_factor(self) -> float:
+        """What rollbacks have made of the learning rate: 1 where there were none."""
+        return self.spec.pretrain.non_finite.rollback_factor**self.state.num_rollbacks
+
+    def rows_of(self, step: int, process: int) -> list[int]:
+        """Rows of the manifest whose images a process takes in a step, counted from 0."""
+        (addresses,) = self._batches(step, step + 1, process)
+        return [int(self.images.row_ids[address.position]) for address in addresses]
 
     def batches(self) -> Iterable[MultiCropBatch]:
         """This process's part of every batch that is left."""
@@ -106,10 +151,15 @@ class Run:
             "config": to_dict(self.spec.pretrain),
             "num_steps": self.num_steps,
             "state": self.state.state_dict(),
-            "unwritten": self.monitor.unwritten(),
+            "monitor": self.monitor.state_dict(self.state.step),
         }
         if rank() == 0:
-            save_checkpoint(checkpoint, self._checkpoint)
+            keep_checkpoint(
+                checkpoint,
+                Path(self.spec.folder),
+                step=self.state.step,
+                monitoring=self.spec.monitoring,
+            )
         barrier()
 
     def _take_initial_weights(self) -> None:
@@ -127,20 +177,23 @@ class Run:
 
     def _loader(self, first_step: int, end_step: int) -> Iterable[MultiCropBatch]:
         config = self.spec.pretrain
-        batches = ShuffledBatches(
+        dataset = MultiCropDataset(self.images, config.images, config.multi_crop, seed=config.seed)
+        return build_loader(
+            ReplacingDataset(dataset),
+            self._batches(first_step, end_step, rank()),
+            num_workers=self.spec.launch.loader_workers,
+            pin_memory=self.device.type == "cuda",
+        )
+
+    def _batches(self, first_step: int, end_step: int, process: int) -> ShuffledBatches:
+        config = self.spec.pretrain
+        return ShuffledBatches(
             num_images=len(self.images),
             batch_size=config.batch_size,
-            part=part_of_batch(config.batch_size),
+            part=part_of_batch(config.batch_size, process),
             seed=config.seed,
             first_step=first_step,
             num_steps=end_step,
-        )
-        dataset = MultiCropDataset(self.images, config.images, config.multi_crop, seed=config.seed)
-        return build_loader(
-            dataset,
-            batches,
-            num_workers=self.spec.launch.loader_workers,
-            pin_memory=self.device.type == "cuda",
         )
 
     def _seconds_per_evaluation(self) -> float:

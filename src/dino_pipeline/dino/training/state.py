@@ -17,7 +17,7 @@ from dino_pipeline.dino.training.config import PretrainConfig
 
 
 class TrainingState:
-    """Student, teacher, center, optimizer, float16's gradient scaler and the number of finished steps."""
+    """Student, teacher, center, optimizer, float16's gradient scaler, and how many steps and rollbacks there were."""
 
     def __init__(self, config: PretrainConfig, device: torch.device, *, sharded: bool = False) -> None:
         torch.manual_seed(config.seed)  # every process builds the same student
@@ -36,6 +36,7 @@ class TrainingState:
         # float16 gradients underflow without a scale; everywhere else this does nothing
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
         self.step = 0
+        self.num_rollbacks = 0
         # Gradients are averaged over processes; statistics of batch norm are global already.
         self.parallel_student: nn.Module = self.student
         if world_size() > 1 and not sharded:
@@ -50,6 +51,7 @@ class TrainingState:
             "optimizer": whole(self.optimizer.state_dict()),
             "scaler": self.scaler.state_dict(),
             "step": self.step,
+            "num_rollbacks": self.num_rollbacks,
         }
 
     def load_initial(self, initial: dict[str, Any]) -> None:
@@ -66,3 +68,4 @@ class TrainingState:
         load_whole_optimizer(self.optimizer, state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
         self.step = state["step"]
+        self.num_rollbacks = state["num_rollbacks"]

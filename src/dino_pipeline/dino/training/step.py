@@ -10,6 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from dino_pipeline.dino.distributed import rank, world_size
 from dino_pipeline.dino.losses.dino_loss import dino_loss
+from dino_pipeline.dino.models.batch_norm import running_statistics
 from dino_pipeline.dino.models.drop_path import keep_masks
 from dino_pipeline.dino.models.sharding import average_gradients
 from dino_pipeline.dino.models.student_teacher import update_teacher
@@ -17,6 +18,7 @@ from dino_pipeline.dino.optimization.clipping import clip_each_gradient
 from dino_pipeline.dino.optimization.config import OptimizerConfig
 from dino_pipeline.dino.optimization.optimizers import set_scheduled
 from dino_pipeline.dino.optimization.schedules import linearly_scaled, scheduled
+from dino_pipeline.dino.optimization.skipping import not_finite_anywhere, step_unless
 from dino_pipeline.dino.training.config import PretrainConfig
 from dino_pipeline.dino.training.state import TrainingState
 
@@ -31,6 +33,13 @@ class Scheduled(NamedTuple):
     teacher_temperature: float
     last_layer_is_frozen: bool
 
+    def slowed(self, factor: float) -> "Scheduled":
+        """The same with a smaller learning rate."""
+        return self._replace(
+            learning_rate=factor * self.learning_rate,
+            backbone_learning_rate=factor * self.backbone_learning_rate,
+        )
+
 
 class StepMetrics(NamedTuple):
     """Scalars on the device, of this process's part of the batch; reading one waits for the device."""
@@ -39,6 +48,8 @@ class StepMetrics(NamedTuple):
     teacher_entropy: Tensor
     kl: Tensor
     gradient_norm: Tensor
+    loss_is_finite: Tensor
+    is_skipped: Tensor  # the same on every process
 
 
 class Part(NamedTuple):
@@ -69,6 +80,9 @@ def training_step(
 ) -> StepMetrics:
     """Move student, teacher and center by one step, in `accumulation_steps` parts if the batch is too large at once.
 
+    Where the loss or the gradient is not finite, student, optimizer and center stay as they are, bit for bit; steps are
+    counted on, so that schedules and the order of images do not shift.
+
     Args:
         global_crops: [2, batch, channels, G, G], normalised; `batch` is this process's part
         local_crops: [L, batch, channels, l, l], L may be 0
@@ -80,6 +94,8 @@ def training_step(
         weight_decay=now.weight_decay,
     )
     state.optimizer.zero_grad()
+    statistics = running_statistics(state.student, state.teacher)
+    statistics_before = [values.clone() for values in statistics]
     losses, entropies, teacher_scores = [], [], []
     for part in _parts(global_crops, local_crops, config):
         with _gradients_averaged(state, when=part.is_last):
@@ -94,21 +110,23 @@ def training_step(
         entropies.append(torch.special.entr(targets).sum(dim=-1).mean())
         teacher_scores.append(teacher)
 
-    state.center.update(torch.cat(teacher_scores, dim=1))
     state.scaler.unscale_(state.optimizer)
     gradients = [p.grad for p in state.student.parameters() if p.grad is not None]
     gradient_norm = clip_each_gradient(gradients, config.optimizer.clip_gradient_norm)
     if now.last_layer_is_frozen:
         for parameter in state.student.head.last_layer.parameters():
             parameter.grad = None  # a zero gradient would still be decayed
-    state.scaler.step(state.optimizer)
-    state.scaler.update()
+    loss, entropy = torch.stack(losses).mean(), torch.stack(entropies).mean()
+    skip = not_finite_anywhere(loss, gradient_norm)
+    step_unless(skip, state.optimizer, state.scaler)
+    state.center.update(torch.cat(teacher_scores, dim=1), skip=skip)
+    for values, before in zip(statistics, statistics_before, strict=True):
+        values.copy_(torch.where(skip, before, values))
     update_teacher(state.teacher, state.student, now.teacher_momentum)
     state.step += 1
 
-    loss, entropy = torch.stack(losses).mean(), torch.stack(entropies).mean()
     # cross-entropy = H(p_t) + KL(p_t || p_s): KL -> 0 is collapse (section 5.3)
-    return StepMetrics(loss, entropy, loss - entropy, gradient_norm)
+    return StepMetrics(loss, entropy, loss - entropy, gradient_norm, loss.isfinite(), skip)
 
 
 def _backbone_share(config: OptimizerConfig, step: int, num_steps: int) -> float:
@@ -119,14 +137,14 @@ def _backbone_share(config: OptimizerConfig, step: int, num_steps: int) -> float
     return config.backbone_learning_rate_scale * rise
 
 
-def part_of_batch(batch_size: int) -> range:
-    """Which positions of every batch this process takes."""
+def part_of_batch(batch_size: int, process: int) -> range:
+    """Which positions of every batch a process takes."""
     own = batch_size // world_size()
-    return range(rank() * own, (rank() + 1) * own)
+    return range(process * own, (process + 1) * own)
 
 
 def _parts(global_crops: Tensor, local_crops: Tensor, config: PretrainConfig) -> Iterator[Part]:
-    own = part_of_batch(config.batch_size)
+    own = part_of_batch(config.batch_size, rank())
     size = len(own) // config.accumulation_steps
     for first in range(0, len(own), size):
         images = slice(first, first + size)

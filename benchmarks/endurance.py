@@ -1,0 +1,152 @@
+"""Do memory and open files stay flat in a long training? python benchmarks/endurance.py --minutes=30
+
+Needs the demo's manifest (kedro run --pipeline=ingest). Trains the demo's network under torchrun on two processes with
+two loader workers each, writes a checkpoint every 50 steps, and samples every process every five seconds. Slopes are
+least squares over the second half of the time: of the memory a process holds (RSS, shared pages counted in full) and of
+its open files. Writes benchmarks/results/endurance.json.
+"""
+
+import argparse
+import json
+import logging
+import os
+import subprocess
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dino_pipeline.dino.config import from_dict
+from dino_pipeline.dino.data.manifest import read_manifest
+from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, PretrainConfig, TrainingSpec
+from dino_pipeline.dino.training.fingerprint import fingerprint
+from dino_pipeline.dino.training.history import HISTORY, read_rows
+from dino_pipeline.dino.training.launch import launch
+from dino_pipeline.recipes import recipe_parameters
+
+ROOT = Path(__file__).parents[1]
+MANIFEST = ROOT / "data" / "03_primary" / "base" / "manifest.parquet"
+RESULTS = ROOT / "benchmarks" / "results" / "endurance.json"
+SECONDS_BETWEEN = 5.0
+EPOCHS = 100_000  # more than any --minutes; the budget cuts them
+WATCHED = {"checkpoint_every_steps": 50, "evaluate_every_epochs": 2, "log_every_steps": 10}
+LAUNCHED = {"cpu_processes": 2, "loader_workers": 2}
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def descendants(process: int) -> list[int]:
+    """This process and all that it started, directly or not."""
+    found = [process]
+    for parent in found:
+        for task in Path(f"/proc/{parent}/task").glob("*/children"):
+            found += [int(child) for child in task.read_text().split()]
+    return found
+
+
+def sample(process: int) -> tuple[str, float, int]:
+    """What it is, the MB it holds and how many files it has open."""
+    folder = Path(f"/proc/{process}")
+    command = (folder / "cmdline").read_bytes().decode().replace("\0", " ")
+    pages = int((folder / "statm").read_text().split()[1])
+    return _kind(command), pages * PAGE / 2**20, len(list((folder / "fd").iterdir()))
+
+
+def _kind(command: str) -> str:
+    names = {"launching.agent": "agent", "training.worker": "worker", "benchmarks/endurance.py": "launcher"}
+    return next((kind for part, kind in names.items() if part in command), command[:60])
+
+
+class Sampler(threading.Thread):
+    """Samples this process and its descendants until told to stop."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.stop = threading.Event()
+        self.samples: dict[int, list[tuple[float, float, int]]] = defaultdict(list)
+        self.kinds: dict[int, str] = {}
+        self.started = time.monotonic()
+
+    def run(self) -> None:
+        while not self.stop.wait(SECONDS_BETWEEN):
+            for process in descendants(os.getpid()):
+                try:
+                    kind, megabytes, files = sample(process)
+                except (FileNotFoundError, ProcessLookupError):
+                    continue  # it ended while it was looked at
+                self.kinds[process] = kind
+                self.samples[process].append((time.monotonic() - self.started, megabytes, files))
+
+
+def slopes(samples: list[tuple[float, float, int]], until: float) -> dict[str, float] | None:
+    """Growth an hour over the second half of the run; None of a process that was not there for all of it."""
+    rows = np.array([row for row in samples if row[0] >= until / 2])
+    if len(rows) < 3 or rows[0, 0] > until / 2 + 3 * SECONDS_BETWEEN or rows[-1, 0] < 0.9 * until:
+        return None
+    hours = rows[:, 0] / 3600
+    memory, files = (float(np.polyfit(hours, rows[:, column], 1)[0]) for column in (1, 2))
+    return {
+        "megabytes_an_hour": round(memory, 2),
+        "files_an_hour": round(files, 3),
+        "first_megabytes": round(rows[0, 1], 1),
+        "last_megabytes": round(rows[-1, 1], 1),
+        "last_files": int(rows[-1, 2]),
+    }
+
+
+def measure(minutes: float) -> dict[str, Any]:
+    """Train as long, and report the slopes of every process that was there throughout."""
+    parameters = recipe_parameters("base", {"pretrain": {"epochs": EPOCHS, "max_hours": minutes / 60}})
+    pretrain = from_dict(PretrainConfig, parameters["pretrain"])
+    images = read_manifest(MANIFEST, ROOT)
+    sampler = Sampler()
+    with tempfile.TemporaryDirectory() as folder:
+        spec = TrainingSpec(
+            fingerprint=fingerprint(pretrain, images.digest()),
+            recipe="base",
+            manifest=str(MANIFEST),
+            image_root=str(ROOT),
+            folder=folder,
+            pretrain=pretrain,
+            monitoring=from_dict(MonitoringConfig, parameters["monitoring"] | WATCHED),
+            launch=from_dict(LaunchConfig, parameters["launch"] | LAUNCHED),
+        )
+        sampler.start()
+        launch(spec, on_progress=lambda: None)
+        lasted = time.monotonic() - sampler.started
+        sampler.stop.set()
+        sampler.join()
+        last = read_rows(Path(folder) / HISTORY)[-1]
+    processes = [
+        {"process": sampler.kinds[process], **found}
+        for process, samples in sampler.samples.items()
+        if (found := slopes(samples, lasted))
+    ]
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    return {
+        "commit": commit,
+        "minutes": round(lasted / 60, 1),
+        "steps": int(last["step"]),
+        "checkpoints": int(last["step"]) // WATCHED["checkpoint_every_steps"],
+        "processes": processes,
+    }
+
+
+def main() -> None:
+    """Measure, and write the result."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--minutes", type=float, default=30)
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    RESULTS.write_text(json.dumps(measure(options.minutes), indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""Batches of multi-crop views, made by worker processes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from dino_pipeline.dino.data.multi_crop_dataset import ShuffledBatches
+from dino_pipeline.dino.data.replacement import ReplacingDataset, Sample, Unreadable
+
+_WORKER = (
+    "DataLoader worker"  # torch's own words, also where its handler of SIGCHLD interrupts whatever is running
+)
+
+
+class MultiCropBatch(NamedTuple):
+    """uint8 or uint16 crops, crops first, batch second; they become floats on the device."""
+
+    global_crops: Tensor  # [2, B, G, G, channels]
+    local_crops: Tensor  # [L, B, l, l, channels]
+    unreadable: list[Unreadable]  # images that others stand in for
+
+
+def build_loader(
+    dataset: ReplacingDataset, batches: ShuffledBatches, *, num_workers: int, pin_memory: bool
+) -> "DataLoader[Sample]":
+    """One pass over what is left of the run, in `MultiCropBatch`es, so that workers start once."""
+    return DataLoader(
+        dataset,
+        batch_sampler=batches,
+        num_workers=num_workers,
+        collate_fn=_collate,
+        worker_init_fn=_single_threaded,
+        pin_memory=pin_memory,
+        prefetch_factor=4 if num_workers else None,
+    )
+
+
+@contextmanager
+def worker_deaths_explained(num_workers: int, batch_size: int) -> Iterator[None]:
+    """While batches are drawn: the system kills a worker when memory runs out, and torch does not say so.
+
+    Raises:
+        MemoryError: a loader worker was killed; says what needs less memory.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if _WORKER not in str(error):
+            raise
+        raise MemoryError(
+            f"a loader worker was killed, most likely because memory ran out ({' '.join(str(error).split())}): lower "
+            f"launch.loader_workers (now {num_workers} a process) or pretrain.batch_size (now {batch_size}), or give "
+            "the machine more memory; in a container, more shared memory (--shm-size) too"
+        ) from error
+
+
+def _collate(samples: list[Sample]) -> MultiCropBatch:
+    views = [sample.views for sample in samples]
+    return MultiCropBatch(
+        global_crops=torch.from_numpy(np.stack([v.global_crops for v in views], axis=1)),
+        local_crops=torch.from_numpy(np.stack([v.local_crops for v in views], axis=1)),
+        unreadable=[unreadable for sample in samples for unreadable in sample.unreadable],
+    )
+
+
+def _single_threaded(worker: int) -> None:  # noqa: ARG001  the DataLoader passes it
+    # One worker is one core's work; OpenCV and torch would each start a thread per core in every worker.
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)

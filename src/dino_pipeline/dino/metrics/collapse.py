@@ -1,0 +1,115 @@
+"""Collapse, by its two kinds, from what training writes down (arXiv:2104.14294, section 5.3 and figure 7).
+
+loss = H(teacher) + KL(teacher || student). Where the teacher answers the same of every image, the student soon does
+too, and the KL divergence goes to 0. The entropy says what the answer is: at ln K nothing in particular (uniform), at 0
+always one prototype (one dimension).
+
+The bounds are in nats, and hold for any K: benchmarks/collapse_diagnosis.py shows how far healthy trainings stay away.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+UNIFORM_MARGIN = 0.02  # of the teacher's entropy to ln K
+UNIFORM_KL = 0.02  # below: nothing is left to learn
+ONE_DIMENSION_ENTROPY = 0.1  # below: e.g. one prototype has 98.8 % of a two-way answer
+NUM_ROWS = 3  # in a row: one window may be a passing state, as when the last layer is set free
+
+# Outside of these a part of the method is as good as switched off, and is named as the cause.
+_SLOW_CENTER = 0.999
+_FAST_TEACHER = 0.9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the diagnosis needs to know of a training, beside its rows."""
+
+    num_prototypes: int
+    student_temperature: float
+    center_momentum: float
+
+    @classmethod
+    def of(cls, pretrain: Mapping[str, Any]) -> "Settings":
+        """Those of a training's parameters, nested as conf/ has them."""
+        return cls(
+            num_prototypes=pretrain["projection_head"]["num_prototypes"],
+            student_temperature=pretrain["loss"]["student_temperature"],
+            center_momentum=pretrain["loss"]["center_momentum"],
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collapse:
+    """A collapse by name, what shows it, the likely cause and what to change."""
+
+    kind: Literal["uniform", "one dimension"]
+    evidence: str
+    cause: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} collapse: {self.evidence}; likely cause: {self.cause}; {self.remedy}"
+
+
+def diagnose(rows: Sequence[Mapping[str, float]], settings: Settings) -> Collapse | None:
+    """The collapse that a training is in, judged by its last rows; None where it is in none, or too young to tell.
+
+    Args:
+        rows: of the history, oldest first, with `teacher_entropy`, `kl`, `teacher_temperature` and `teacher_momentum`.
+    """
+    last = rows[-NUM_ROWS:]
+    if len(last) < NUM_ROWS:
+        return None
+    uniform = math.log(settings.num_prototypes)
+    entropy, kl = last[-1]["teacher_entropy"], last[-1]["kl"]
+    if all(uniform - row["teacher_entropy"] < UNIFORM_MARGIN and row["kl"] < UNIFORM_KL for row in last):
+        cause, remedy = _cause_of_uniform(last[-1], settings)
+        evidence = (
+            f"the teacher gives every image the same flat answer (entropy {entropy:.3f}, ln K = {uniform:.3f}) and "
+            f"the student agrees (KL {kl:.4f})"
+        )
+        return Collapse(kind="uniform", evidence=evidence, cause=cause, remedy=remedy)
+    if all(row["teacher_entropy"] < ONE_DIMENSION_ENTROPY for row in last):
+        cause, remedy = _cause_of_one_dimension(last[-1], settings)
+        evidence = (
+            f"the teacher gives every image the same one prototype (entropy {entropy:.3f}, KL {kl:.4f})"
+        )
+        return Collapse(kind="one dimension", evidence=evidence, cause=cause, remedy=remedy)
+    return None
+
+
+def _cause_of_uniform(row: Mapping[str, float], settings: Settings) -> tuple[str, str]:
+    if row["teacher_temperature"] >= settings.student_temperature:
+        return (
+            f"the teacher (temperature {row['teacher_temperature']:g}) is no sharper than the student "
+            f"({settings.student_temperature:g})",
+            "lower pretrain.schedules.teacher_temperature to 0.04",
+        )
+    return _cause_of_either(row) or (
+        "two views of an image have no more in common than views of two images, or there are too many prototypes",
+        "look at the views (smaller pretrain.multi_crop areas and stronger colours share less), then lower "
+        "pretrain.schedules.teacher_temperature to 0.02 or pretrain.projection_head.num_prototypes",
+    )
+
+
+def _cause_of_one_dimension(row: Mapping[str, float], settings: Settings) -> tuple[str, str]:
+    if settings.center_momentum > _SLOW_CENTER:
+        return (
+            f"the center hardly moves (momentum {settings.center_momentum:g})",
+            "set pretrain.loss.center_momentum to 0.9",
+        )
+    return _cause_of_either(row) or (
+        f"the teacher is too sharp (temperature {row['teacher_temperature']:g})",
+        "raise pretrain.schedules.teacher_temperature, below the student's temperature, or lengthen its warm-up",
+    )
+
+
+def _cause_of_either(row: Mapping[str, float]) -> tuple[str, str] | None:
+    if row["teacher_momentum"] >= _FAST_TEACHER:
+        return None
+    return (
+        f"the teacher runs as fast as the student (momentum {row['teacher_momentum']:g})",
+        "raise pretrain.schedules.teacher_momentum, to 0.996 in a long training and 0.98 in a short one",
+    )

@@ -1,0 +1,99 @@
+"""Steps that were skipped because a number was not finite: told by step, process and rows, and too many in a row."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from torch import Tensor
+
+from dino_pipeline.dino.distributed import rank, world_size
+from dino_pipeline.dino.training.history import RowFile
+
+SKIPPED = "skipped_steps.csv"
+_COLUMNS = ["step", "process", "not_finite", "rows"]
+_SHOWN = 8  # rows in a message; the file has them all
+
+logger = logging.getLogger(__name__)
+
+
+class NonFiniteError(FloatingPointError):
+    """More steps in a row than allowed had a loss or a gradient that is not finite."""
+
+
+class SkippedSteps:
+    """Counts them, and writes one row a step and process whose own loss was not finite."""
+
+    def __init__(
+        self,
+        folder: Path,
+        max_in_a_row: int,
+        rows_of: Callable[[int, int], list[int]],
+        *,
+        expects_overflow: bool,
+    ) -> None:
+        """See `take_in`.
+
+        Args:
+            max_in_a_row: more are an error.
+            expects_overflow: gradients of float16 overflow until its scale has settled, which is no reason to warn.
+            rows_of: rows of the manifest that a process takes in a step, counted from 0
+        """
+        self.path = folder / SKIPPED
+        self._file = RowFile(self.path, _COLUMNS)
+        self.max_in_a_row = max_in_a_row
+        self.rows_of = rows_of
+        self.expects_overflow = expects_overflow
+        self.count = 0
+        self.in_a_row = 0
+
+    def start(self, step: int) -> None:
+        """Begin, or take up, the file of a training that has come this far."""
+        if rank() == 0:
+            self._file.cut_after(step)
+
+    def take_in(self, is_skipped: list[bool], loss_is_finite: Tensor, *, last_step: int) -> None:
+        """Take in a window of steps, at least one of which was skipped.
+
+        Args:
+            is_skipped: of each step
+            loss_is_finite: bool [processes, steps]
+            last_step: of the window, counted from 1 as everywhere that people read
+
+        Raises:
+            NonFiniteError: too many in a row; on every process at the same step.
+        """
+        first_step = last_step - len(is_skipped) + 1
+        for index, skipped in enumerate(is_skipped):
+            self.in_a_row = self.in_a_row + 1 if skipped else 0
+            if not skipped:
+                continue
+            self.count += 1
+            told = self._tell(first_step + index, (~loss_is_finite[:, index]).nonzero().flatten().tolist())
+            if self.in_a_row > self.max_in_a_row:
+                raise NonFiniteError(
+                    f"{self.in_a_row} steps in a row had a loss or gradient that is not finite, the last of them "
+                    f"{told} (all in {self.path}): lower pretrain.schedules.learning_rate, train in fp32, or look at "
+                    "these images"
+                )
+
+    def _tell(self, step: int, processes: list[int]) -> str:
+        """Write down a step; returns the same for people."""
+        what = "loss" if processes else "gradient"
+        rows = {
+            process: " ".join(map(str, self.rows_of(step - 1, process)))
+            # The gradient is the mean of all processes, so any of them may be its source.
+            for process in processes or range(world_size())
+        }
+        shown = "; ".join(f"process {process}, rows {_shortened(text)}" for process, text in rows.items())
+        told = f"step {step}: {what} of {shown}"
+        if rank() == 0:
+            is_expected = self.expects_overflow and not processes
+            logger.log(logging.INFO if is_expected else logging.WARNING, "skipped %s", told)
+            for process, text in rows.items():
+                self._file.append({"step": step, "process": process, "not_finite": what, "rows": text})
+        return told
+
+
+def _shortened(rows: str) -> str:
+    words = rows.split()
+    return " ".join([*words[:_SHOWN], "..."] if len(words) > _SHOWN else words)
