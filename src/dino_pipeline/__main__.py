@@ -81,12 +81,17 @@ def _spec(options: argparse.Namespace) -> str:
     from dino_pipeline.dino.training.fingerprint import fingerprint
     from dino_pipeline.dino.training.initial_weights import resolve, store
     from dino_pipeline.dino.training.resolution import resolved
+    from dino_pipeline.parameter_errors import parameter_errors
+    from dino_pipeline.pipeline_registry import stage_pipelines
     from dino_pipeline.recipes import recipe_parameters
 
     try:
         parameters = recipe_parameters(options.recipe, _settings(options.set))
     except MissingConfigException as error:
         raise ValueError(str(error)) from error
+    wrong = parameter_errors(parameters, stage_pipelines())
+    if wrong:
+        raise ValueError("\n".join(wrong))
     images = read_manifest(options.manifest, options.images)
     start = resolve(from_dict(PretrainConfig, parameters["pretrain"]), root=Path())
     pretrain = resolved(start.config, images.split("train"))

@@ -7,6 +7,7 @@ import yaml
 from kedro.config import MissingConfigException, OmegaConfigLoader
 
 from dino_pipeline.experiment_copy import outside_copy
+from dino_pipeline.parameter_errors import nearest
 
 _USER_LAYER = "local"
 MERGE_STRATEGY = {"parameters": "soft", "globals": "soft", "catalog": "soft"}
@@ -32,7 +33,8 @@ class LayeredConfigLoader(OmegaConfigLoader):
 
     Raises:
         MissingConfigException: there is no recipe of this name; the text lists those there are.
-        ValueError: a file asks for more than plain YAML, such as a Python object by a tag.
+        ValueError: a file asks for more than plain YAML, such as a Python object by a tag; or there is a group of
+            parameters that conf/base does not have, which no node would read.
     """
 
     def __init__(self, conf_source: str | Path, env: str | None = None, **options: Any) -> None:
@@ -53,8 +55,14 @@ class LayeredConfigLoader(OmegaConfigLoader):
             ) from error
 
     def _layered(self, key: str) -> dict[str, Any]:
-        layer = outside_copy(Path(self.conf_source).absolute()) / _USER_LAYER
         was_set_by_hand = key in self
+        values = self._merged_layers(key, was_set_by_hand=was_set_by_hand)
+        if key == "parameters" and not was_set_by_hand:
+            self._refuse_unknown_groups(values)
+        return values
+
+    def _merged_layers(self, key: str, *, was_set_by_hand: bool) -> dict[str, Any]:
+        layer = outside_copy(Path(self.conf_source).absolute()) / _USER_LAYER
         values: dict[str, Any] = super().__getitem__(key)
         if was_set_by_hand or not layer.is_dir() or (self.env or self.default_run_env) == _USER_LAYER:
             return values
@@ -63,3 +71,12 @@ class LayeredConfigLoader(OmegaConfigLoader):
         )
         merged: dict[str, Any] = self._merge_configs(values, user_values, key, str(layer))
         return merged
+
+    def _refuse_unknown_groups(self, values: dict[str, Any]) -> None:
+        known = shared_parameters(Path(self.conf_source), str(self.base_env))
+        for group in values:
+            if group not in known:
+                raise ValueError(
+                    f"{group} is {values[group]!r}, and conf/{self.base_env} has no such group of parameters: "
+                    f"{nearest(group, list(known))}"
+                )

@@ -29,10 +29,17 @@ class FolderDataset(AbstractDataset[Path, Path]):
         """The folder.
 
         Raises:
-            DatasetError: the product is not there yet; the text says how to make it.
+            DatasetError: the product is not there yet, or the working folder cannot be made; the text says what
+                to do.
         """
         if self._marker is None:
-            self._filepath.mkdir(parents=True, exist_ok=True)
+            try:
+                self._filepath.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise DatasetError(
+                    f"The folder {self._filepath} cannot be made ({error.strerror}): make room for it and let this "
+                    "user write there, or name another in conf/local/catalog.yml."
+                ) from error
         elif not self._exists():
             raise DatasetError(
                 f"There is no {self._filepath.name}/{self._marker} in {self._filepath.parent} yet. "

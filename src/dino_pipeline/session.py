@@ -1,14 +1,16 @@
 """A Kedro session whose foreseeable errors are one plain line, and not a wall of frames."""
 
 import os
-import re
 from typing import Any
 
 import click
 from kedro.config import MissingConfigException
+from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 from kedro.io import DatasetError
 from kedro.validation import ParameterValidationError
+
+from dino_pipeline.parameter_errors import parameter_errors
 
 _FORESEEN = (ValueError, OSError, DatasetError)
 _ASK_FOR_TRACEBACK = "DINO_PIPELINE_TRACEBACK"
@@ -26,13 +28,14 @@ class PlainSession(KedroSession):
         try:
             return super().run(*args, **kwargs)
         except ParameterValidationError as error:
-            raise click.ClickException(plain_parameter_errors(str(error))) from error
+            lines = parameter_errors(self._get_config_loader()["parameters"], pipelines)
+            raise click.ClickException("\n".join(lines) or str(error)) from error
         except MissingConfigException as error:
             raise click.ClickException(str(error)) from error
         except (*_FORESEEN, RuntimeError) as error:
             if os.environ.get(_ASK_FOR_TRACEBACK) or not _is_foreseen(error):
                 raise
-            raise click.ClickException(f"{error}\n({_ASK_FOR_TRACEBACK}=1 shows where.)") from error
+            raise click.ClickException(f"{error} ({_ASK_FOR_TRACEBACK}=1 shows where.)") from error
 
 
 def _is_foreseen(error: Exception) -> bool:
@@ -41,16 +44,3 @@ def _is_foreseen(error: Exception) -> bool:
     from dino_pipeline.dino.launching.torchrun import WorkersFailedError  # imports torch
 
     return isinstance(error, WorkersFailedError)
-
-
-def plain_parameter_errors(text: str) -> str:
-    """Kedro's report of pydantic's report, as one line for each wrong parameter."""
-    lines = []
-    for group, report in re.findall(r"for parameter '([^']+)':(.*?)(?=\n- Parameter|\Z)", text, re.DOTALL):
-        # What is wrong between parameters of a group names them itself.
-        lines += re.findall(r"errors?(?: for \w+)?\n  Value error, (.+?) \[type=value_error", report)
-        for name, problem, value in re.findall(
-            r"^(\S+)\n  (.+?) \[type=\w+, input_value=(.*?), input_type=\w+\]", report, re.MULTILINE
-        ):
-            lines.append(f"{group}.{name}: {problem} (it is {value}).")
-    return "\n".join(lines) or text

@@ -28,6 +28,22 @@ def local_rank() -> int:
     return int(os.environ.get("LOCAL_RANK", "0"))
 
 
+def own_device() -> torch.device:
+    """This process's GPU, by its number on the machine; the CPU where there is none.
+
+    Raises:
+        ValueError: this machine runs more processes than it has GPUs.
+    """
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    if local_rank() >= torch.cuda.device_count():
+        raise ValueError(
+            f"torchrun's --nproc-per-node gives this machine a process {local_rank()}, and of GPUs it sees "
+            f"{torch.cuda.device_count()}: set it to {torch.cuda.device_count()}, or look at CUDA_VISIBLE_DEVICES"
+        )
+    return torch.device("cuda", local_rank())
+
+
 def join_group(device: torch.device) -> None:
     """Join the group that torchrun describes in the environment; a single process needs none."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:

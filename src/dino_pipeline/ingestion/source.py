@@ -70,7 +70,8 @@ def _list(
         source = source.resolve()
     if not source.exists():
         raise ValueError(
-            f"ingest.source: {source} does not exist. A relative path starts at {project_folder}."
+            f"ingest.source: {source} does not exist: give a folder, an archive or a list of files. A relative "
+            f"path starts at {project_folder}."
         )
     if source.is_file() and source.suffix.lower() in SUFFIXES:
         if config.copy_images:

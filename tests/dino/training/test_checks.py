@@ -16,7 +16,7 @@ from .conftest import PRETRAIN, MakeSpec
         ({"batch_size": 64}, 1, r"pretrain\.batch_size is 64.*only 44 training images: set it to 44 or less"),
         ({"batch_size": 9}, 2, r"pretrain\.batch_size is 9.*multiple of 2"),
         ({"accumulation_steps": 3}, 2, r"accumulation_steps is 3.*process's 4 images.*divisor of 4"),
-        ({"batch_size": 1}, 1, r"projection_head\.batch_norm needs a pretrain\.batch_size of 2"),
+        ({"batch_size": 1}, 1, r"projection_head\.batch_norm is true.*batch_size is 1: set batch_size to 2"),
         (
             {"multi_crop": PRETRAIN["multi_crop"] | {"local_crop_size": 13}},
             1,
@@ -35,7 +35,7 @@ def test_each_names_parameter_value_and_remedy(
     spec = make_spec(tmp_path, pretrain=changes)
     manifest = read_manifest(tiny_manifest, tiny_manifest.parent)
     with pytest.raises(ValueError, match=message):
-        check(spec.pretrain, spec.launch, manifest, num_processes=num_processes)
+        check(spec.pretrain, spec.monitoring, spec.launch, manifest, num_processes=num_processes)
 
 
 def test_checkpointing_that_would_change_the_drop_paths_is_refused(
@@ -44,9 +44,21 @@ def test_checkpointing_that_would_change_the_drop_paths_is_refused(
     backbone = {"name": "resnet10t", "options": {}, "drop_path_rate": 0.1}
     spec = make_spec(tmp_path, pretrain={"backbone": backbone}, launch={"gradient_checkpointing": True})
     with pytest.raises(ValueError, match=r"gradient_checkpointing.*drop_path_rate to 0"):
-        check(spec.pretrain, spec.launch, read_manifest(tiny_manifest, tiny_manifest.parent), num_processes=1)
+        check(
+            spec.pretrain,
+            spec.monitoring,
+            spec.launch,
+            read_manifest(tiny_manifest, tiny_manifest.parent),
+            num_processes=1,
+        )
 
 
 def test_a_training_that_can_run_passes(make_spec: MakeSpec, tiny_manifest: Path, tmp_path: Path) -> None:
     spec = make_spec(tmp_path)
-    check(spec.pretrain, spec.launch, read_manifest(tiny_manifest, tiny_manifest.parent), num_processes=2)
+    check(
+        spec.pretrain,
+        spec.monitoring,
+        spec.launch,
+        read_manifest(tiny_manifest, tiny_manifest.parent),
+        num_processes=2,
+    )

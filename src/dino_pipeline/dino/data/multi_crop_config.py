@@ -26,6 +26,15 @@ class ViewConfig:
     blur_radius: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]  # pixels, Gaussian sigma
     solarize_probability: Probability
 
+    @model_validator(mode="after")
+    def _radius_rises(self) -> "ViewConfig":
+        low, high = self.blur_radius
+        if low > high:
+            raise ValueError(
+                f"blur_radius is [{low:g}, {high:g}]: give the smaller first, [{high:g}, {low:g}]"
+            )
+        return self
+
 
 @frozen
 class MultiCropConfig:
@@ -45,7 +54,9 @@ class MultiCropConfig:
         for name in ("global_crop_scale", "local_crop_scale"):
             low, high = getattr(self, name)
             if low > high:
-                raise ValueError(f"{name} must rise, got [{low}, {high}]")
+                raise ValueError(
+                    f"{name} is [{low:g}, {high:g}]: give the smaller first, [{high:g}, {low:g}]"
+                )
         return self
 
     @property

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, FilePath
+from pydantic import Field, FilePath, model_validator
 
 from dino_pipeline.dino.config import frozen
 
@@ -37,6 +37,15 @@ class ExtractConfig:
         Count | None
     )  # a process; null: torch's choice; equal bits on two machines need equal numbers
     baselines: BaselinesConfig
+
+    @model_validator(mode="after")
+    def _crop_lies_inside(self) -> "ExtractConfig":
+        if self.crop > self.resize:
+            raise ValueError(
+                f"extract.crop is {self.crop}, larger than the short side extract.resize of {self.resize}: set it to "
+                f"{self.resize} or less"
+            )
+        return self
 
 
 @frozen

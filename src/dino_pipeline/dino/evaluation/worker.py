@@ -4,12 +4,11 @@ import json
 import sys
 from pathlib import Path
 
-import torch
 from torch.distributed.elastic.multiprocessing.errors import record
 
 from dino_pipeline.dino.config import from_dict
 from dino_pipeline.dino.data.manifest import read_manifest
-from dino_pipeline.dino.distributed import barrier, join_group, leave_group, local_rank, rank
+from dino_pipeline.dino.distributed import barrier, join_group, leave_group, own_device, rank
 from dino_pipeline.dino.evaluation.features import write_features
 from dino_pipeline.dino.evaluation.launch import ExtractSpec
 from dino_pipeline.dino.evaluation.model_features import model_features
@@ -19,7 +18,7 @@ from dino_pipeline.dino.evaluation.model_features import model_features
 def main() -> None:
     """Extract this process's share and write it to a part of its own."""
     spec = from_dict(ExtractSpec, json.loads(Path(sys.argv[1]).read_text()))
-    device = torch.device("cuda", local_rank()) if torch.cuda.is_available() else torch.device("cpu")
+    device = own_device()
     join_group(device)
     manifest = read_manifest(Path(spec.manifest), Path(spec.image_root))
     features = model_features(manifest, Path(spec.model), spec.extract, device=device)

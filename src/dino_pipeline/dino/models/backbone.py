@@ -25,7 +25,7 @@ def build_backbone(config: BackboneConfig) -> Backbone:
     if not timm.is_model(config.name):
         nearest = difflib.get_close_matches(config.name, timm.list_models(), n=5)
         raise ValueError(
-            f"timm knows no model {config.name!r}; nearest names: {', '.join(nearest) or 'none'}"
+            f"backbone.name: timm knows no model {config.name!r}; nearest names: {', '.join(nearest) or 'none'}"
         )
     options = {name: value for name, value in config.options.items() if value is not None}
     if "vit_" in config.name:
@@ -34,7 +34,11 @@ def build_backbone(config: BackboneConfig) -> Backbone:
         options["drop_path_rate"] = config.drop_path_rate
     try:
         model = timm.create_model(config.name, pretrained=False, num_classes=0, **options)
-    except TypeError as error:
-        raise ValueError(f"backbone.options do not fit {config.name}: {error}") from error
+    except (TypeError, ValueError, ArithmeticError, AssertionError, RuntimeError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(
+            f"backbone.options do not fit {config.name}: {reason}; they are {config.options}: change or leave out "
+            "the one that is named"
+        ) from error
     is_plain_vit = type(model) is VisionTransformer and all(type(block) is Block for block in model.blocks)
     return ViTBackbone(model) if is_plain_vit else PooledBackbone(model)

@@ -3,7 +3,7 @@
 import math
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from dino_pipeline.dino.config import frozen
 
@@ -41,6 +41,21 @@ class SchedulesConfig:
     weight_decay: ScheduleConfig
     teacher_momentum: ScheduleConfig
     teacher_temperature: ScheduleConfig
+
+    @model_validator(mode="after")
+    def _teacher_exists(self) -> "SchedulesConfig":
+        for name in ("warmup_from", "start", "end"):
+            momentum, temperature = (
+                getattr(self.teacher_momentum, name),
+                getattr(self.teacher_temperature, name),
+            )
+            if momentum > 1:
+                raise ValueError(f"teacher_momentum.{name} is {momentum:g}: it is a share, 1 or less")
+            if temperature == 0:
+                raise ValueError(
+                    f"teacher_temperature.{name} is 0, by which logits are divided: give more, such as 0.04"
+                )
+        return self
 
 
 def linearly_scaled(schedule: ScheduleConfig, batch_size: int) -> ScheduleConfig:

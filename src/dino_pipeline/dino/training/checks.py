@@ -5,16 +5,28 @@ import torch
 from dino_pipeline.dino.data.manifest import Manifest
 from dino_pipeline.dino.models.backbone import build_backbone
 from dino_pipeline.dino.models.vision_transformer import ViTBackbone
-from dino_pipeline.dino.training.config import LaunchConfig, PretrainConfig
+from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, PretrainConfig
 
 
-def check(config: PretrainConfig, launch: LaunchConfig, manifest: Manifest, *, num_processes: int) -> None:
+def check(
+    config: PretrainConfig,
+    monitoring: MonitoringConfig,
+    launch: LaunchConfig,
+    manifest: Manifest,
+    *,
+    num_processes: int,
+) -> None:
     """Refuse a training that could not run.
 
     Raises:
         ValueError: naming the parameter, its value and the remedy.
     """
     num_images = len(manifest.split("train"))
+    if num_images < 2:
+        raise ValueError(
+            f"ingest.source gives {num_images} training image(s), and DINO tells images apart: give two or more, or "
+            "lower ingest.validation_fraction and ingest.test_fraction"
+        )
     if config.batch_size > num_images:
         raise ValueError(
             f"pretrain.batch_size is {config.batch_size}, and there are only {num_images} training images: "
@@ -32,7 +44,10 @@ def check(config: PretrainConfig, launch: LaunchConfig, manifest: Manifest, *, n
             f"cannot be cut equally: set it to a divisor of {own}"
         )
     if config.projection_head.batch_norm and config.batch_size < 2:
-        raise ValueError("pretrain.projection_head.batch_norm needs a pretrain.batch_size of 2 or more")
+        raise ValueError(
+            f"pretrain.projection_head.batch_norm is true and pretrain.batch_size is {config.batch_size}: set "
+            "batch_size to 2 or more, or batch_norm to false"
+        )
     with torch.device("meta"):  # shapes without memory
         backbone = build_backbone(config.network)
     if config.precision == "bf16" and not isinstance(backbone, ViTBackbone) and not torch.cuda.is_available():
@@ -42,7 +57,8 @@ def check(config: PretrainConfig, launch: LaunchConfig, manifest: Manifest, *, n
         )
     if launch.shard_weights and config.precision == "fp16":
         raise ValueError(
-            "launch.shard_weights does not scale float16 gradients: set pretrain.precision to bf16"
+            "launch.shard_weights is true, which does not scale the gradients of pretrain.precision fp16: set "
+            "precision to bf16, or shard_weights to false"
         )
     if (
         launch.gradient_checkpointing
@@ -50,16 +66,20 @@ def check(config: PretrainConfig, launch: LaunchConfig, manifest: Manifest, *, n
         and not isinstance(backbone, ViTBackbone)
     ):
         raise ValueError(
-            "launch.gradient_checkpointing would drop other paths when it computes this backbone again: set "
+            "launch.gradient_checkpointing is true, and would drop other paths when it computes this backbone again "
+            f"(pretrain.backbone.drop_path_rate is {config.backbone.drop_path_rate:g}): set "
             "pretrain.backbone.drop_path_rate to 0, or use a ViT"
         )
     if isinstance(backbone, ViTBackbone):
         patch = backbone.model.patch_embed.patch_size[0]
-        for name in ("global_crop_size", "local_crop_size"):
-            size = getattr(config.multi_crop, name)
+        sizes = {
+            "pretrain.multi_crop.global_crop_size": config.multi_crop.global_crop_size,
+            "pretrain.multi_crop.local_crop_size": config.multi_crop.local_crop_size,
+            "monitoring.crop": monitoring.crop,
+        }
+        for name, size in sizes.items():
             if size % patch:
                 nearest = max(patch, round(size / patch) * patch)
                 raise ValueError(
-                    f"pretrain.multi_crop.{name} is {size}, no multiple of the ViT's patch of {patch}: "
-                    f"set it to {nearest}"
+                    f"{name} is {size}, no multiple of the ViT's patch of {patch}: set it to {nearest}"
                 )

@@ -101,6 +101,16 @@ class MonitoringConfig:
     num_trial_steps: Annotated[
         int, Field(ge=0)
     ]  # before the first step, to predict time and memory; 0 skips them
+
+    @model_validator(mode="after")
+    def _crop_lies_inside(self) -> "MonitoringConfig":
+        if self.crop > self.resize:
+            raise ValueError(
+                f"monitoring.crop is {self.crop}, larger than the short side monitoring.resize of {self.resize}: "
+                f"set it to {self.resize} or less"
+            )
+        return self
+
     stop_on_collapse: bool  # or only warn
     # Distinct train images that may turn out unreadable and be replaced by others; more end the training.
     max_unreadable_fraction: Annotated[float, Field(ge=0, le=1)]

@@ -35,7 +35,7 @@ def prepare(
     """
     start = resolve(pretrain, root=project_folder)
     pretrain = resolved(start.config, images.split("train"))
-    check(pretrain, launch, images, num_processes=num_processes(launch.cpu_processes))
+    check(pretrain, monitoring, launch, images, num_processes=num_processes(launch.cpu_processes))
     identity = fingerprint(pretrain, images.digest())
     if launch.adopt_progress:
         adopt(training_folder, launch.adopt_progress, identity)

@@ -14,7 +14,7 @@ import torch
 from torch.distributed.elastic.multiprocessing.errors import record
 
 from dino_pipeline.dino.config import from_dict
-from dino_pipeline.dino.distributed import join_group, leave_group, local_rank, rank
+from dino_pipeline.dino.distributed import join_group, leave_group, own_device, rank
 from dino_pipeline.dino.launching.stop import STOPPED, StopRequest
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.pretraining import pretrain
@@ -25,7 +25,7 @@ def main() -> int:
     """Train what the specification says; 0 when finished, 75 when stopped on request."""
     spec = from_dict(TrainingSpec, json.loads(Path(sys.argv[1]).read_text()))
     torch.set_num_threads(spec.launch.threads_per_process)
-    device = torch.device("cuda", local_rank()) if torch.cuda.is_available() else torch.device("cpu")
+    device = own_device()
     if device.type == "cuda":
         torch.cuda.set_device(device)
     join_group(device)

@@ -33,7 +33,7 @@ def draw_labels(manifest: Manifest, fraction: float, *, seed: int) -> Given:
     """A share of each class of train; images of train without a label are passed over.
 
     Raises:
-        ValueError: train has no labels.
+        ValueError: train has no labels, or of one class only.
     """
     splits = np.array(manifest.table["split"].to_pylist(), dtype=np.str_)
     classes = manifest.split("train").class_names
@@ -43,6 +43,11 @@ def draw_labels(manifest: Manifest, fraction: float, *, seed: int) -> Given:
         raise ValueError(
             "label_spreading.labels is null and train has no labels to draw from: "
             "set label_spreading.labels to a CSV with the columns path and label"
+        )
+    if len(classes) == 1:
+        raise ValueError(
+            f"label_spreading.labels is null and all labels of train are {classes[0]!r}: there is nothing to tell "
+            "apart; set it to a CSV with the columns path and label, of two classes or more"
         )
     positions = candidates[stratified_draw(labels[candidates], fraction, seed=seed)]
     return Given(positions, classes, labels[positions])

@@ -4,12 +4,11 @@ import json
 import sys
 from pathlib import Path
 
-import torch
 from torch.distributed.elastic.multiprocessing.errors import record
 
 from dino_pipeline.dino.config import from_dict
 from dino_pipeline.dino.data.manifest import read_manifest
-from dino_pipeline.dino.distributed import barrier, join_group, leave_group, local_rank, rank
+from dino_pipeline.dino.distributed import barrier, join_group, leave_group, own_device, rank
 from dino_pipeline.dino.evaluation.linear_probe.launch import ProbeSpec, probe_model, read_normalisations
 from dino_pipeline.dino.evaluation.linear_probe.probes import write_probes
 
@@ -18,7 +17,7 @@ from dino_pipeline.dino.evaluation.linear_probe.probes import write_probes
 def main() -> None:
     """Run the networks on this process's share of each batch; rank 0 writes the classifiers."""
     spec = from_dict(ProbeSpec, json.loads(Path(sys.argv[1]).read_text()))
-    device = torch.device("cuda", local_rank()) if torch.cuda.is_available() else torch.device("cpu")
+    device = own_device()
     join_group(device)
     probes = probe_model(
         read_manifest(Path(spec.manifest), Path(spec.image_root)),
