@@ -11,6 +11,7 @@ from kedro.io import DatasetError
 from kedro.validation import ParameterValidationError
 
 from dino_pipeline.parameter_errors import parameter_errors
+from dino_pipeline.run_lock import FOLDER, run_lock
 
 _FORESEEN = (ValueError, OSError, DatasetError)
 _ASK_FOR_TRACEBACK = "DINO_PIPELINE_TRACEBACK"
@@ -23,10 +24,14 @@ class PlainSession(KedroSession):
         """Run the pipelines.
 
         Raises:
-            click.ClickException: input, parameters or files are not right; carries only the text.
+            click.ClickException: input, parameters or files are not right, or the recipe runs already; carries only
+                the text.
         """
         try:
-            return super().run(*args, **kwargs)
+            recipe = self._get_config_loader()["globals"]["recipe"]
+            # Products lie in folders of the recipe's name: another recipe may run beside.
+            with run_lock(self._project_path / FOLDER / f"{recipe}.lock", f"a run of the recipe {recipe}"):
+                return super().run(*args, **kwargs)
         except ParameterValidationError as error:
             lines = parameter_errors(self._get_config_loader()["parameters"], pipelines)
             raise click.ClickException("\n".join(lines) or str(error)) from error

@@ -8,6 +8,7 @@ from dino_pipeline import tracking
 from dino_pipeline.dino.config import to_dict
 from dino_pipeline.dino.models.checkpoint_config import ModelConfig
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, PretrainConfig
+from dino_pipeline.run_lock import run_lock
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +87,8 @@ def pretrain(
         **_continuation_tags(adopted_from(Path(spec.folder))),
     }
     with (
+        # Recipes that ask for the same training share its folder.
+        run_lock(Path(spec.folder) / "running.lock", f"the training {identity}"),
         tracking.open_model_run(identity, name=f"{recipe}-{identity[:6]}", tags=tags) as run,
         ProgressDisplay(
             Path(spec.folder), num_steps=pretrain.epochs * (len(images.split("train")) // pretrain.batch_size)

@@ -1,0 +1,56 @@
+"""One run at a time where two would write the same files; the second is told of the first."""
+
+import fcntl
+import json
+import os
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import IO
+
+FOLDER = Path("data") / ".running"  # of a project; a file a recipe
+
+
+@contextmanager
+def run_lock(file: Path, what: str) -> Iterator[None]:
+    """Hold a file's lock; the system lets go of it when this process ends, however it ends.
+
+    Args:
+        file: says who holds it. It stays, since taking it away would race with the next process.
+        what: what two processes must not do at once, for the message.
+
+    Raises:
+        ValueError: another process holds it; names that process, its command and what to do.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a+") as opened:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(f"{what} is under way already, {_holder(opened)}") from error
+        opened.truncate(0)
+        json.dump(
+            {
+                "pid": os.getpid(),
+                "since": datetime.now().astimezone().isoformat(" ", "seconds"),
+                "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+            },
+            opened,
+        )
+        opened.flush()
+        yield
+
+
+def _holder(opened: IO[str]) -> str:
+    opened.seek(0)
+    text = opened.read()
+    if not text:  # it has the lock, and is about to write
+        return "begun this moment: wait for it to end"
+    holder = json.loads(text)
+    return (
+        f"by process {holder['pid']} since {holder['since']} ({holder['command']}): wait for it to end, or stop it by "
+        f"kill -INT {holder['pid']}; its progress is kept"
+    )
