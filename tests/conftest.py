@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from tests.registered import RegisteredProject
 
 torch.set_num_threads(1)
+# The same examples on every machine, however slow it is at the moment.
+settings.register_profile("same_everywhere", deadline=None, derandomize=True, database=None)
+settings.load_profile("same_everywhere")
 
 
 @pytest.fixture(scope="session")
