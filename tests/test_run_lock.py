@@ -57,6 +57,19 @@ def test_a_killed_holder_leaves_no_lock_behind(file: Path, holder: subprocess.Po
         assert f'"pid": {os.getpid()}' in file.read_text()
 
 
+def test_what_a_killed_holder_left_behind_is_told_from_a_run(file: Path) -> None:
+    fork = "pid = os.fork()\n    if pid: os.kill(os.getpid(), 9)\n    sys.stdin.read()"
+    code = HOLD.replace("import sys", "import os, sys").replace("sys.stdin.read()", fork)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, str(file)], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+    )
+    assert holder.wait() == -signal.SIGKILL
+    with pytest.raises(ValueError, match=r"killed run left behind.*try again"), run_lock(file, "a run"):
+        pytest.fail("the fork holds it still")
+    assert holder.stdin is not None
+    holder.stdin.close()  # the fork ends
+
+
 def test_an_error_frees_it(file: Path) -> None:
     with pytest.raises(KeyError), run_lock(file, "a run"):
         raise KeyError

@@ -50,7 +50,19 @@ def _holder(opened: IO[str]) -> str:
     if not text:  # it has the lock, and is about to write
         return "begun this moment: wait for it to end"
     holder = json.loads(text)
+    if not _lives(holder["pid"]):  # forked helpers, such as a loader's workers, outlive a kill by seconds
+        return "by what a killed run left behind, which ends by itself: try again in some seconds"
     return (
         f"by process {holder['pid']} since {holder['since']} ({holder['command']}): wait for it to end, or stop it by "
         f"kill -INT {holder['pid']}; its progress is kept"
     )
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True

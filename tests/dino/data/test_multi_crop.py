@@ -63,7 +63,7 @@ def test_no_local_crops_give_an_empty_array() -> None:
 
 
 def test_a_range_that_falls_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"global_crop_scale must rise, got \[1.0, 0.4\]"):
+    with pytest.raises(ValueError, match=r"global_crop_scale is \[1, 0.4\]: give the smaller first"):
         replace(PAPERS, global_crop_scale=(1.0, 0.4))
 
 
