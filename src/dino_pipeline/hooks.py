@@ -13,7 +13,7 @@ from kedro.pipeline.node import Node
 from dino_pipeline import tracking
 
 FAILURE_TAG = "failed_after_training"
-_STAGES_BEFORE_A_MODEL = {"ingest", "pretrain"}
+_STAGES_BEFORE_A_MODEL = {"ingest", "pretrain", "tune"}
 
 logger = logging.getLogger(__name__)
 

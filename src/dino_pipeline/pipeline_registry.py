@@ -26,6 +26,7 @@ from dino_pipeline.pipelines import (
     register,
     report,
     retrieval,
+    tune,
     video_segmentation,
 )
 
@@ -60,10 +61,16 @@ EVALUATIONS: dict[str, Evaluation] = {
     "fine_tune": Evaluation(fine_tune.create_pipeline, after="pretrain"),
 }
 
+# Many trainings at once, run when asked for; no stage of DVC: a study is continued, and grows by several workers.
+EXPERIMENTS: dict[str, Evaluation] = {
+    "tune": Evaluation(tune.create_pipeline, after="ingest"),
+}
+
 
 def stage_pipelines() -> dict[str, Pipeline]:
-    """Each stage and evaluation alone, tagged with its name: `kedro run --tags=<name>` is how DVC runs one."""
-    creators = STAGES | {name: evaluation.create for name, evaluation in EVALUATIONS.items()}
+    """Each alone, tagged with its name: `kedro run --tags=<name>` is how DVC runs a stage or an evaluation."""
+    on_request = EVALUATIONS | EXPERIMENTS
+    creators = STAGES | {name: pipeline.create for name, pipeline in on_request.items()}
     return {name: Pipeline(create(), tags=name) for name, create in creators.items()}
 
 
@@ -75,5 +82,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     alone = stage_pipelines()
     composites = dict(zip(STAGES, accumulate(alone[name] for name in STAGES), strict=True))
     default = composites[list(STAGES)[-1]]
-    evaluations = {name: composites[known.after] + alone[name] for name, known in EVALUATIONS.items()}
-    return {**composites, **evaluations, "__default__": default}
+    on_request = {
+        name: composites[known.after] + alone[name] for name, known in (EVALUATIONS | EXPERIMENTS).items()
+    }
+    return {**composites, **on_request, "__default__": default}

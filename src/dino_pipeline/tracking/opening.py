@@ -11,6 +11,7 @@ from dino_pipeline.tracking.run import ModelRun
 from dino_pipeline.tracking.store import Store, connect, experiment_id, in_short, outages, quieten
 
 FINGERPRINT_TAG = "fingerprint"
+STUDY_TAG = "study_run"  # of the run that a study's trials are nested in
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +37,12 @@ def open_model_run(fingerprint: str, *, name: str, tags: Mapping[str, str] | Non
 
     Use it as a context manager: it ends FINISHED, KILLED (Ctrl-C, SIGTERM) or FAILED.
     """
-    return _open(fingerprint, name=name, tags=tags, status="RUNNING")
+    return _open((FINGERPRINT_TAG, fingerprint), name=name, tags=tags, status="RUNNING")
+
+
+def open_study_run(study: str) -> ModelRun:
+    """The run that the models of a study's trials are nested in, used as `open_model_run`'s."""
+    return _open((STUDY_TAG, study), name=study, tags=None, status="RUNNING")
 
 
 def model_run(
@@ -44,13 +50,16 @@ def model_run(
 ) -> ModelRun:
     """The run of a finished model, its status left alone; made and tagged `imported` where there is none."""
     return _open(
-        fingerprint, name=name or f"imported-{fingerprint[:8]}", tags={**(tags or {}), "imported": "true"}
+        (FINGERPRINT_TAG, fingerprint),
+        name=name or f"imported-{fingerprint[:8]}",
+        tags={**(tags or {}), "imported": "true"},
     )
 
 
 def _open(
-    fingerprint: str, *, name: str, tags: Mapping[str, str] | None, status: str | None = None
+    found_by: tuple[str, str], *, name: str, tags: Mapping[str, str] | None, status: str | None = None
 ) -> ModelRun:
+    tag, value = found_by
     if _store is None:
         logger.debug("No tracking is configured: run %s is not tracked.", name)
         return ModelRun(None, "")
@@ -59,7 +68,7 @@ def _open(
         client = connect(_store)
         experiment = experiment_id(client, _store)
         found = client.search_runs(
-            [experiment], f"tags.{FINGERPRINT_TAG} = '{fingerprint}'", order_by=["attributes.start_time"]
+            [experiment], f"tags.{tag} = '{value}'", order_by=["attributes.start_time"]
         )
         if found:
             run_id = found[0].info.run_id
@@ -70,7 +79,7 @@ def _open(
                 **origin_tags(_store.project_path),
                 **_store.tags,
                 **(tags or {}),
-                FINGERPRINT_TAG: fingerprint,
+                tag: value,
             }
             run_id = client.create_run(experiment, run_name=name, tags=all_tags).info.run_id
             if not status:
