@@ -65,10 +65,7 @@ def build_sampler(config: TuneConfig, *, seed: int | None) -> "BaseSampler":
 
     if isinstance(config.sampler, Random):
         return RandomSampler(seed=seed)
-    # Names that only some trials have are drawn by themselves; that is meant, and no reason for a warning.
-    return TPESampler(
-        n_startup_trials=config.sampler.num_random_trials, seed=seed, warn_independent_sampling=False
-    )
+    return TPESampler(n_startup_trials=config.sampler.num_random_trials, seed=seed)
 
 
 def build_pruner(config: TuneConfig) -> "BasePruner":
