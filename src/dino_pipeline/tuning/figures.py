@@ -58,7 +58,7 @@ def cost_picture(table: pd.DataFrame, objective: str, cost: str) -> Image.Image:
 
 
 def importance_picture(study: optuna.Study) -> Image.Image:
-    """How much of the objective's spread each parameter explains (PED-ANOVA, arXiv:2304.10255)."""
+    """How much each parameter decides whether a trial is among the best (PED-ANOVA, arXiv:2304.10255)."""
     figure = Figure(figsize=(7, 3.6), dpi=100, layout="tight")
     axes = figure.subplots()
     importances = _importances(study)
@@ -77,4 +77,4 @@ def _importances(study: optuna.Study) -> dict[str, float]:
     finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if len(finished) < _FEWEST or len({trial.values[0] for trial in finished}) < 2:
         return {}
-    return optuna.importance.get_param_importances(study, target=lambda trial: trial.values[0])
+    return optuna.importance.get_param_importances(study)
