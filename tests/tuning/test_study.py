@@ -131,6 +131,40 @@ def test_a_study_that_asked_something_else_is_not_continued(tmp_path: Path, demo
         joined(None, tmp_path, demo, budget={"pretrain.epochs": 2, "monitoring.max_images": 9})
 
 
+def pruned_at(study: optuna.Study, curve: list[float]) -> int | None:
+    """The evaluation, counted from 1, at which a trial of these values is ended."""
+    trial = study.ask()
+    for evaluation, value in enumerate(curve, 1):
+        trial.report(value, evaluation)
+        if trial.should_prune():
+            study.tell(trial, state=TrialState.PRUNED)
+            return evaluation
+    study.tell(trial, curve[-1])
+    return None
+
+
+@pytest.mark.parametrize("num_warmup", [0, 2])
+def test_the_median_ends_a_trial_below_it_after_its_warm_up(
+    tmp_path: Path, demo: dict[str, Any], num_warmup: int
+) -> None:
+    pruner = {"name": "median", "num_startup_trials": 3, "num_warmup_evaluations": num_warmup}
+    study = joined(None, tmp_path, demo, pruner=pruner)
+    for last in (0.4, 0.5, 0.6):
+        assert pruned_at(study, [0.1, 0.2, 0.3, last]) is None
+    assert pruned_at(study, [0.09, 0.1, 0.1, 0.1]) == num_warmup + 1
+    assert pruned_at(study, [0.2, 0.3, 0.4, 0.55]) is None
+
+
+def test_hyperband_gives_few_trials_the_whole_training(tmp_path: Path, demo: dict[str, Any]) -> None:
+    pruner = {"name": "hyperband", "min_evaluations": 1, "max_evaluations": 9, "reduction_factor": 3}
+    study = joined(None, tmp_path, demo, pruner=pruner)
+    ends = [pruned_at(study, [0.01 * (number * 7 % 30)] * 9) for number in range(30)]
+    assert (
+        {1, 3} <= set(ends) <= {None, 1, 3, 9}
+    )  # the rungs of a reduction by 3; a Watch ends none at the last
+    assert 0 < ends.count(None) < 20
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

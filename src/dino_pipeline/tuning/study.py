@@ -87,7 +87,8 @@ def build_pruner(config: TuneConfig) -> "BasePruner":
         )
     if isinstance(pruner, Median):
         return MedianPruner(
-            n_startup_trials=pruner.num_startup_trials, n_warmup_steps=pruner.num_warmup_evaluations
+            n_startup_trials=pruner.num_startup_trials,
+            n_warmup_steps=pruner.num_warmup_evaluations + 1,  # Optuna counts steps from 0
         )
     return HyperbandPruner(
         min_resource=pruner.min_evaluations,
