@@ -3,6 +3,7 @@
 import optuna
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from optuna.trial import TrialState
 from PIL import Image
 
@@ -34,6 +35,7 @@ def history_picture(table: pd.DataFrame, objective: str, *, maximise: bool) -> I
             label=f"{state} ({len(ended)} with a value)",
         )
     axes.set_xlabel("trial (0: the recipe)")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel(_NAMES[objective])
     axes.grid(alpha=0.3)
     axes.legend(fontsize=7)
