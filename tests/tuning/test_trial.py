@@ -146,7 +146,7 @@ def test_a_stopped_study_goes_on_with_the_training_it_was_at(
 ) -> None:
     changes = {
         "num_trials": 1,
-        "budget": {"pretrain.epochs": 100, "monitoring.evaluate_every_epochs": 1000},
+        "budget": {"pretrain.epochs": 30, "monitoring.evaluate_every_epochs": 1000},
     }
     given = json.dumps([demo, str(tiny_manifest), str(tmp_path), changes])
     process = subprocess.Popen([sys.executable, "-c", WORKER, given])
@@ -161,11 +161,11 @@ def test_a_stopped_study_goes_on_with_the_training_it_was_at(
         assert time.monotonic() < deadline
         time.sleep(0.2)
 
-    rows = read_rows(found[0].parent / "history.csv")
+    rows = read_rows(found[0].parent / "timing.csv")  # seconds that no second training would repeat
     assert subprocess.run([sys.executable, "-c", WORKER, given], check=False).returncode == 0
     _, space = asked(demo, **changes)
     trials = study_in(tmp_path, space).trials
     assert [trial.state for trial in trials] == [TrialState.FAIL, TrialState.COMPLETE]
     assert trials[0].params == trials[1].params
-    assert read_rows(found[0].parent / "history.csv")[: len(rows) - 5] == rows[: len(rows) - 5]
-    assert "resuming after step" in (found[0].parent / "training.log").read_text()
+    assert len(rows) > 1
+    assert read_rows(found[0].parent / "timing.csv")[: len(rows) - 1] == rows[:-1]
