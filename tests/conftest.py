@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +11,11 @@ import pytest
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mlflow import MlflowClient
+
+    from tests.registered import RegisteredProject
 
 torch.set_num_threads(1)
 
@@ -63,3 +69,31 @@ def client(project: Path) -> "MlflowClient":
     return MlflowClient(
         tracking_uri=uri, registry_uri=uri
     )  # else the one that another test registered a model in
+
+
+@pytest.fixture(scope="session")
+def registered(
+    tmp_path_factory: pytest.TempPathFactory, empty_database: Path
+) -> "Iterator[RegisteredProject]":
+    """A project in git with two registered models; make names of your own in it with `add_model`."""
+    from dino_pipeline.tracking import opening
+    from tests.registered import make_project
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.setattr(opening, "_store", None)
+        yield make_project(tmp_path_factory.mktemp("registered"), empty_database)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MB; it takes a privileged user to mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounting = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(folder)], capture_output=True, check=False
+    )
+    if mounting.returncode:
+        pytest.skip("only root may mount a small file system")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)

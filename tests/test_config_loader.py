@@ -66,6 +66,18 @@ def test_an_unknown_recipe_is_refused_with_those_there_are(conf: Path) -> None:
         load(conf, "tny")
 
 
+@pytest.mark.parametrize("layer", ["base", "tiny", "local"])
+def test_a_yaml_tag_is_refused_and_builds_nothing(conf: Path, layer: str) -> None:
+    executed = conf / "executed"
+    text = f"train:\n  seed: !!python/object/apply:os.system ['touch {executed}']\n"
+    (conf / layer / "parameters_train.yml").write_text(text)
+    with pytest.raises(
+        ValueError, match=r"is refused, at its line 2: .*os\.system'; only plain YAML is read"
+    ):
+        load(conf, "tiny")["parameters"]
+    assert not executed.exists()
+
+
 def test_a_package_without_local_works(conf: Path) -> None:
     (conf / "local" / "parameters_train.yml").unlink()
     (conf / "local").rmdir()

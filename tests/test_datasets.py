@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from kedro.io import DatasetError
 
-from dino_pipeline.datasets import FolderDataset
+from dino_pipeline.datasets import FolderDataset, OptionalDataset
 
 
 def finished(folder: Path, text: str) -> Path:
@@ -55,3 +55,14 @@ def test_an_unfinished_folder_is_not_published(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"no model\.json"):
         dataset.save(tmp_path / "half")
     assert not (tmp_path / "model").exists()
+
+
+def test_what_may_be_absent_is_none_until_it_is_there(tmp_path: Path) -> None:
+    file = tmp_path / "note.txt"
+    dataset = OptionalDataset(dataset={"type": "text.TextDataset", "filepath": str(file)})
+    assert dataset.load() is None
+    assert not dataset.exists()
+    file.write_text("here")
+    assert dataset.load() == "here"
+    with pytest.raises(DatasetError, match="only read"):
+        dataset.save("more")

@@ -39,6 +39,14 @@ def dvc_stages() -> dict[str, dict[str, Any]]:
     return stages_of("dvc.yaml") | stages_of("evaluations/dvc.yaml")
 
 
+def outputs_of(stage: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The paths that a stage writes, with what DVC is told of each."""
+    entries = [*stage.get("outs", []), *stage.get("metrics", [])]
+    return dict(
+        item for entry in entries for item in (entry if isinstance(entry, dict) else {entry: {}}).items()
+    )
+
+
 def watched_paths(catalog: dict[str, Any], names: set[str]) -> set[str]:
     entries = [catalog[name] for name in names if not name.startswith("params:")]
     return {entry["filepath"] for entry in entries if "unwatched" not in entry.get("metadata", {})}
@@ -53,9 +61,15 @@ def test_each_pipeline_is_a_stage_that_runs_it_alone() -> None:
 
 @pytest.mark.parametrize("name", [*STAGES, *EVALUATIONS])
 def test_what_a_pipeline_writes_are_the_outputs_of_its_stage(name: str, catalog: dict[str, Any]) -> None:
+    outputs = outputs_of(dvc_stages()[name])
+    assert outputs.keys() == watched_paths(catalog, stage_pipelines()[name].all_outputs())
+
+
+@pytest.mark.parametrize("name", EVALUATIONS)
+def test_an_evaluation_that_has_never_run_is_in_nobodys_way(name: str) -> None:
     stage = dvc_stages()[name]
-    outputs = {*stage.get("outs", []), *stage.get("metrics", [])}
-    assert outputs == watched_paths(catalog, stage_pipelines()[name].all_outputs())
+    assert "metrics" not in stage, "`dvc metrics show` would warn"
+    assert all(options == {"cache": False} for options in outputs_of(stage).values()), "`dvc pull` would fail"
 
 
 @pytest.mark.parametrize("name", [*STAGES, *EVALUATIONS])
@@ -100,6 +114,18 @@ def test_each_recipe_has_each_group_for_dvc_to_watch(recipe: str, name: str) -> 
     text = (ROOT / "conf" / recipe / f"parameters_{name}.yml").read_text()
     assert "${" not in text, "DVC and Optuna read parameter files as plain YAML"
     assert name in yaml.safe_load(text), f"write `{name}: {{}}` where the recipe changes nothing"
+
+
+def test_plots_are_of_columns_that_a_training_writes(catalog: dict[str, Any]) -> None:
+    from dino_pipeline.dino.training.history import HISTORY, HISTORY_COLUMNS
+
+    *curves, picture = yaml.safe_load((ROOT / "dvc.yaml").read_text().replace("${recipe}", RECIPE))["plots"]
+    assert picture == catalog["attention_picture"]["filepath"]
+    for plot in curves:
+        (options,) = plot.values()
+        assert options["x"].keys() == options["y"].keys() == {f"{catalog['model']['filepath']}/{HISTORY}"}
+        (x,), (y,) = options["x"].values(), options["y"].values()
+        assert {x, *y} <= set(HISTORY_COLUMNS)
 
 
 def test_source_dependencies_exist() -> None:

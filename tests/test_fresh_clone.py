@@ -170,9 +170,10 @@ def test_the_wheel_holds_the_recipes_and_works_without_a_checkout(clone: Path, t
     )
     recipes = {path.parent.name for path in (installed / "dino_pipeline" / "conf").glob("*/globals.yml")}
     assert recipes == {path.parent.name for path in ROOT.glob("conf/*/globals.yml")}
-    assert (installed / "dino_pipeline" / "dvc.yaml").is_file(), (
-        "dino-pipeline init writes it into new projects"
-    )
+    for stages in ("dvc.yaml", "evaluations/dvc.yaml"):
+        assert (installed / "dino_pipeline" / stages).is_file(), (
+            "dino-pipeline init writes it into new projects"
+        )
     manifest = clone / "data" / "03_primary" / "smoke" / "manifest.parquet"
     lines = (
         "import sys",
@@ -195,7 +196,7 @@ def test_a_flat_folder_with_damaged_files_goes_all_the_way(clone: Path, tmp_path
     (tmp_path / "notes.txt").write_text("no image")
     parameters = f"--params=ingest.source={tmp_path},pretrain.epochs=1"
     output = run(clone, "kedro", "run", "--env=folder_of_images", parameters)
-    assert "registered dino-folder_of_images version 1" in output
+    assert f"registered dino-{tmp_path.name} version 1" in output  # other images than the recipe's
     assert "Warning" not in output, output
     quarantine = (clone / "data/03_primary/folder_of_images/quarantine.csv").read_text()
     assert {"cut short.jpg", "empty.png", "notes.txt"} == {

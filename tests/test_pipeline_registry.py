@@ -12,7 +12,13 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from dino_pipeline.pipeline_registry import EVALUATIONS, STAGES, register_pipelines, stage_pipelines
+from dino_pipeline.pipeline_registry import (
+    EVALUATIONS,
+    EXPERIMENTS,
+    STAGES,
+    register_pipelines,
+    stage_pipelines,
+)
 from dino_pipeline.recipes import recipe_parameters
 
 ROOT = Path(__file__).parents[1]
@@ -28,7 +34,7 @@ def test_each_pipeline_brings_the_stages_before_it() -> None:
     assert pipelines["__default__"].nodes == pipelines[list(STAGES)[-1]].nodes
 
 
-@pytest.mark.parametrize("name", [*STAGES, *EVALUATIONS])
+@pytest.mark.parametrize("name", [*STAGES, *EVALUATIONS, *EXPERIMENTS])
 def test_a_tag_selects_exactly_one_stage(name: str) -> None:
     assert register_pipelines()[name].only_nodes_with_tags(name).nodes == stage_pipelines()[name].nodes
 
@@ -42,7 +48,7 @@ def test_listing_the_pipelines_imports_nothing_heavy() -> None:
     assert not HEAVY & set(done.stdout.split())
 
 
-@pytest.mark.parametrize("name", [*STAGES, *EVALUATIONS])
+@pytest.mark.parametrize("name", [*STAGES, *EVALUATIONS, *EXPERIMENTS])
 def test_parameter_groups_reach_the_nodes_typed(name: str) -> None:
     for node in stage_pipelines()[name].nodes:
         # Kedro validates what it can resolve, and says nothing of what it cannot.

@@ -1,4 +1,4 @@
-"""The `dino-pipeline` command: recipes for own images, attention, embeddings, a worker's input, the pipelines."""
+"""The `dino-pipeline` command: recipes, attention, embeddings, champions, lineage, a worker's input, the pipelines."""
 
 import argparse
 import json
@@ -12,8 +12,11 @@ import yaml
 from dino_pipeline.attend.command import add_command as add_attend
 from dino_pipeline.embed.command import add_command as add_embed
 from dino_pipeline.init.command import add_command as add_init
+from dino_pipeline.lineage.command import add_command as add_lineage
 from dino_pipeline.overlays import nested
+from dino_pipeline.promotion.command import add_command as add_promote
 from dino_pipeline.recipe_check import add_command as add_check_recipes
+from dino_pipeline.repair_artifacts import add_command as add_repair_artifacts
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,7 +60,10 @@ def _parser() -> argparse.ArgumentParser:
     add_init(commands)
     add_attend(commands)
     add_embed(commands)
+    add_promote(commands)
+    add_lineage(commands)
     add_check_recipes(commands)
+    add_repair_artifacts(commands)
     return parser
 
 

@@ -3,7 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import yaml
 from kedro.config import MissingConfigException, OmegaConfigLoader
+
+from dino_pipeline.experiment_copy import outside_copy
 
 _USER_LAYER = "local"
 MERGE_STRATEGY = {"parameters": "soft", "globals": "soft", "catalog": "soft"}
@@ -29,6 +32,7 @@ class LayeredConfigLoader(OmegaConfigLoader):
 
     Raises:
         MissingConfigException: there is no recipe of this name; the text lists those there are.
+        ValueError: a file asks for more than plain YAML, such as a Python object by a tag.
     """
 
     def __init__(self, conf_source: str | Path, env: str | None = None, **options: Any) -> None:
@@ -39,7 +43,17 @@ class LayeredConfigLoader(OmegaConfigLoader):
         super().__init__(conf_source, env, **options)
 
     def __getitem__(self, key: str) -> dict[str, Any]:
-        layer = Path(self.conf_source) / _USER_LAYER
+        try:
+            return self._layered(key)
+        except yaml.constructor.ConstructorError as error:
+            line = error.problem_mark.line + 1 if error.problem_mark else "?"
+            raise ValueError(
+                f"a file of {key} in {self.conf_source} is refused, at its line {line}: {error.problem}; only plain "
+                "YAML is read"
+            ) from error
+
+    def _layered(self, key: str) -> dict[str, Any]:
+        layer = outside_copy(Path(self.conf_source).absolute()) / _USER_LAYER
         was_set_by_hand = key in self
         values: dict[str, Any] = super().__getitem__(key)
         if was_set_by_hand or not layer.is_dir() or (self.env or self.default_run_env) == _USER_LAYER:

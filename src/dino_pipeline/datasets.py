@@ -1,12 +1,13 @@
-"""Folders as datasets: a node gets an absolute path, never one that hangs on the current folder."""
+"""Folders as datasets: a node gets an absolute path, never one that hangs on the current folder. What may be absent."""
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
+
+from dino_pipeline.dino.partial import partial_path
 
 
 class FolderDataset(AbstractDataset[Path, Path]):
@@ -50,14 +51,44 @@ class FolderDataset(AbstractDataset[Path, Path]):
         if data.absolute() == self._filepath.absolute():
             return
         self._filepath.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".publishing-", dir=self._filepath.parent) as scratch:
-            fresh = shutil.copytree(data, Path(scratch) / "fresh")
+        scratch = partial_path(self._filepath)
+        scratch.mkdir()
+        try:
+            fresh = shutil.copytree(data, scratch / "fresh")
             if self._filepath.exists():
-                self._filepath.rename(Path(scratch) / "replaced")
+                self._filepath.rename(scratch / "replaced")
             fresh.rename(self._filepath)
+        finally:
+            shutil.rmtree(scratch)
 
     def _exists(self) -> bool:
         return (self._filepath / self._marker).is_file() if self._marker else self._filepath.is_dir()
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": os.fspath(self._filepath), "marker": self._marker}
+
+
+class OptionalDataset(AbstractDataset[Any, Any]):
+    """Another dataset's value, None where there is nothing yet; it is only read."""
+
+    def __init__(self, *, dataset: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
+        self._dataset: AbstractDataset[Any, Any] = AbstractDataset.from_config("optional", dataset)
+        self.metadata = metadata
+
+    def load(self) -> Any:
+        """The value, or None."""
+        return self._dataset.load() if self._dataset.exists() else None
+
+    def save(self, _data: Any) -> None:
+        """Refused.
+
+        Raises:
+            DatasetError: always.
+        """
+        raise DatasetError(f"{self} is only read.")
+
+    def _exists(self) -> bool:
+        return self._dataset.exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"dataset": str(self._dataset)}

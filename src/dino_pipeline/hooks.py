@@ -1,4 +1,4 @@
-"""Around a run: a line for each node, tracking's address, a mark on a model whose later stage failed."""
+"""Around a run: a line for each node, tracking's address, DVC's copies, a mark on a model whose later stage failed."""
 
 import logging
 from pathlib import Path
@@ -11,9 +11,10 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from dino_pipeline import tracking
+from dino_pipeline.experiment_copy import link_untracked_data
 
 FAILURE_TAG = "failed_after_training"
-_STAGES_BEFORE_A_MODEL = {"ingest", "pretrain", "tune"}
+_WITHOUT_A_MODEL = {"ingest", "pretrain", "tune", "compare", "dry_run"}
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +26,15 @@ class StageHooks:
     def before_node_run(self, node: Node) -> None:
         """Name the node."""
         logger.info("%s ...", node.short_name.removesuffix("_node").replace("_", " "))
+
+
+class ExperimentHooks:
+    """Give the copy in which DVC runs an experiment what git and DVC do not bring there."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Link the project's data, before a node looks for them."""
+        link_untracked_data(Path(context.project_path).resolve())
 
 
 class ModelRunHooks:
@@ -39,7 +49,7 @@ class ModelRunHooks:
     @hook_impl
     def on_node_error(self, error: Exception, node: Node, catalog: DataCatalog) -> None:
         """Tag the model's run with the failure of a stage that comes after training."""
-        fingerprint = _trained_fingerprint(catalog) if node.tags - _STAGES_BEFORE_A_MODEL else None
+        fingerprint = _trained_fingerprint(catalog) if node.tags - _WITHOUT_A_MODEL else None
         if fingerprint:
             text = f"{node.short_name}: {type(error).__name__}: {error}"
             tracking.model_run(fingerprint).set_tags({FAILURE_TAG: text})
@@ -48,7 +58,7 @@ class ModelRunHooks:
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Take the tag away once those stages succeed."""
         stages = {tag for node in pipeline.nodes for tag in node.tags}
-        fingerprint = _trained_fingerprint(catalog) if stages - _STAGES_BEFORE_A_MODEL else None
+        fingerprint = _trained_fingerprint(catalog) if stages - _WITHOUT_A_MODEL else None
         if fingerprint:
             tracking.model_run(fingerprint).remove_tag(FAILURE_TAG)
 

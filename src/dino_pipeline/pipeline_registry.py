@@ -12,6 +12,7 @@ from kedro.pipeline import Pipeline
 
 from dino_pipeline.pipelines import (
     attention_segmentation,
+    compare,
     copy_detection,
     data_quality,
     evaluate,
@@ -61,8 +62,9 @@ EVALUATIONS: dict[str, Evaluation] = {
     "fine_tune": Evaluation(fine_tune.create_pipeline, after="pretrain"),
 }
 
-# Many trainings at once, run when asked for; no stage of DVC: a study is continued, and grows by several workers.
+# Many trainings at once, run when asked for; no stages of DVC: what is trained already is found, and a study grows.
 EXPERIMENTS: dict[str, Evaluation] = {
+    "compare": Evaluation(compare.create_pipeline, after="ingest"),
     "tune": Evaluation(tune.create_pipeline, after="ingest"),
 }
 

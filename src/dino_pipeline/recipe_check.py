@@ -6,21 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-# What a V100 sustained in the paper's own ViT-S/16 (arXiv:2104.14294, table 8: 2x224 and 10x96 px, 100 epochs in
-# 24.2 h on 16 GPUs), by this module's count of its FLOPs.
-_V100_FLOPS = 11.3e12
-_IMAGENET_TRAIN = 1_268_355  # without the 1 % that the recipes carve for validation
-# Train images of the sources that a recipe names; others are not known before they are ingested.
-_NUM_IMAGES = {
-    "data/01_raw/imagenet": _IMAGENET_TRAIN,
-    "torchvision:CIFAR10": 45_000,
-    "torchvision:FashionMNIST": 54_000,
-    "torchvision:Imagenette-160": 8_522,
-    "data/01_raw/cifar10_jpeg_q90.tar.gz": 45_000,
-    "embedded:photographs": 1_800,
-    "embedded:digits": 1_299,
-}
-
 
 class RecipeCheck(NamedTuple):
     """A row of the table; `None` where the number of images is not known."""
@@ -63,19 +48,18 @@ def check(recipe: str) -> RecipeCheck:
     from dino_pipeline.dino.config import from_dict
     from dino_pipeline.dino.training.config import PretrainConfig
     from dino_pipeline.ingestion.config import IngestConfig
+    from dino_pipeline.ingestion.known_sizes import known_num_train_images
     from dino_pipeline.recipes import recipe_parameters
-    from dino_pipeline.training_cost import training_cost
+    from dino_pipeline.training_cost import V100_FLOPS, training_cost
 
     parameters = recipe_parameters(recipe)
     config = from_dict(PretrainConfig, parameters["pretrain"])
     ingest = from_dict(IngestConfig, parameters["ingest"])
     cost = training_cost(config)
-    num_images = _NUM_IMAGES.get(ingest.sources[0]) if ingest.sources else None
-    if num_images and ingest.max_train_images:
-        num_images = min(num_images, ingest.max_train_images)
+    num_images = known_num_train_images(ingest)
     gpus = max(1, config.batch_size // 64)
     steps = config.epochs * (num_images // config.batch_size) if num_images else None
-    hours = steps * config.batch_size * cost.flops_per_image / _V100_FLOPS / 3600 if steps else None
+    hours = steps * config.batch_size * cost.flops_per_image / V100_FLOPS / 3600 if steps else None
     return RecipeCheck(
         recipe=recipe,
         backbone=config.backbone.name,

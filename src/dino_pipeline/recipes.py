@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kedro.config import MissingConfigException
+
 from dino_pipeline.config_loader import MERGE_STRATEGY, LayeredConfigLoader
 
 
@@ -14,18 +16,21 @@ def conf_folder() -> Path:
     return shipped if shipped.is_dir() else package.parents[1] / "conf"
 
 
-def recipe_parameters(recipe: str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def recipe_parameters(
+    recipe: str, overrides: Mapping[str, Any] | None = None, *, conf: Path | None = None
+) -> dict[str, Any]:
     """All parameters of a recipe, as `kedro run --env=<recipe>` would read them.
 
     Args:
         recipe: a folder of conf/.
         overrides: nested values that stand above the recipe's.
+        conf: another project's folder of recipes.
 
     Raises:
         kedro.config.MissingConfigException: there is no such recipe.
     """
     loader = LayeredConfigLoader(
-        conf_folder(),
+        conf or conf_folder(),
         recipe,
         runtime_params=dict(overrides or {}),
         base_env="base",
@@ -33,3 +38,15 @@ def recipe_parameters(recipe: str, overrides: Mapping[str, Any] | None = None) -
         merge_strategy=MERGE_STRATEGY,
     )
     return loader["parameters"]
+
+
+def project_parameters(project: Path, recipe: str) -> dict[str, Any]:
+    """All parameters of a recipe of the project in this folder.
+
+    Raises:
+        ValueError: it has no such recipe, or no conf/ at all.
+    """
+    try:
+        return recipe_parameters(recipe, conf=project / "conf")
+    except MissingConfigException as error:
+        raise ValueError(f"{project}: {error}") from error

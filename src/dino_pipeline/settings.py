@@ -4,15 +4,17 @@ import warnings
 
 from kedro import KedroDeprecationWarning
 
+from dino_pipeline.catalog import WholeFileCatalog
 from dino_pipeline.config_loader import MERGE_STRATEGY, LayeredConfigLoader
-from dino_pipeline.hooks import ModelRunHooks, StageHooks
+from dino_pipeline.hooks import ExperimentHooks, ModelRunHooks, StageHooks
 from dino_pipeline.session import PlainSession
 
 # `kedro run --pipeline=x` is what people type, and it works throughout Kedro 1.
 warnings.filterwarnings("ignore", "Option '--pipeline' is deprecated", KedroDeprecationWarning)
 
-HOOKS = (StageHooks(), ModelRunHooks())
+HOOKS = (StageHooks(), ExperimentHooks(), ModelRunHooks())
 SESSION_CLASS = PlainSession
+DATA_CATALOG_CLASS = WholeFileCatalog
 CONFIG_LOADER_CLASS = LayeredConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

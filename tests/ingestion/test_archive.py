@@ -152,6 +152,16 @@ def test_an_archive_that_grows_beyond_its_limit_is_refused(tmp_path: Path) -> No
     assert not list((tmp_path / "cache").iterdir())
 
 
+def test_a_zip_member_that_unfolds_into_gigabytes_is_not_unfolded(
+    tmp_path: Path, folder: Path, run: RunIngest
+) -> None:
+    pack_zip(folder, tmp_path / "x.zip")
+    with zipfile.ZipFile(tmp_path / "x.zip", "a", zipfile.ZIP_DEFLATED) as opened:
+        opened.writestr("set/train/cat/bomb.jpg", bytes(5_000_000))
+    quarantine = run(tmp_path / "x.zip", max_file_megabytes=1).quarantine.set_index("member")
+    assert quarantine["reason"]["set/train/cat/bomb.jpg"].startswith("too large a file: 5,000,000 bytes")
+
+
 def test_an_archive_is_decompressed_once_and_again_when_it_changed(tmp_path: Path) -> None:
     archive, cache = tmp_path / "x.tgz", tmp_path / "cache"
     archive.write_bytes(gzip.compress(b"first"))

@@ -16,7 +16,7 @@ from dino_pipeline.dino.config import from_dict
 from dino_pipeline.dino.evaluation.config import EvaluateConfig, ExtractConfig
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, PretrainConfig
 from dino_pipeline.ingestion.config import IngestConfig
-from dino_pipeline.init.command import recipe_name
+from dino_pipeline.pipeline_registry import EVALUATIONS, STAGES
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,6 +51,11 @@ def test_a_recipe_in_a_new_folder_is_valid_and_says_why(
     assert "# K for 28 images" in text
     base = {file.name for file in (ROOT / "conf" / "base").glob("parameters_*.yml")}
     assert {file.name for file in (project / "conf" / "my_photos").iterdir()} == {*base, "globals.yml"}
+    for file, pipelines in (("dvc.yaml", STAGES), ("evaluations/dvc.yaml", EVALUATIONS)):
+        stages = yaml.safe_load((project / file).read_text())["stages"]
+        assert list(stages) == list(pipelines)
+        assert all(stage.get("deps", ["none"]) for stage in stages.values()), "DVC refuses an empty list"
+        assert all("src/" not in path for stage in stages.values() for path in stage.get("deps", []))
 
 
 def test_a_recipe_is_not_overwritten_and_another_project_is_not_touched(
@@ -82,19 +87,6 @@ def test_images_of_other_channels_get_a_recipe_that_reads_them(tmp_path: Path) -
     assert "# Your files hold 5 channels of 16 bits" in written.read_text()
 
 
-@pytest.mark.parametrize(
-    ("images", "name"),
-    [
-        ("/photos/Holiday 2024/", "holiday_2024"),
-        ("/photos/cifar10.tar.gz", "cifar10"),
-        ("torchvision:FashionMNIST", "fashionmnist"),
-        ("/photos/2024", "images_2024"),
-    ],
-)
-def test_recipes_are_named_after_the_images(images: str, name: str) -> None:
-    assert recipe_name(images) == name
-
-
 @pytest.mark.full
 def test_the_written_recipe_runs_from_images_to_a_registered_model(photos: Path, tmp_path: Path) -> None:
     project = tmp_path / "project"
@@ -113,6 +105,3 @@ def test_the_written_recipe_runs_from_images_to_a_registered_model(photos: Path,
     )
     assert (project / "data" / "06_models" / "my_photos" / "model.json").is_file()
     assert (project / "data" / "08_reporting" / "my_photos" / "metrics.json").is_file()
-    stages = yaml.safe_load((project / "dvc.yaml").read_text())["stages"]
-    assert all(stage.get("deps", ["none"]) for stage in stages.values()), "DVC refuses an empty list"
-    assert all("src/" not in path for stage in stages.values() for path in stage.get("deps", []))

@@ -12,6 +12,7 @@ import pytest
 from mlflow import MlflowClient
 
 from dino_pipeline import tracking
+from dino_pipeline.tracking.registration import fitting, register_version
 from dino_pipeline.tracking.run import flatten
 from dino_pipeline.tracking.store import _create_database, in_short
 
@@ -161,7 +162,7 @@ def test_an_unreachable_store_is_one_warning_and_training_goes_on(
         run.log_metrics({"a": 1.0})
     assert len([record for record in caplog.records if record.name.startswith("dino_pipeline")]) == 1
     with pytest.raises(ConnectionError):
-        run.register_model(registered_name="m", alias="challenger")
+        register_version(run, registered_name="m", alias="challenger", tags={}, description="")
 
 
 @pytest.mark.parametrize("password", ["secret", "sec@ret", "s:e%40"])
@@ -200,6 +201,17 @@ def test_a_database_whose_making_was_killed_is_made_again(tmp_path: Path) -> Non
     _create_database(tmp_path / "mlflow.db")
     assert MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}").search_experiments()
     assert not (tmp_path / "mlflow.unfinished").exists()
+
+
+def test_a_description_that_mlflow_would_not_take_ends_after_a_line() -> None:
+    whole = "".join(f"line {number}\n" for number in range(1000))
+    cut = fitting(whole)
+    *lines, last = cut.splitlines()
+    assert len(cut) <= 5000
+    assert "\n".join(lines) == whole[: len("\n".join(lines))]
+    assert lines[-1] in whole.splitlines()
+    assert "the whole text is among the run's artifacts" in last
+    assert fitting("short") == "short"
 
 
 def test_flatten_joins_nested_names() -> None:

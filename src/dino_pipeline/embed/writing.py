@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dino_pipeline.dino.evaluation.features import Matrix
-from dino_pipeline.ingestion.partial import partial_path
+from dino_pipeline.dino.partial import partial_path
 
 ROWS_AT_ONCE = 4096  # in memory, and in a row group
 

@@ -7,7 +7,7 @@ import os
 import zlib
 from pathlib import Path
 
-from dino_pipeline.ingestion.partial import partial_path
+from dino_pipeline.dino.partial import written_whole
 
 logger = logging.getLogger(__name__)
 
@@ -35,15 +35,12 @@ def decompressed(archive: Path, *, cache_folder: Path, max_bytes: int) -> Path:
 
     cache_folder.mkdir(parents=True, exist_ok=True)
     logger.info("Decompressing %s once, to %s: only a plain .tar can be read from the middle", archive, tar)
-    partial = partial_path(tar)
-    try:
+    with written_whole(tar) as partial:
         _decompress(archive, partial, max_bytes)
         os.utime(partial, ns=(status.st_mtime_ns, status.st_mtime_ns))
         note.unlink(missing_ok=True)
-        partial.replace(tar)
-    finally:
-        partial.unlink(missing_ok=True)
-    note.write_text(json.dumps(origin | {"unpacked": tar.stat().st_size}))
+    with written_whole(note) as partial:
+        partial.write_text(json.dumps(origin | {"unpacked": tar.stat().st_size}))
     return tar
 
 

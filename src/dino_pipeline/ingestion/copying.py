@@ -5,8 +5,8 @@ import logging
 import shutil
 from pathlib import Path
 
+from dino_pipeline.dino.partial import partial_path, written_whole
 from dino_pipeline.ingestion.folder import list_folder
-from dino_pipeline.ingestion.partial import partial_path
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,8 @@ def copy_source(source: Path, raw_folder: Path) -> Path:
         raise ValueError(f"{target} is no copy of {source} and will not be changed: move it elsewhere.")
     logger.info("Copying %s to %s", source, target)
     target.mkdir(parents=True, exist_ok=True)
-    note.write_text(json.dumps(str(source)))
+    with written_whole(note) as partial:
+        partial.write_text(json.dumps(str(source)))
     wanted = {file.name: file for file in list_folder(source).files if file.problem is None}
     for file in list_folder(target).files:
         if file.name not in wanted:

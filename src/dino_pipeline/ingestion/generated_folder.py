@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dino_pipeline.ingestion.partial import partial_path
+from dino_pipeline.dino.partial import partial_path
 
 logger = logging.getLogger(__name__)
 

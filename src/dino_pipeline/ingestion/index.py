@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from dino_pipeline.dino.partial import written_whole
 from dino_pipeline.ingestion.inspection import Facts, Limits
 from dino_pipeline.ingestion.listing import SourceFile
-from dino_pipeline.ingestion.partial import partial_path
 
 # Raise it when the decoder's verdicts change: facts of an older one are then not trusted.
 _DECODER = 1
@@ -45,9 +45,8 @@ class FileIndex:
         table = pd.concat([_keys(files), pd.DataFrame(facts, columns=list(Facts._fields))], axis="columns")
         table = table[~table["reason"].str.startswith("cannot be read")]
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        partial = partial_path(self._file)
-        table.to_parquet(partial, index=False)
-        partial.replace(self._file)
+        with written_whole(self._file) as partial:
+            table.to_parquet(partial, index=False)
 
 
 def _keys(files: Sequence[SourceFile]) -> pd.DataFrame:

@@ -1,7 +1,6 @@
 """`dino-pipeline init PATH --images DIR`."""
 
 import argparse
-import re
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +39,3 @@ def _init(options: argparse.Namespace) -> str:
             "",
         ]
     )
-
-
-def recipe_name(images: str) -> str:
-    """A folder's name made of letters, digits and underscores, that begins with a letter."""
-    stem = re.sub(r"(\.tar)?\.\w+$", "", images.rstrip("/").rpartition("/")[2].rpartition(":")[2])
-    words = re.sub(r"\W+", "_", stem).strip("_").lower() or "images"
-    return words if words[0].isalpha() else f"images_{words}"

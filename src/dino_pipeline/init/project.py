@@ -38,6 +38,7 @@ _IGNORED = """\
 /conf/local/*
 !/conf/local/.gitkeep
 .viz/
+dvc_plots/
 """
 
 
@@ -66,10 +67,15 @@ def prepare_project(folder: Path, *, recipe: str) -> bool:
     )
     (folder / ".gitignore").write_text(_IGNORED)
     (folder / ".telemetry").write_text("consent: false\n")
-    stages = shipped.with_name("dvc.yaml").read_text()
-    # The code is not in this project, so it is nothing that DVC could watch; a stage may have no list left.
-    stages = re.sub(r"^ *- src/.*\n", "", stages, flags=re.MULTILINE)
-    (folder / "dvc.yaml").write_text(re.sub(r"^    deps:\n(?!      )", "", stages, flags=re.MULTILINE))
+    for stages in ("dvc.yaml", "evaluations/dvc.yaml"):
+        (folder / stages).parent.mkdir(exist_ok=True)
+        (folder / stages).write_text(_without_code((shipped.parent / stages).read_text()))
     # Last, since it is what tells a project.
     pyproject.write_text(_PYPROJECT.format(name=folder.resolve().name, kedro=version("kedro")))
     return True
+
+
+def _without_code(stages: str) -> str:
+    """Stages that watch no code: it is not in this project. A stage may have no list of dependencies left."""
+    stages = re.sub(r"^ *- src/.*\n", "", stages, flags=re.MULTILINE)
+    return re.sub(r"^    deps:\n(?!      )", "", stages, flags=re.MULTILINE)

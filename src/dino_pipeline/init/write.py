@@ -10,12 +10,12 @@ import yaml
 from dino_pipeline.dino.config import from_dict
 from dino_pipeline.dino.training.config import PretrainConfig
 from dino_pipeline.ingestion.config import IngestConfig
+from dino_pipeline.ingestion.data_set_name import named_after
 from dino_pipeline.init.choices.architecture import architecture
 from dino_pipeline.init.choices.data import data_choices
 from dino_pipeline.init.choices.evaluation import evaluation
 from dino_pipeline.init.choices.schedule import schedule
 from dino_pipeline.init.choices.warnings import warnings
-from dino_pipeline.init.command import recipe_name
 from dino_pipeline.init.hardware import find_hardware, images_per_second
 from dino_pipeline.init.measurement import measure
 from dino_pipeline.init.project import prepare_project
@@ -45,7 +45,7 @@ def init_recipe(
     Raises:
         ValueError: the images or the project are not usable, or there is such a recipe already.
     """
-    name = name or recipe_name(images)
+    name = name or named_after(images)
     folder = project / "conf" / name
     if folder.exists() or name in ("base", "local"):
         raise ValueError(f"{folder} is there already: give another name by --name, or remove it.")

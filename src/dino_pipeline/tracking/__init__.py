@@ -1,6 +1,21 @@
 """One model is one MLflow run: found by its fingerprint, written by every pipeline, able to stop none."""
 
-from dino_pipeline.tracking.opening import configure, model_run, open_model_run, open_study_run
+from dino_pipeline.tracking.opening import (
+    configure,
+    find_run,
+    model_run,
+    open_comparison_run,
+    open_model_run,
+    open_study_run,
+)
 from dino_pipeline.tracking.run import ModelRun
 
-__all__ = ["ModelRun", "configure", "model_run", "open_model_run", "open_study_run"]
+__all__ = [
+    "ModelRun",
+    "configure",
+    "find_run",
+    "model_run",
+    "open_comparison_run",
+    "open_model_run",
+    "open_study_run",
+]

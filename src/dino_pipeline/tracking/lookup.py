@@ -2,7 +2,7 @@
 
 import re
 
-from dino_pipeline.tracking.opening import FINGERPRINT_TAG
+from dino_pipeline.tracking.opening import FINGERPRINT_TAG, find_run
 from dino_pipeline.tracking.store import Store, connect, in_short, outages, quieten
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
@@ -32,3 +32,9 @@ def fingerprint_of(name: str, store: Store) -> str | None:
     if FINGERPRINT_TAG not in tags:
         raise ValueError(f"{name} bears no fingerprint: it is not a model of this project")
     return str(tags[FINGERPRINT_TAG])
+
+
+def run_tags(fingerprint: str) -> dict[str, str]:
+    """Tags of the run of a model; none where no run has it, or the store does not answer. Makes no run."""
+    found = find_run(fingerprint)
+    return {} if found is None else found.tags()

@@ -3,8 +3,14 @@
 import getpass
 import logging
 import os
-import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+
+from dino_pipeline.tracking.working_tree import git
+
+COMMIT_TAG = "mlflow.source.git.commit"
+DIRTY_TAG = "git_dirty"
+EXPERIMENT_TAG = "dvc.exp_name"
 
 logger = logging.getLogger(__name__)
 
@@ -16,21 +22,20 @@ def origin_tags(project_path: Path) -> dict[str, str]:
         tags["mlflow.user"] = getpass.getuser()
     except (KeyError, OSError):
         logger.debug("The user has no name here.")
-    commit = _git(project_path, "rev-parse", "HEAD")
+    commit = git(project_path, "rev-parse", "HEAD").strip()
     if commit:
-        edits = _git(project_path, "status", "--porcelain", "--untracked-files=no")
-        tags |= {"mlflow.source.git.commit": commit, "git_dirty": "true" if edits else "false"}
-    for variable in ("DVC_STAGE", "DVC_EXP_NAME"):
-        if os.environ.get(variable):
-            tags[variable.lower().replace("_", ".", 1)] = os.environ[variable]
-    return tags
+        edits = git(project_path, "status", "--porcelain", "--untracked-files=no")
+        tags |= {COMMIT_TAG: commit, DIRTY_TAG: "true" if edits else "false"}
+    return tags | dvc_tags()
 
 
-def _git(folder: Path, *command: str) -> str:
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *command], capture_output=True, text=True, check=True, timeout=30
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.strip()
+def commit_in_words(tags: Mapping[str, str]) -> str:
+    """The commit that a run's tags name, and whether files differed from it."""
+    return tags.get(COMMIT_TAG, "not in git") + (" with edits" if tags.get(DIRTY_TAG) == "true" else "")
+
+
+def dvc_tags() -> dict[str, str]:
+    """The stage and the experiment of DVC that this process runs in, where it does."""
+    variables = ("DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV")
+    known = {variable: os.environ.get(variable) for variable in variables}
+    return {name.lower().replace("_", ".", 1): value for name, value in known.items() if value}

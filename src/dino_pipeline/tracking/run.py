@@ -10,7 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from dino_pipeline.tracking.store import global_address, in_short, outages, silence
+from dino_pipeline.tracking.origin import commit_in_words
+from dino_pipeline.tracking.store import in_short, outages
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -30,9 +31,10 @@ class ModelRun:
     Safe to use from several threads.
     """
 
-    def __init__(self, client: "MlflowClient | None", run_id: str) -> None:
+    def __init__(self, client: "MlflowClient | None", run_id: str, *, started: float = 0.0) -> None:
         self.run_id = run_id
-        self._client = client
+        self.started = started  # seconds since 1970
+        self.client = client
         self._lock = threading.RLock()
         self._pending: list[Mapping[str, float]] = []
         self._stored_steps: dict[str, int] = {}  # newest step of each metric when this process first met it
@@ -50,7 +52,7 @@ class ModelRun:
             for start in range(0, len(new), _MAX_PARAMS):
                 client.log_batch(self.run_id, params=new[start : start + _MAX_PARAMS])
 
-        self._attempt(send)
+        self.attempt(send)
 
     def log_rows(self, rows: Sequence[Mapping[str, float]]) -> None:
         """Log rows of a training history: `row["step"]` is the step, blank (NaN) cells are left out.
@@ -60,24 +62,48 @@ class ModelRun:
         """
         with self._lock:
             self._pending.extend(rows)
-            if self._pending and time.monotonic() >= self._retry_at and not self._attempt(self._send_pending):
+            if self._pending and time.monotonic() >= self._retry_at and not self.attempt(self._send_pending):
                 self._retry_at = time.monotonic() + _SECONDS_BETWEEN_RETRIES
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Log single values."""
         row = {**metrics, "step": step or 0}
-        self._attempt(lambda client: self._send_metrics(client, [row]))
+        self.attempt(lambda client: self._send_metrics(client, [row]))
 
     def log_artifact(self, path: Path, folder: str | None = None) -> None:
         """Copy a file, or a folder's contents, into the run's artifacts."""
         if path.is_dir():
-            self._attempt(lambda client: client.log_artifacts(self.run_id, str(path), folder))
+            self.attempt(lambda client: client.log_artifacts(self.run_id, str(path), folder))
         else:
-            self._attempt(lambda client: client.log_artifact(self.run_id, str(path), folder))
+            self.attempt(lambda client: client.log_artifact(self.run_id, str(path), folder))
 
     def log_json(self, values: Any, name: str) -> None:
         """Store JSON-ready values as the artifact `name`."""
-        self._attempt(lambda client: client.log_dict(self.run_id, values, name))
+        self.attempt(lambda client: client.log_dict(self.run_id, values, name))
+
+    def attempt(self, send: "Callable[[MlflowClient], object]") -> bool:
+        """Call `send` with a client of the store; whether it was sent. Tells of the first failure only."""
+        if self.client is None:
+            return False
+        with self._lock:
+            try:
+                send(self.client)
+            except outages() as error:
+                if not self._has_warned:
+                    logger.warning("MLflow does not answer, training goes on without it: %s", in_short(error))
+                self._has_warned = True
+                return False
+        return True
+
+    def log_text(self, text: str, name: str) -> None:
+        """Store a text as the artifact `name`."""
+        self.attempt(lambda client: client.log_text(self.run_id, text, name))
+
+    def tags(self) -> dict[str, str]:
+        """The run's tags; none where the store does not answer."""
+        found: dict[str, str] = {}
+        self.attempt(lambda client: found.update(client.get_run(self.run_id).data.tags))
+        return found
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags, replacing those of the same names."""
@@ -87,7 +113,7 @@ class ModelRun:
 
             client.log_batch(self.run_id, tags=[RunTag(k, str(v)[:_MAX_TAG_LENGTH]) for k, v in tags.items()])
 
-        self._attempt(send)
+        self.attempt(send)
 
     def facts(self) -> dict[str, str]:
         """What a reader needs to find the run again; nothing where the store does not answer."""
@@ -96,18 +122,16 @@ class ModelRun:
         def ask(client: "MlflowClient") -> None:
             run = client.get_run(self.run_id)
             started = datetime.fromtimestamp(run.info.start_time / 1000, UTC)
-            tags = run.data.tags
             found.update(
                 {
                     "MLflow run": f"{run.info.run_name} ({self.run_id})",
                     "status": run.info.status.lower(),
                     "started": started.strftime("%d %B %Y, %H:%M UTC"),
-                    "commit": tags.get("mlflow.source.git.commit", "not in git")
-                    + (" with edits" if tags.get("git_dirty") == "true" else ""),
+                    "commit": commit_in_words(run.data.tags),
                 }
             )
 
-        self._attempt(ask)
+        self.attempt(ask)
         return found
 
     def remove_tag(self, name: str) -> None:
@@ -117,58 +141,14 @@ class ModelRun:
             if name in client.get_run(self.run_id).data.tags:
                 client.delete_tag(self.run_id, name)
 
-        self._attempt(send)
-
-    def register_model(
-        self, *, registered_name: str, alias: str, tags: Mapping[str, str] | None = None, **model: Any
-    ) -> int:
-        """Log a pyfunc model into this run and register it as a new version that bears the alias.
-
-        Args:
-            registered_name: the registered model that gets a new version.
-            alias: moved to the new version.
-            tags: of the version.
-            model: what `mlflow.pyfunc.save_model` takes.
-
-        Returns:
-            the version's number.
-
-        Raises:
-            ConnectionError: the store cannot be reached; registering is this call's whole purpose.
-        """
-        if self._client is None:
-            raise ConnectionError(
-                "The model was not registered, for MLflow's store cannot be reached; see above."
-            )
-        import mlflow.models
-        import mlflow.pyfunc
-
-        # `mlflow.pyfunc.log_model` would need an active run, and set that run's status at its end.
-        with global_address(self._client.tracking_uri), silence():
-            # Left to itself MLflow keeps the model in the process's experiment, below the current folder.
-            experiment = self._client.get_run(self.run_id).info.experiment_id
-            logged = self._client.create_logged_model(experiment, name="model", source_run_id=self.run_id)
-            info = mlflow.models.Model.log(
-                artifact_path=None,
-                name="model",
-                model_id=logged.model_id,
-                flavor=mlflow.pyfunc,
-                run_id=self.run_id,
-                registered_model_name=registered_name,
-                **model,
-            )
-        version = int(info.registered_model_version)
-        for key, value in (tags or {}).items():
-            self._client.set_model_version_tag(registered_name, str(version), key, value)
-        self._client.set_registered_model_alias(registered_name, alias, str(version))
-        return version
+        self.attempt(send)
 
     def finish(self, status: str) -> None:
         """End the run as FINISHED, KILLED or FAILED, after what is still to be sent."""
         with self._lock:
             if self._pending:
-                self._attempt(self._send_pending)
-        self._attempt(lambda client: client.set_terminated(self.run_id, status))
+                self.attempt(self._send_pending)
+        self.attempt(lambda client: client.set_terminated(self.run_id, status))
 
     def __enter__(self) -> Self:
         return self
@@ -184,30 +164,12 @@ class ModelRun:
         else:
             self.finish("KILLED")
 
-    def _attempt(self, send: "Callable[[MlflowClient], object]") -> bool:
-        """Whether it was sent. Tells of the first failure only."""
-        if self._client is None:
-            return False
-        with self._lock:
-            try:
-                send(self._client)
-            except outages() as error:
-                if not self._has_warned:
-                    logger.warning("MLflow does not answer, training goes on without it: %s", in_short(error))
-                self._has_warned = True
-                return False
-        return True
-
     def _send_pending(self, client: "MlflowClient") -> None:
         names = {name for row in self._pending for name in row} - self._stored_steps.keys()
-        known = client.get_run(self.run_id).data.metrics if names else {}
-        for name in names:
-            steps = (
-                [point.step for point in client.get_metric_history(self.run_id, name)]
-                if name in known
-                else []
-            )
-            self._stored_steps[name] = max(steps, default=-1)
+        if names:
+            # The newest of each, with its step; reading whole histories would take long.
+            newest = {metric.key: metric.step for metric in client.get_run(self.run_id).data._metric_objs}
+            self._stored_steps |= {name: newest.get(name, -1) for name in names}
         newer = [
             {name: value for name, value in row.items() if row["step"] > self._stored_steps[name]}
             | {"step": row["step"]}

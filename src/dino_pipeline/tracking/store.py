@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT = "dino_pipeline"
+ARTIFACTS = "artifacts"  # the folder beside the sqlite file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,18 +77,18 @@ def _create_database(file: Path) -> None:
             unfinished.replace(file)
 
 
-def experiment_id(client: "MlflowClient", store: Store) -> str:
-    """The one experiment of this project, made where there is none: models compare within one table."""
+def experiment_id(client: "MlflowClient", store: Store, name: str = EXPERIMENT) -> str:
+    """An experiment, made where there is none: all models are in one, for they compare within one table."""
     from mlflow.exceptions import MlflowException
 
-    experiment = client.get_experiment_by_name(EXPERIMENT)
+    experiment = client.get_experiment_by_name(name)
     if experiment is None:
-        artifacts = (store.file.parent / "artifacts").as_uri() if store.file else None
+        artifacts = (store.file.parent / ARTIFACTS).as_uri() if store.file else None
         try:
-            return client.create_experiment(EXPERIMENT, artifact_location=artifacts)
+            return client.create_experiment(name, artifact_location=artifacts)
         except MlflowException:
             # Another process was quicker.
-            experiment = client.get_experiment_by_name(EXPERIMENT)
+            experiment = client.get_experiment_by_name(name)
             if experiment is None:
                 raise
     return experiment.experiment_id
@@ -124,8 +125,26 @@ def silence() -> Iterator[None]:
         enable_logging()  # type: ignore[no-untyped-call]
 
 
+@contextmanager
+def asked() -> Iterator[None]:
+    """Around a question to the store: what it raises becomes one line for people.
+
+    Raises:
+        ValueError: the store does not answer, or has no such thing.
+    """
+    try:
+        yield
+    except outages() as error:
+        raise ValueError(f"MLflow: {in_short(error)}") from error
+
+
 def in_short(error: BaseException) -> str:
     """The error in part of a line, without a password that stands in an address."""
     line = (str(error).splitlines() or [type(error).__name__])[0]
+    return without_passwords(line)[:160]
+
+
+def without_passwords(text: str) -> str:
+    """The text, its addresses without the user and password they may name."""
     # Up to the last @ before the path: people write an @ of the password as it is.
-    return re.sub(r"//[^/\s]*@", "//", line)[:160]
+    return re.sub(r"//[^/\s]*@", "//", text)

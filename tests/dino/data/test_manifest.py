@@ -8,6 +8,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -132,3 +133,13 @@ def test_a_missing_or_foreign_file_is_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"path": ["a"]}), tmp_path / "other.parquet")
     with pytest.raises(ValueError, match="is no manifest"):
         read_manifest(tmp_path / "other.parquet", tmp_path)
+
+
+@pytest.mark.parametrize("path", ["../secret.jpg", "images/../../secret.jpg", ".."])
+def test_a_path_that_climbs_out_of_the_project_is_refused(tmp_path: Path, path: str) -> None:
+    row = {"path": path, "split": "train", "bytes": 3}
+    with pytest.raises(ValueError, match="climbs out of the project folder"):
+        write(tmp_path, [{"path": "..a/b..jpg", "split": "train", "bytes": 3}, row])
+    rows = pd.DataFrame([dict.fromkeys(SCHEMA.names) | row])
+    with pytest.raises(ValueError, match="climbs out of the project folder"):
+        Manifest.from_pandas(rows, tmp_path)

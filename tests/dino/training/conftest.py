@@ -87,6 +87,8 @@ PRETRAIN = {
 MONITORING = {
     "log_every_steps": 2,
     "checkpoint_every_steps": 100,
+    "keep_last_checkpoints": 2,
+    "keep_checkpoint_every_steps": None,
     "evaluate_every_epochs": 1,
     "num_neighbors": 5,
     "temperature": 0.07,
@@ -104,7 +106,9 @@ LAUNCH = {
     "gradient_checkpointing": False,
     "shard_weights": False,
     "compile": False,
+    "max_restarts": 2,
     "grace_seconds": 20.0,
+    "resume_from": None,
     "adopt_progress": None,
 }
 

@@ -23,8 +23,10 @@ def ingest_values(recipe: str) -> dict[str, object]:
 
 
 def test_one_run_yields_manifest_quarantine_and_summary(tmp_path: Path) -> None:
+    (tmp_path / "conf").symlink_to(CONF)
     catalog = DataCatalog(
         {
+            "params:recipe": MemoryDataset("smoke"),
             "params:ingest": MemoryDataset(from_dict(IngestConfig, ingest_values("smoke"))),
             "params:pretrain.images": MemoryDataset(ImagesConfig(channels=3, bits=8)),
             "project_folder": MemoryDataset(tmp_path),
@@ -35,6 +37,7 @@ def test_one_run_yields_manifest_quarantine_and_summary(tmp_path: Path) -> None:
     outputs = SequentialRunner().run(create_pipeline(), catalog)
     assert set(outputs) == {"manifest", "quarantine", "duplicates", "ingest_summary"}
     summary = outputs["ingest_summary"].load()
+    assert summary["name"] == "smoke"
     assert summary["num_images"] == len(outputs["manifest"].load()) == 1797
     assert summary["num_classes"] == 10
     assert min(summary["splits"].values()) > 200

@@ -4,6 +4,7 @@ import hashlib
 import logging
 from pathlib import Path
 
+import mlflow.artifacts
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,12 +15,13 @@ from PIL import Image
 
 from dino_pipeline import tracking
 from dino_pipeline.dino.config import from_dict
+from dino_pipeline.dino.data.manifest import read_manifest
 from dino_pipeline.dino.models.checkpoint_config import ModelConfig
 from dino_pipeline.dino.models.published import networks_of, read_model
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, PretrainConfig
 from dino_pipeline.dino.training.history import read_rows
 from dino_pipeline.pipelines.pretrain.importing import import_checkpoint
-from dino_pipeline.pipelines.pretrain.nodes import pretrain
+from dino_pipeline.pipelines.pretrain.nodes import _continuation_tags, pretrain
 from tests.dino.models.official_files import official_state
 
 PROJECT = Path(__file__).parents[3]
@@ -49,6 +51,18 @@ def manifest(tmp_path: Path) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+SUMMARY = {
+    "name": "noise",
+    "source": "noise",
+    "digest": 64 * "d",
+    "num_images": 24,
+    "splits": {"train": 16, "val": 8, "test": 0},
+    "num_classes": 0,
+    "classes": {},
+    "is_labelled": False,
+}
+
+
 def parameters() -> dict[str, dict]:
     """The demo's own values, for an epoch on hardly any images."""
     groups = yaml.safe_load((PROJECT / "conf" / "base" / "parameters_pretrain.yml").read_text())
@@ -71,7 +85,12 @@ def test_a_checkpoint_is_imported_in_the_place_of_a_training(project: Path, clie
         config = from_dict(ModelConfig, model_parameters() | changes)
         training_folder = project / "data" / "06_models" / ".in_progress"
         return import_checkpoint(
-            config, multi_crop, project_folder=project, training_folder=training_folder, recipe="tiny"
+            config,
+            multi_crop,
+            project_folder=project,
+            training_folder=training_folder,
+            recipe="tiny",
+            ingest_summary=SUMMARY,
         )
 
     architecture = {"architecture": "vit_tiny_patch16_224", "options": options}
@@ -82,12 +101,25 @@ def test_a_checkpoint_is_imported_in_the_place_of_a_training(project: Path, clie
     (found,) = client.search_runs([e.experiment_id for e in client.search_experiments()])
     assert found.data.tags["imported"] == "true"
     assert found.data.params["imported.kind"] == "backbone"
+    assert found.data.tags["weights_licence"] == "unknown"
+    (used,) = found.inputs.dataset_inputs
+    assert (used.dataset.name, used.tags[0].value) == ("noise", "evaluation")
+    assert [file.path for file in client.list_artifacts(found.info.run_id, "sessions")] == ["sessions/1"]
     # A model of ours by its run, and by its folder, is taken as it is.
     assert run(checkpoint=found.info.run_id) == run(checkpoint=str(folder)) == folder
     with pytest.raises(ValueError, match=r"there is no file .*tinny\.pth"):
         run(checkpoint="tinny.pth")
     with pytest.raises(ValueError, match="there is no model 'tinny'"):
         run(checkpoint="tinny")
+
+
+@pytest.mark.usefixtures("project")
+def test_a_run_that_continues_another_is_linked_to_it() -> None:
+    assert _continuation_tags(None) == {}
+    assert _continuation_tags("unknown") == {"continued_from": "unknown"}
+    with tracking.open_model_run("old", name="old") as old:
+        pass
+    assert _continuation_tags("old") == {"continued_from": "old", "continued_from_run": old.run_id}
 
 
 def test_unlabelled_images_train_once_and_leave_their_history_in_mlflow(
@@ -100,6 +132,7 @@ def test_unlabelled_images_train_once_and_leave_their_history_in_mlflow(
     def run(**changes: object) -> Path:
         return pretrain(
             manifest,
+            SUMMARY,
             project_folder=tmp_path,
             training_folder=tmp_path / "in_progress",
             recipe="tiny",
@@ -121,9 +154,20 @@ def test_unlabelled_images_train_once_and_leave_their_history_in_mlflow(
     assert found.data.metrics["loss"] == pytest.approx(float(rows[-1]["loss"]))
     assert found.data.metrics["images_seen"] == 16
     assert found.data.params["pretrain.loss.student_temperature"] == "0.1"
+    kept = client.download_artifacts(found.info.run_id, "data/manifest.parquet", str(tmp_path))
+    assert read_manifest(Path(kept), tmp_path).sha256 == manifest["sha256"].tolist()
+    assert found.data.metrics["system/cpu_utilization_percentage"] > 0
+    assert (
+        found.data.tags.items()
+        >= {"data_set": "noise", "weights_origin": "random weights", "resumed": "0"}.items()
+    )
+    assert found.inputs.dataset_inputs[0].dataset.digest == 36 * "d"
+    session = mlflow.artifacts.load_dict(f"{found.info.artifact_uri}/sessions/1/session.json")
+    assert (session["from_step"], session["processes"]) == (0, 1)
 
     with caplog.at_level(logging.INFO):
         assert run() == finished
     assert "trained already" in caplog.text
+    assert client.get_run(found.info.run_id).data.tags["resumed"] == "0"
     with pytest.raises(ValueError, match=r"pretrain\.batch_size is 64.*set it to 16 or less"):
         run(batch_size=64)

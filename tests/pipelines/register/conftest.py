@@ -41,7 +41,29 @@ EXTRACT = ExtractConfig(
     num_threads=1,
     baselines=BaselinesConfig(random_seed=0, batch_norm_images=8, pixels_size=32, histogram_bins=8),
 )
-METRICS = {"val": {"teacher": {"knn_20": 0.75, "knn_20_top5": 1.0, "linear": 0.8, "feature_std": 0.1}}}
+MEASURED = {"knn_20": 0.75, "knn_20_top5": 1.0, "linear": 0.8, "feature_std": 0.1}
+METRICS = {
+    "val": {
+        "teacher": MEASURED,
+        "random": MEASURED | {"linear": 0.4},
+        "pixels": MEASURED,
+        "histogram": MEASURED,
+    },
+    "test": {"teacher": {}, "random": {}, "pixels": {}, "histogram": {}},
+    "num_images": {"train": 80, "val": 100, "test": 0},
+    "num_classes": 4,
+    "skipped": {"test/knn": "test has no images"},
+}
+SUMMARY = {
+    "name": "smoke",
+    "source": "embedded:digits",
+    "digest": "d1",
+    "num_images": 180,
+    "splits": {"train": 80, "val": 100, "test": 0},
+    "classes": {"cat": 90, "dog": 90},
+    "held_out_images_also_in_train": {"val": 3, "test": 0},
+    "quarantined": {"truncated": 2},
+}
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +88,7 @@ def register(folder, *, seed, fingerprint):
     config = {"backbone": BACKBONE, "images": {"channels": 3, "bits": 8}, "mean": MEAN, "std": STD}
     description = PublishedModel(fingerprint=fingerprint, data_digest="d1", recipe="smoke", config=config)
     write_model(model, description, {"teacher": network.state_dict(), "student": network.state_dict()})
-    register_model(folder, model, METRICS, EXTRACT, RegisterConfig(name_prefix="dino", alias="challenger"))
+    register_model(model, METRICS, SUMMARY, EXTRACT, RegisterConfig(name_prefix="dino", alias="challenger"))
 
 
 def encoded(pixels, **options):

@@ -98,7 +98,9 @@ def test_the_version_says_where_it_comes_from(project):
     assert tags["data_digest"] == "d1"
     assert tags["recipe"] == "smoke"
     assert tags["val/knn_20"] == "0.7500"
-    assert "git_commit" in tags
+    assert (tags["data_set"], tags["git_commit"]) == ("smoke", "unknown")  # the project is no repository
+    assert version.description.startswith("# vit_tiny_patch16_224, pretrained without labels by DINO")
+    assert "| linear, validation | 80.0 % | 40.0 % | 80.0 % | 80.0 % |" in version.description
     assert "val/knn_20_top5" not in tags
     run = client(project).get_run(version.run_id)
     logged = client(project).get_logged_model(version.source.removeprefix("models:/"))

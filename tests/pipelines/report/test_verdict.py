@@ -4,10 +4,10 @@ import math
 
 import pytest
 
-from dino_pipeline.pipelines.report.config import CollapseConfig
-from dino_pipeline.pipelines.report.verdict import collapsed, verdict
+from dino_pipeline.dino.metrics.collapse import NUM_ROWS, Settings
+from dino_pipeline.pipelines.report.verdict import verdict
 
-COLLAPSE = CollapseConfig(uniform_margin=0.01, uniform_kl=0.01, one_dimension_entropy=0.1)
+TRAINING = Settings(num_prototypes=512, student_temperature=0.1, center_momentum=0.9)
 HEALTHY = [
     {"loss": 5.0, "teacher_entropy": 3.0, "kl": 2.0},
     {"loss": 4.0, "teacher_entropy": 3.0, "kl": 1.0},
@@ -30,7 +30,7 @@ def measured(teacher, random, pixels=0.3, histogram=0.3, student=0.3, num_images
 
 
 def judge(metrics, history=HEALTHY):
-    return verdict(metrics, history, num_prototypes=512, num_neighbors=20, collapse=COLLAPSE)
+    return verdict(metrics, history, training=TRAINING, num_neighbors=20)
 
 
 @pytest.mark.parametrize(
@@ -62,29 +62,18 @@ def test_a_student_far_ahead_of_its_teacher_is_told_of():
     assert not any("momentum" in text for text in judge(measured(0.6, 0.3, student=0.61)).sentences)
 
 
-@pytest.mark.parametrize(
-    ("entropy", "kl", "words"),
-    [
-        (math.log(512) - 0.005, 0.002, "uniform"),
-        (math.log(512) - 0.005, 0.5, None),  # undecided, and yet the student has something to learn
-        (0.05, 0.001, "one dimension"),
-        (3.0, 0.001, None),
-    ],
-)
-def test_each_collapse_is_told_apart_from_a_healthy_training(entropy, kl, words):
-    rows = [{"loss": entropy + kl, "teacher_entropy": entropy, "kl": kl}]
-    told = collapsed(rows, num_prototypes=512, config=COLLAPSE)
-    assert (told is None) if words is None else (words in told)
-
-
-def test_a_collapse_outweighs_a_gain():
-    rows = [{"loss": 6.24, "teacher_entropy": math.log(512), "kl": 0.0}]
-    assert judge(measured(0.8, 0.5), rows).tone == "bad"
+def test_a_collapse_outweighs_a_gain_and_is_told():
+    row = {"loss": 6.24, "teacher_entropy": math.log(512), "kl": 0.0}
+    judged = judge(
+        measured(0.8, 0.5), [row | {"teacher_temperature": 0.04, "teacher_momentum": 0.99}] * NUM_ROWS
+    )
+    assert judged.tone == "bad"
+    assert judged.sentences[-1].startswith("The training is in uniform collapse")
 
 
 def test_imported_weights_have_no_student_and_no_training_to_judge():
     metrics = measured(0.8, 0.5)
     del metrics["test"]["student"]
-    judged = verdict(metrics, [], num_prototypes=None, num_neighbors=20, collapse=COLLAPSE)
+    judged = verdict(metrics, [], training=None, num_neighbors=20)
     assert judged.tone == "good"
     assert "imported" in judged.sentences[-1]

@@ -56,6 +56,7 @@ class Manifest:
     def from_pandas(cls, rows: "pd.DataFrame", root: Path) -> "Manifest":
         """A whole manifest that is in memory as a data frame."""
         table = pa.Table.from_pandas(rows[SCHEMA.names], schema=SCHEMA, preserve_index=False)
+        _refuse_escapes(table)
         return cls(table.replace_schema_metadata(None), root, np.arange(table.num_rows, dtype=np.int64))
 
     def __len__(self) -> int:
@@ -163,7 +164,7 @@ def read_manifest(path: Path, root: Path) -> Manifest:
     """Read a manifest file; `root` is the project folder.
 
     Raises:
-        ValueError: no file there, or its columns are not those of a manifest.
+        ValueError: no file there, its columns are not those of a manifest, or a path climbs out of the project.
     """
     if not path.is_file():
         raise ValueError(f"no manifest at {path}: run the ingest pipeline first")
@@ -173,6 +174,7 @@ def read_manifest(path: Path, root: Path) -> Manifest:
             f"{path} is no manifest: its columns are {table.column_names}, expected {SCHEMA.names}"
         )
     table = table.replace_schema_metadata(None).cast(SCHEMA).combine_chunks()
+    _refuse_escapes(table)
     return Manifest(table, root, np.arange(table.num_rows, dtype=np.int64))
 
 
@@ -202,6 +204,14 @@ def _open_tar(path: str, _process: int) -> BinaryIO:
 @lru_cache(maxsize=8)
 def _open_zip(path: str, _process: int) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)
+
+
+def _refuse_escapes(table: pa.Table) -> None:
+    # Ingest writes what lies outside the project as an absolute path, for all to see, and never climbs.
+    climbs = pc.match_substring_regex(table["path"], r"(^|/)\.\.(/|$)")
+    if pc.any(climbs).as_py():
+        (path, *_) = table.filter(climbs)["path"].to_pylist()
+        raise ValueError(f"the manifest names {path}, which climbs out of the project folder: ingest again")
 
 
 def _name(path: str, member: str | None) -> str:

@@ -65,6 +65,7 @@ def run_workers(module: str, spec: object, folder: Path, config: ExtractConfig) 
         folder / "spec.json",
         num_processes=torchrun.num_processes(config.cpu_processes),
         threads_per_process=config.num_threads or 1,
+        max_restarts=0,
         grace_seconds=_GRACE_SECONDS,
         log=folder / "workers.log",
         on_progress=lambda: None,

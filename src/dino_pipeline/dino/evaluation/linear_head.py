@@ -30,7 +30,6 @@ def read_linear_head(path: Path, *, backbone_dim: int) -> LinearHead:
 
     Raises:
         ValueError: the file is no linear head, with what it holds.
-        pickle.UnpicklingError: the file holds anything but data.
     """
     content = load_data_only(path)
     held = content.get("state_dict", content) if isinstance(content, Mapping) else {}

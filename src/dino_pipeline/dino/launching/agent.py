@@ -1,5 +1,6 @@
 """torchrun that ends with its parent, so that a killed pipeline leaves no training behind."""
 
+import logging
 import os
 import signal
 import sys
@@ -10,6 +11,7 @@ from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import main as torchrun
 
+from dino_pipeline.dino.launching import restarts
 from dino_pipeline.dino.launching.stop import STOPPED
 
 _POLL_SECONDS = 0.5
@@ -21,6 +23,9 @@ def main() -> int:
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     # torchrun passes SIGTERM on to its workers but not SIGUSR1, the notice of preemption.
     signal.signal(signal.SIGUSR1, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    said = logging.StreamHandler(sys.stdout)  # which the launcher passes on
+    logging.getLogger(restarts.__name__).addHandler(said)
+    restarts.use()
     try:
         torchrun(sys.argv[1:])
     except SignalException:

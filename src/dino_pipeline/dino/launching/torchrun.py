@@ -41,6 +41,7 @@ def run(
     *,
     num_processes: int,
     threads_per_process: int,
+    max_restarts: int,
     grace_seconds: float,
     log: Path,
     on_progress: Callable[[], None],
@@ -48,6 +49,7 @@ def run(
     """Run `python -m module spec` in every process until all are done.
 
     Args:
+        max_restarts: how often all are started again after a signal ended one of them
         log: gets what torchrun and the libraries have to say; error.json beside it, an error's cause
         on_progress: called twice a second meanwhile
 
@@ -60,7 +62,14 @@ def run(
     agent = [sys.executable, "-m", "dino_pipeline.dino.launching.agent", "--standalone"]
     with _signals_unwind(), log.open("a") as opened:
         process = subprocess.Popen(
-            [*agent, f"--nproc-per-node={num_processes}", "-m", module, str(spec)],
+            [
+                *agent,
+                f"--nproc-per-node={num_processes}",
+                f"--max-restarts={max_restarts}",
+                "-m",
+                module,
+                str(spec),
+            ],
             env=_environment(threads_per_process, error_file),
             stdout=subprocess.PIPE,  # what rank 0 has to say
             stderr=opened,
@@ -109,6 +118,8 @@ def _environment(threads_per_process: int, error_file: Path) -> dict[str, str]:
     return clean | {
         "OMP_NUM_THREADS": str(threads_per_process),
         "PYTHONUNBUFFERED": "1",
+        # A shared store keeps the addresses of a group's dead processes, and those in their place would dial them.
+        "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",
         "TORCHELASTIC_ERROR_FILE": str(error_file),
     }
 

@@ -10,7 +10,7 @@ The bounds are in nats, and hold for any K: benchmarks/collapse_diagnosis.py sho
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 UNIFORM_MARGIN = 0.02  # of the teacher's entropy to ln K
 UNIFORM_KL = 0.02  # below: nothing is left to learn
@@ -29,6 +29,15 @@ class Settings:
     num_prototypes: int
     student_temperature: float
     center_momentum: float
+
+    @classmethod
+    def of(cls, pretrain: Mapping[str, Any]) -> "Settings":
+        """Those of a training's parameters, nested as conf/ has them."""
+        return cls(
+            num_prototypes=pretrain["projection_head"]["num_prototypes"],
+            student_temperature=pretrain["loss"]["student_temperature"],
+            center_momentum=pretrain["loss"]["center_momentum"],
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

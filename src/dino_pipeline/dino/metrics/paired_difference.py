@@ -2,34 +2,24 @@
 
 from typing import NamedTuple
 
-import numpy as np
-import torch
 from torch import Tensor
 
-_NUM_RESAMPLES = 10_000
-_SEED = 0
+from dino_pipeline.dino.metrics.bootstrap import USUAL, Resampling, bootstrap_mean
 
 
 class PairedDifference(NamedTuple):
-    """Of two shares of the same images, in [-1, 1], with the 95 % interval of its bootstrap."""
+    """Of two shares of the same images, in [-1, 1], with the interval of its bootstrap."""
 
     difference: float
     low: float
     high: float
 
 
-def paired_difference(before: Tensor, after: Tensor) -> PairedDifference:
+def paired_difference(before: Tensor, after: Tensor, resampling: Resampling = USUAL) -> PairedDifference:
     """By how much the share of correct answers changed, resampling images with both their answers.
 
-    An image counts -1, 0 or 1, so that a resample is a draw of how often each occurs: the same distribution as
-    drawing image by image, at no cost.
-
     Args:
-        before, after: bool [images], whether each image was classified correctly.
+        before, after: [images], whether each image was classified correctly, or the share of several models that
+            did.
     """
-    change = after.long() - before.long()
-    counts = torch.stack([(change == value).sum() for value in (-1, 0, 1)]).cpu().numpy()
-    total = int(counts.sum())
-    draws = np.random.default_rng(_SEED).multinomial(total, counts / total, size=_NUM_RESAMPLES)
-    low, high = np.quantile((draws[:, 2] - draws[:, 0]) / total, [0.025, 0.975])
-    return PairedDifference(float(counts[2] - counts[0]) / total, float(low), float(high))
+    return PairedDifference(*bootstrap_mean(after.double() - before.double(), resampling))

@@ -5,6 +5,7 @@ Layout: {student, teacher, optimizer, epoch, args, dino_loss}, with `module.` be
 """
 
 import argparse
+import pickle
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,21 +39,27 @@ _ALLOWED: list[Any] = [
 
 
 def load_data_only(path: Path) -> Any:
-    """What a file of `torch.save` holds, on the CPU.
+    """What a file of `torch.save` holds, on the CPU; nothing in it is executed.
 
     Raises:
-        pickle.UnpicklingError: if the file holds anything but data.
+        ValueError: if the file holds anything but data.
     """
-    with torch.serialization.safe_globals(_ALLOWED):
-        return torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        with torch.serialization.safe_globals(_ALLOWED):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        # torch's own words are many, and end in how to execute it all the same
+        raise ValueError(
+            f"{path} is refused: it holds objects or code, or is no file of torch.save; only plain values and "
+            "tensors are read"
+        ) from error
 
 
 def read_reference_checkpoint(path: Path) -> ReferenceCheckpoint:
     """Read a full training checkpoint.
 
     Raises:
-        ValueError: if the file is no such checkpoint, naming what is missing.
-        pickle.UnpicklingError: if the file holds anything but data.
+        ValueError: if the file is no such checkpoint, naming what is missing, or holds anything but data.
     """
     return reference_checkpoint(load_data_only(path), path)
 

@@ -45,7 +45,6 @@ def read_weights(path: Path, candidates: Sequence[BackboneConfig]) -> Weights:
 
     Raises:
         ValueError: the file holds something else, or what does not match the architecture, which is listed.
-        pickle.UnpicklingError: the file holds anything but data.
     """
     if (path / DESCRIPTION).is_file():
         return _published(path)

@@ -1,36 +1,92 @@
-"""Checkpoints: plain dictionaries, written whole or not at all."""
+"""A checkpoint: a plain dictionary, written whole or not at all, with a checksum of every byte at its end."""
 
-import os
+import hashlib
+import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
-LAST = "last.pt"
+from dino_pipeline.dino.partial import written_whole
+
+# Behind torch's own bytes, which torch.load reads as if there were nothing: the file stays one that any torch opens.
+_MARK = b"\nsha256 "
+_FOOTER_BYTES = len(_MARK) + 64 + 1
+
+
+class DamagedCheckpointError(ValueError):
+    """The bytes are not those that were written: cut short, changed, or none of ours."""
 
 
 def save_checkpoint(state: dict[str, Any], path: Path) -> None:
-    """Write atomically: a kill at any moment leaves the old file or the new one, never half of one."""
-    temporary = path.with_suffix(".partial")
-    # Through a file object: given a path, torch would put its name into the bytes.
-    with temporary.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    _sync_folder(path.parent)
+    """Write atomically: a kill at any moment leaves the old file or the new one, never half of one.
+
+    Raises:
+        OSError: it cannot be written, as on a full disk; the old file is as it was.
+    """
+    try:
+        with written_whole(path) as partial, partial.open("w+b") as file:
+            # Through a file object: given a path, torch would put its name into the bytes.
+            _save(state, file)
+            file.seek(0)
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            file.write(_MARK + digest.encode() + b"\n")
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"{error.strerror}: a checkpoint could not be written, and the one before it is whole; mend that, and the "
+            "same command goes on from there",
+            str(path),
+        ) from error
 
 
 def load_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
-    """Read a checkpoint without executing anything it holds."""
-    state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    """Read a checkpoint without executing anything it holds.
+
+    Raises:
+        DamagedCheckpointError: its checksum is wrong or missing.
+        ValueError: it holds something else than plain values and tensors.
+    """
+    with path.open("rb") as file:
+        _verify(file, path)
+        file.seek(0)
+        try:
+            state: dict[str, Any] = torch.load(file, map_location=device, weights_only=True)
+        except pickle.UnpicklingError as error:
+            raise ValueError(
+                f"{path} is refused: it holds objects or code, and a checkpoint holds plain values and tensors only"
+            ) from error
     return state
 
 
-def _sync_folder(folder: Path) -> None:
-    # The rename itself is only safe on disk once the folder is.
-    descriptor = os.open(folder, os.O_RDONLY)
+def checkpoint_step(path: Path) -> int:
+    """The finished steps of a training by its checkpoint, whose tensors stay on disk."""
+    step: int = torch.load(path, map_location="cpu", weights_only=True, mmap=True)["state"]["step"]
+    return step
+
+
+def _save(state: dict[str, Any], file: BinaryIO) -> None:
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        torch.save(state, file)
+    except RuntimeError as error:
+        # torch's writer buries what the file said under a complaint about positions
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise
+
+
+def _verify(file: BinaryIO, path: Path) -> None:
+    size = path.stat().st_size
+    file.seek(max(0, size - _FOOTER_BYTES))
+    footer = file.read()
+    if not (footer.startswith(_MARK) and footer.endswith(b"\n") and len(footer) == _FOOTER_BYTES):
+        raise DamagedCheckpointError(f"{path} is damaged: it is cut short, or was never finished")
+    digest = hashlib.sha256()
+    file.seek(0)
+    left = size - _FOOTER_BYTES
+    while left:
+        chunk = file.read(min(left, 1 << 20))
+        digest.update(chunk)
+        left -= len(chunk)
+    if digest.hexdigest().encode() != footer[len(_MARK) : -1]:
+        raise DamagedCheckpointError(f"{path} is damaged: its bytes are not those that were written")

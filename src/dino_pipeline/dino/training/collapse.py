@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from dino_pipeline.dino.config import to_dict
 from dino_pipeline.dino.metrics.collapse import Collapse, Settings, diagnose
 from dino_pipeline.dino.training.config import PretrainConfig
 
@@ -12,9 +13,4 @@ class CollapseError(RuntimeError):
 
 def diagnose_training(rows: Sequence[Mapping[str, float]], config: PretrainConfig) -> Collapse | None:
     """The collapse that a training is in by its history so far; None where it is in none."""
-    settings = Settings(
-        num_prototypes=config.projection_head.num_prototypes,
-        student_temperature=config.loss.student_temperature,
-        center_momentum=config.loss.center_momentum,
-    )
-    return diagnose(rows, settings)
+    return diagnose(rows, Settings.of(to_dict(config)))

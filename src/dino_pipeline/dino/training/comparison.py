@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from dino_pipeline.dino.metrics.paired_difference import paired_difference
+from dino_pipeline.dino.partial import written_whole
 from dino_pipeline.dino.training.online_evaluation import Judged
 
 START = "start.pt"
@@ -67,7 +68,7 @@ def describe_start(start: Judged) -> str:
 
 def save_start(start: Judged, path: Path) -> None:
     """Keep how the starting weights did, image by image."""
-    with path.open("wb") as file:
+    with written_whole(path) as partial, partial.open("wb") as file:
         torch.save(start._asdict(), file)
 
 

@@ -90,6 +90,8 @@ class MonitoringConfig:
 
     log_every_steps: Count
     checkpoint_every_steps: Count
+    keep_last_checkpoints: Count  # the newest ones: a damaged one has a whole one before it
+    keep_checkpoint_every_steps: Count | None  # for good, those of these steps
     evaluate_every_epochs: Count  # k-NN, feature std, effective rank; always after the last epoch too
     num_neighbors: Count
     temperature: Annotated[float, Field(gt=0)]
@@ -102,6 +104,16 @@ class MonitoringConfig:
     stop_on_collapse: bool  # or only warn
     # Distinct train images that may turn out unreadable and be replaced by others; more end the training.
     max_unreadable_fraction: Annotated[float, Field(ge=0, le=1)]
+
+    @model_validator(mode="after")
+    def _kept_checkpoints_are_written(self) -> "MonitoringConfig":
+        every, kept = self.checkpoint_every_steps, self.keep_checkpoint_every_steps
+        if kept and kept % every:
+            raise ValueError(
+                f"monitoring.keep_checkpoint_every_steps is {kept}, and one is written every {every} steps "
+                f"(monitoring.checkpoint_every_steps): take a multiple of {every}"
+            )
+        return self
 
 
 @frozen
@@ -116,7 +128,9 @@ class LaunchConfig:
     )
     shard_weights: bool  # FSDP2: weights spread over processes, for networks that do not fit on one device
     compile: bool  # torch.compile the backbones: minutes at the start, faster steps on GPUs
+    max_restarts: Annotated[int, Field(ge=0)]  # of all processes, from the last checkpoint, when one is lost
     grace_seconds: Annotated[float, Field(gt=0)]  # for saving a checkpoint when asked to stop
+    resume_from: str | None  # a checkpoint file of this very training; one of another training is refused
     adopt_progress: (
         str | None
     )  # fingerprint of an unfinished training to continue from, though something differs

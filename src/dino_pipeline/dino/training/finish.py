@@ -26,6 +26,8 @@ def finish(
         verdict: on a training that started from given weights
     """
     folder = Path(spec.folder)
+    if (folder / FINISHED).is_dir():
+        return  # a worker was lost between this and the end, and all of them began again
     temporary = _fresh(folder / f".{FINISHED}")
     description = PublishedModel(
         fingerprint=spec.fingerprint,

@@ -4,6 +4,8 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 
+from dino_pipeline.dino.partial import written_whole
+
 HISTORY = "history.csv"
 TIMING = "timing.csv"
 
@@ -42,7 +44,7 @@ class RowFile:
     def cut_after(self, step: int) -> None:
         """Start the file, or drop the rows written after the checkpoint that training resumes from."""
         rows = read_rows(self.path) if self.path.is_file() else []
-        with self.path.open("w", newline="") as file:
+        with written_whole(self.path) as partial, partial.open("w", newline="") as file:
             writer = csv.DictWriter(file, self.columns, lineterminator="\n")
             writer.writeheader()
             writer.writerows(row for row in rows if int(row["step"]) <= step)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dino_pipeline.dino.config import to_dict
 from dino_pipeline.dino.launching import torchrun
+from dino_pipeline.dino.partial import written_whole
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.finish import FINISHED
 
@@ -26,12 +27,14 @@ def launch(spec: TrainingSpec, *, on_progress: Callable[[], None]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     if not is_finished(spec):
         file = folder / "spec.json"
-        file.write_text(json.dumps(to_dict(spec), indent=2) + "\n")
+        with written_whole(file) as partial:
+            partial.write_text(json.dumps(to_dict(spec), indent=2) + "\n")
         torchrun.run(
             "dino_pipeline.dino.training.worker",
             file,
             num_processes=torchrun.num_processes(spec.launch.cpu_processes),
             threads_per_process=spec.launch.threads_per_process,
+            max_restarts=spec.launch.max_restarts,
             grace_seconds=spec.launch.grace_seconds,
             log=folder / LOG,
             on_progress=on_progress,

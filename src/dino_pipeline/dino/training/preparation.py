@@ -8,7 +8,7 @@ from dino_pipeline.dino.training.checks import check
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, PretrainConfig, TrainingSpec
 from dino_pipeline.dino.training.fingerprint import fingerprint
 from dino_pipeline.dino.training.initial_weights import resolve, store
-from dino_pipeline.dino.training.progress import adopt, progress_folder
+from dino_pipeline.dino.training.progress import adopt, progress_folder, resume_from
 from dino_pipeline.dino.training.resolution import resolved
 
 
@@ -40,6 +40,8 @@ def prepare(
     if launch.adopt_progress:
         adopt(training_folder, launch.adopt_progress, identity)
     folder = progress_folder(training_folder, identity)
+    if launch.resume_from:
+        resume_from(project_folder / Path(launch.resume_from).expanduser(), folder, identity, pretrain)
     folder.mkdir(parents=True, exist_ok=True)
     # The training reads its own copy: whatever happens to the project's, a resume sees the same data.
     write_manifest(images, folder / "manifest.parquet")

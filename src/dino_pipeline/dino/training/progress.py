@@ -5,9 +5,17 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from dino_pipeline.dino.training.checkpoint import LAST
+import torch
+
+from dino_pipeline.dino.config import to_dict
+from dino_pipeline.dino.partial import written_whole
+from dino_pipeline.dino.training.checkpoint import load_checkpoint
+from dino_pipeline.dino.training.config import PretrainConfig
 from dino_pipeline.dino.training.finish import FINISHED
 from dino_pipeline.dino.training.history import HISTORY, TIMING
+from dino_pipeline.dino.training.kept_checkpoints import LAST
+
+_ADOPTED = "adopted"  # in a training's folder: whose progress it began with
 
 
 def progress_folder(root: Path, fingerprint: str) -> Path:
@@ -27,7 +35,7 @@ def unfinished(root: Path, recipe: str, *, other_than: str) -> dict[str, dict[st
 
 
 def adopt(root: Path, source: str, fingerprint: str) -> None:
-    """Start a training from another's progress; the other stays as it is.
+    """Start a training from another's progress; the other stays as it is. Done already, it is not done again.
 
     Raises:
         ValueError: there is no such progress, or this training has progress of its own.
@@ -37,10 +45,57 @@ def adopt(root: Path, source: str, fingerprint: str) -> None:
         known = ", ".join(sorted(p.parent.name for p in root.glob(f"*/{LAST}"))) or "none"
         raise ValueError(f"launch.adopt_progress: no progress under {source!r}; there is: {known}")
     if (folder / LAST).is_file():
+        if adopted_from(folder) == source:
+            return  # the same command again, after an interruption
         raise ValueError("launch.adopt_progress: this training has progress of its own; set it back to null")
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (HISTORY, TIMING, LAST):  # the checkpoint last: it is what makes the progress count
-        shutil.copyfile(origin / name, folder / name)
+    with written_whole(folder / _ADOPTED) as partial:
+        partial.write_text(source)
+    _copy_progress(origin / LAST, folder)
+
+
+def adopted_from(folder: Path) -> str | None:
+    """The fingerprint of the training whose progress this one began with; None where it began by itself."""
+    file = folder / _ADOPTED
+    return file.read_text() if file.is_file() else None
+
+
+def resume_from(checkpoint: Path, folder: Path, fingerprint: str, pretrain: PretrainConfig) -> None:
+    """Put a checkpoint of this very training, from a backup or another machine, where the training looks for it.
+
+    Where the training has progress of its own, as after an interruption, it goes on from that.
+
+    Raises:
+        ValueError: there is no such file, it is damaged, or it is of another training; says what differs.
+    """
+    if (folder / LAST).is_file():
+        return
+    if not checkpoint.is_file():
+        raise ValueError(f"launch.resume_from is {checkpoint}, which does not exist: give a checkpoint file")
+    state = load_checkpoint(checkpoint, torch.device("cpu"))
+    if not {"fingerprint", "config"} <= state.keys():
+        raise ValueError(
+            f"launch.resume_from is {checkpoint}, which holds weights and no training: name it as "
+            "pretrain.initial_weights"
+        )
+    if state["fingerprint"] != fingerprint:
+        differing = differing_keys(state["config"], to_dict(pretrain), "pretrain.")
+        raise ValueError(
+            f"launch.resume_from: the training of {checkpoint} differs in "
+            f"{', '.join(differing) or 'its data or code'}; set these as it had them, or continue on purpose, as "
+            f"a new run, by launch.adopt_progress={state['fingerprint']}"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    _copy_progress(checkpoint, folder)
+
+
+def _copy_progress(checkpoint: Path, folder: Path) -> None:
+    for name in (HISTORY, TIMING):
+        if (checkpoint.parent / name).is_file():
+            with written_whole(folder / name) as partial:
+                shutil.copyfile(checkpoint.parent / name, partial)
+    with written_whole(folder / LAST) as partial:  # last: it is what makes the progress count
+        shutil.copyfile(checkpoint, partial)
 
 
 def differing_keys(one: dict[str, Any], other: dict[str, Any], prefix: str = "") -> list[str]:

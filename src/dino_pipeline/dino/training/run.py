@@ -14,11 +14,12 @@ from dino_pipeline.dino.data.manifest import read_manifest
 from dino_pipeline.dino.data.multi_crop_dataset import MultiCropDataset, ShuffledBatches
 from dino_pipeline.dino.data.replacement import ReplacingDataset
 from dino_pipeline.dino.distributed import barrier, largest, rank
-from dino_pipeline.dino.training.checkpoint import LAST, load_checkpoint, save_checkpoint
+from dino_pipeline.dino.training.checkpoint import load_checkpoint
 from dino_pipeline.dino.training.comparison import START, compare, describe_start, load_start, save_start
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.execution import use_options
 from dino_pipeline.dino.training.initial_weights import INITIAL
+from dino_pipeline.dino.training.kept_checkpoints import keep_checkpoint, load_newest
 from dino_pipeline.dino.training.monitor import Monitor
 from dino_pipeline.dino.training.online_evaluation import OnlineEvaluation
 from dino_pipeline.dino.training.preview import announce, preview, steps_within
@@ -54,15 +55,13 @@ class Run:
         self.evaluation = OnlineEvaluation(
             self.manifest, config, spec.monitoring, num_workers=spec.launch.loader_workers
         )
-        self._checkpoint = Path(spec.folder) / LAST
         self._start = Path(spec.folder) / START
 
     def begin(self) -> None:
-        """Take up the last checkpoint or start from nothing; say what is to come."""
+        """Take up the last whole checkpoint or start from nothing; say what is to come."""
         self._take_initial_weights()
-        resumes = self._checkpoint.is_file()
-        if resumes:
-            checkpoint = load_checkpoint(self._checkpoint, self.device)
+        checkpoint = load_newest(Path(self.spec.folder), self.device)
+        if checkpoint:
             self.state.load_state_dict(checkpoint["state"])
             self.monitor.load_state_dict(checkpoint["monitor"])
             if checkpoint["fingerprint"] == self.spec.fingerprint:
@@ -79,7 +78,7 @@ class Run:
         if num_trials > 1 and self.state.step < self.num_steps:
             trials = self._loader(self.state.step, self.state.step + num_trials)
             shown = preview(self.state, self.spec.pretrain, trials, self.device)
-            if max_hours and not resumes:
+            if max_hours and not checkpoint:
                 every = self.spec.monitoring.evaluate_every_epochs * self.steps_per_epoch
                 fitting = steps_within(
                     max_hours,
@@ -90,7 +89,7 @@ class Run:
                 self.num_steps = min(self.num_steps, max(1, fitting))
             announce(shown, num_left=self.num_steps - self.state.step)
         self.monitor.start(self.state.step, self.num_steps)
-        if not resumes and self.spec.pretrain.non_finite.max_rollbacks:
+        if not checkpoint and self.spec.pretrain.non_finite.max_rollbacks:
             self.save()  # to have something to go back to
 
     def roll_back(self, error: NonFiniteError) -> None:
@@ -104,7 +103,8 @@ class Run:
         if num_rollbacks > limits.max_rollbacks:
             raise error
         barrier()  # all have given up before one reads or writes
-        checkpoint = load_checkpoint(self._checkpoint, self.device)
+        checkpoint = load_newest(Path(self.spec.folder), self.device)
+        assert checkpoint is not None  # `begin` writes one
         self.state.load_state_dict(checkpoint["state"])
         self.monitor.load_state_dict(checkpoint["monitor"] | {"num_skipped": num_skipped})
         self.state.num_rollbacks = num_rollbacks
@@ -154,7 +154,12 @@ class Run:
             "monitor": self.monitor.state_dict(self.state.step),
         }
         if rank() == 0:
-            save_checkpoint(checkpoint, self._checkpoint)
+            keep_checkpoint(
+                checkpoint,
+                Path(self.spec.folder),
+                step=self.state.step,
+                monitoring=self.spec.monitoring,
+            )
         barrier()
 
     def _take_initial_weights(self) -> None:

@@ -3,16 +3,25 @@
 from pathlib import Path
 from typing import Any
 
+from dino_pipeline.config_loader import shared_parameters
 from dino_pipeline.dino.data.images_config import ImagesConfig
 from dino_pipeline.ingestion.config import IngestConfig
 
 
 def ingest_images(
-    config: IngestConfig, images: ImagesConfig, project_folder: Path, raw_folder: Path, ingest_cache: Path
+    config: IngestConfig,
+    images: ImagesConfig,
+    recipe: str,
+    project_folder: Path,
+    raw_folder: Path,
+    ingest_cache: Path,
 ) -> tuple[Any, Any, Any, dict[str, Any]]:
     """Manifest, quarantined files and duplicates (pandas), and a summary; see `ingestion.ingest.ingest`."""
+    from dino_pipeline.ingestion.data_set_name import data_set_name
     from dino_pipeline.ingestion.ingest import ingest  # pandas, not needed to list pipelines
 
-    return ingest(
+    found = ingest(
         config, images, project_folder=project_folder, raw_folder=raw_folder, cache_folder=ingest_cache
     )
+    own = shared_parameters(project_folder / "conf", recipe)["ingest"]
+    return found._replace(summary={"name": data_set_name(config, own, recipe), **found.summary})

@@ -14,6 +14,7 @@ def create_pipeline() -> Pipeline:
                 inputs=[
                     "params:ingest",
                     "params:pretrain.images",
+                    "params:recipe",
                     "project_folder",
                     "raw_folder",
                     "ingest_cache",

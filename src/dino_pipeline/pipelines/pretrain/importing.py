@@ -1,7 +1,9 @@
 """Import the checkpoint that a parameter names, in the place of a training."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from dino_pipeline import tracking
 from dino_pipeline.dino.config import to_dict
@@ -20,12 +22,14 @@ def import_checkpoint(
     project_folder: Path,
     training_folder: Path,
     recipe: str,
+    ingest_summary: Mapping[str, Any],
 ) -> Path:
     """The folder of the model that `model.checkpoint` names, converted where it is none of ours.
 
     Args:
         multi_crop: the recipe's, for evaluations that compare views.
         training_folder: where converted weights are kept, as finished trainings are.
+        ingest_summary: of the images that the model is going to be measured on.
 
     Raises:
         ValueError: there is no such model or file, or its weights do not match; says what differs.
@@ -35,6 +39,9 @@ def import_checkpoint(
     from dino_pipeline.dino.training.finish import FINISHED
     from dino_pipeline.dino.training.progress import progress_folder
     from dino_pipeline.finding import find_weights, is_weight_file
+    from dino_pipeline.tracking.dataset import log_dataset
+    from dino_pipeline.tracking.sessions import RESUMED_TAG, log_session
+    from dino_pipeline.weights_origin import origin_of_weights
 
     assert config.checkpoint is not None
     path = project_folder / Path(config.checkpoint).expanduser()
@@ -68,7 +75,17 @@ def import_checkpoint(
         weights.backbone.name,
         description.fingerprint,
     )
-    tracking.model_run(
-        description.fingerprint, name=f"{recipe}-{description.fingerprint[:6]}", tags={"source": source}
-    ).log_params({"imported": description.imported, "backbone": description.config["backbone"]})
+    run = tracking.model_run(
+        description.fingerprint,
+        name=f"{recipe}-{description.fingerprint[:6]}",
+        tags={
+            "source": source,
+            "data_set": ingest_summary["name"],
+            **origin_of_weights(config.checkpoint, project_folder).tags,
+        },
+    )
+    run.log_params({"imported": description.imported, "backbone": description.config["backbone"]})
+    log_dataset(run, ingest_summary, context="evaluation")
+    if RESUMED_TAG not in run.tags():  # importing the same again adds nothing
+        log_session(run, project_folder, {"imported": source})
     return folder

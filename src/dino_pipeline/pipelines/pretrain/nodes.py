@@ -14,6 +14,7 @@ logger = logging.getLogger(__name__)
 
 def pretrain(
     manifest: Any,  # a data frame; pandas is slow to import
+    ingest_summary: dict[str, Any],
     project_folder: Path,
     training_folder: Path,
     recipe: str,
@@ -31,10 +32,15 @@ def pretrain(
     from dino_pipeline.dino.training import launch as launching
     from dino_pipeline.dino.training.comparison import read_verdict, sentence
     from dino_pipeline.dino.training.preparation import prepare
-    from dino_pipeline.dino.training.progress import differing_keys, unfinished
+    from dino_pipeline.dino.training.progress import adopted_from, differing_keys, unfinished
     from dino_pipeline.pipelines.pretrain.findings import log_findings
     from dino_pipeline.pipelines.pretrain.importing import import_checkpoint
-    from dino_pipeline.pipelines.pretrain.progress_display import ProgressDisplay
+    from dino_pipeline.pipelines.pretrain.session_facts import session_facts
+    from dino_pipeline.progress_display import ProgressDisplay
+    from dino_pipeline.tracking.dataset import log_dataset
+    from dino_pipeline.tracking.sessions import log_session
+    from dino_pipeline.tracking.system_metrics import SystemMetrics
+    from dino_pipeline.weights_origin import RANDOM, origin_of_weights
 
     if model.checkpoint:
         return import_checkpoint(
@@ -43,7 +49,13 @@ def pretrain(
             project_folder=project_folder,
             training_folder=training_folder,
             recipe=recipe,
+            ingest_summary=ingest_summary,
         )
+    first_weights = (
+        RANDOM
+        if pretrain.initial_weights is None
+        else origin_of_weights(pretrain.initial_weights, project_folder)
+    )
     images = Manifest.from_pandas(manifest, project_folder)
     spec = prepare(
         images,
@@ -67,7 +79,12 @@ def pretrain(
         logger.info("this model is trained already (fingerprint %s)", identity)
 
     # Opened for a model trained already, too: a kill may have come between its end and its run's.
-    tags = {"data_digest": images.digest()}
+    tags = {
+        "data_digest": images.digest(),
+        "data_set": ingest_summary["name"],
+        **first_weights.tags,
+        **_continuation_tags(adopted_from(Path(spec.folder))),
+    }
     with (
         tracking.open_model_run(identity, name=f"{recipe}-{identity[:6]}", tags=tags) as run,
         ProgressDisplay(
@@ -76,12 +93,17 @@ def pretrain(
     ):
         run.log_params({"pretrain": to_dict(pretrain)})
         run.log_json(to_dict(pretrain), "configuration.json")
+        run.log_artifact(Path(spec.manifest), "data")  # by which an image leads to the models that saw it
+        log_dataset(run, ingest_summary, context="training")
+        if not launching.is_finished(spec):
+            log_session(run, project_folder, session_facts(spec))
 
         def follow() -> None:
             run.log_rows(shown.update())
 
         try:
-            finished = launching.launch(spec, on_progress=follow)
+            with SystemMetrics(run):
+                finished = launching.launch(spec, on_progress=follow)
         finally:
             follow()
             log_findings(run, Path(spec.folder), pretrain)
@@ -92,3 +114,11 @@ def pretrain(
             run.set_tags({"verdict": verdict["verdict"]})
             run.log_json(verdict, "verdict.json")
     return finished
+
+
+def _continuation_tags(source: str | None) -> dict[str, str]:
+    """The link from a run that continues another training to that one's."""
+    if source is None:
+        return {}
+    run = tracking.find_run(source)
+    return {"continued_from": source, **({"continued_from_run": run.run_id} if run else {})}

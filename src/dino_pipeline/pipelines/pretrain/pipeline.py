@@ -12,6 +12,7 @@ def create_pipeline() -> Pipeline:
                 func=pretrain,
                 inputs=[
                     "manifest",
+                    "ingest_summary",
                     "project_folder",
                     "training_folder",
                     "params:recipe",

@@ -9,7 +9,7 @@ from dino_pipeline.dino.config import frozen
 
 @frozen
 class RegisterConfig:
-    """The registered model is `<name_prefix>-<recipe>`: versions of one data set lie under one name."""
+    """The registered model is `<name_prefix>-<data set>`: versions of one data set lie under one name."""
 
     name_prefix: Annotated[str, Field(min_length=1, pattern=r"^[^/:]+$")]
     alias: Annotated[str, Field(min_length=1)]

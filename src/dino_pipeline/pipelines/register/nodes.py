@@ -3,6 +3,7 @@
 import json
 import logging
 import tempfile
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from dino_pipeline.dino.config import from_dict
 from dino_pipeline.dino.data.images_config import ImagesConfig
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.pipelines.register.config import RegisterConfig
-from dino_pipeline.tracking.origin import origin_tags
+from dino_pipeline.tracking.origin import COMMIT_TAG, DIRTY_TAG, EXPERIMENT_TAG, commit_in_words
+from dino_pipeline.tracking.registration import register_version
 from dino_pipeline.tracking.signature import embedding_signature
 
 SERVED_MODEL = Path(__file__).with_name("served_model.py")
@@ -27,25 +29,42 @@ logger = logging.getLogger(__name__)
 
 
 def register_model(
-    project_folder: Path, model: Path, metrics: dict[str, Any], extract: ExtractConfig, config: RegisterConfig
+    model: Path,
+    metrics: dict[str, Any],
+    ingest_summary: dict[str, Any],
+    extract: ExtractConfig,
+    config: RegisterConfig,
 ) -> None:
     """Register the teacher's backbone as a new version of the data set's model; nothing is promoted.
 
     Args:
-        project_folder: whose commit the version is tagged with.
         model: the published model's folder.
         metrics: what evaluation measured.
+        ingest_summary: of the data set's ingestion.
         extract: how features were extracted, which the served model repeats.
     """
     import numpy as np
 
     from dino_pipeline.dino.evaluation.export import export_backbone
     from dino_pipeline.dino.models.published import load_backbone, read_model
+    from dino_pipeline.pipelines.register.model_card import model_card
+    from dino_pipeline.weights_origin import origin_of_model
 
     published = read_model(model)
     backbone = load_backbone(model, "teacher")
     images = from_dict(ImagesConfig, published.config["images"])
-    name = f"{config.name_prefix}-{published.recipe}"
+    name = f"{config.name_prefix}-{ingest_summary['name']}"
+    run = tracking.model_run(published.fingerprint)
+    run_tags = run.tags()
+    card = model_card(
+        published,
+        metrics,
+        ingest_summary,
+        origin_of_model(published.config, run_tags),
+        crop=extract.crop,
+        commit=commit_in_words(run_tags),
+    )
+    run.log_text(card, "model_card.md")
     preprocessing = {
         "resize": extract.resize,
         "crop": extract.crop,
@@ -59,16 +78,19 @@ def register_model(
         export_backbone(backbone, exported, crop=extract.crop, channels=images.channels)
         described = Path(folder) / "preprocessing.json"
         described.write_text(json.dumps(preprocessing, indent=2) + "\n")
-        number = tracking.model_run(published.fingerprint).register_model(
+        number = register_version(
+            run,
             registered_name=name,
             alias=config.alias,
             tags={
                 "fingerprint": published.fingerprint,
                 "data_digest": published.data_digest,
+                "data_set": ingest_summary["name"],
                 "recipe": published.recipe,
                 **_knn_tags(metrics),
-                "git_commit": origin_tags(project_folder).get("mlflow.source.git.commit", "unknown"),
+                **_origin_of_run(run_tags),
             },
+            description=card,
             python_model=str(SERVED_MODEL),
             artifacts={"backbone": str(exported), "preprocessing": str(described)},
             signature=embedding_signature(backbone.num_features),
@@ -91,3 +113,12 @@ def _knn_tags(metrics: dict[str, Any]) -> dict[str, str]:
         for name, value in metrics["val"]["teacher"].items()
         if name.startswith("knn") and not name.endswith("top5")
     }
+
+
+def _origin_of_run(run_tags: Mapping[str, str]) -> dict[str, str]:
+    """The code that made the model, not that which registers it."""
+    tags = {
+        name: run_tags.get(tag, "unknown")
+        for name, tag in (("git_commit", COMMIT_TAG), ("git_dirty", DIRTY_TAG))
+    }
+    return tags | ({EXPERIMENT_TAG: run_tags[EXPERIMENT_TAG]} if EXPERIMENT_TAG in run_tags else {})

@@ -11,7 +11,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 register_model,
-                inputs=["project_folder", "model", "metrics", "params:extract", "params:register"],
+                inputs=["model", "metrics", "ingest_summary", "params:extract", "params:register"],
                 outputs=None,
                 name="register",
             )

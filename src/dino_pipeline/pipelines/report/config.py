@@ -8,16 +8,6 @@ from dino_pipeline.dino.config import frozen
 from dino_pipeline.dino.evaluation.config import PictureConfig
 
 Count = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0)]
-
-
-@frozen
-class CollapseConfig:
-    """When the last steps of a training count as collapsed, in nats."""
-
-    uniform_margin: Positive  # the teacher's entropy lies this near ln K ...
-    uniform_kl: Positive  # ... and the student differs from the teacher by less
-    one_dimension_entropy: Positive  # the teacher's entropy lies below
 
 
 @frozen
@@ -33,7 +23,6 @@ class ReportConfig:
     """Numbers and images on the page."""
 
     num_neighbors: Count  # k of the k-NN accuracies in the verdict; evaluation must have measured it
-    collapse: CollapseConfig
     num_view_images: Count  # train images whose views are shown
     attention: PictureConfig
     neighbors: NeighborsConfig

@@ -9,6 +9,7 @@ from dino_pipeline.dino.config import from_dict
 from dino_pipeline.dino.data.images_config import ImagesConfig
 from dino_pipeline.dino.data.manifest import Manifest
 from dino_pipeline.dino.evaluation.features import Features
+from dino_pipeline.dino.metrics.collapse import Settings
 from dino_pipeline.dino.models.backbone import Backbone
 from dino_pipeline.dino.models.published import (
     PublishedModel,
@@ -74,9 +75,8 @@ def gather(
         verdict=verdict(
             metrics,
             history,
-            num_prototypes=num_prototypes,
+            training=Settings.of(published.config) if was_trained_here else None,
             num_neighbors=config.num_neighbors,
-            collapse=config.collapse,
         ),
         judged_on=SPLIT_NAMES[judged_on],
         bars=bars,

@@ -6,7 +6,7 @@ from pathlib import Path
 from dino_pipeline.dino.training.history import TIMING, numbers, read_rows
 from dino_pipeline.pipelines.report.curves import timing_charts
 from dino_pipeline.pipelines.report.page import RunSection
-from dino_pipeline.tracking.origin import origin_tags
+from dino_pipeline.tracking.origin import commit_in_words, origin_tags
 
 
 def run_section(run: Mapping[str, str], project_folder: Path, progress: Path) -> RunSection:
@@ -17,12 +17,9 @@ def run_section(run: Mapping[str, str], project_folder: Path, progress: Path) ->
         project_folder: whose commit is named.
         progress: the folder of this training's progress, which may not be here.
     """
-    origin = origin_tags(project_folder)
-    commit = origin.get("mlflow.source.git.commit", "not in git")
-    edited = " with edits" if origin.get("git_dirty") == "true" else ""
     timing = progress / TIMING
     rows = [numbers(row) for row in read_rows(timing)] if timing.is_file() else []
     return RunSection(
-        facts=[*run.items(), ("commit of this page", commit + edited)],
+        facts=[*run.items(), ("commit of this page", commit_in_words(origin_tags(project_folder)))],
         timing=timing_charts(rows) if rows else [],
     )

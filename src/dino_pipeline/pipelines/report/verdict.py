@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from dino_pipeline.pipelines.report.config import CollapseConfig
+from dino_pipeline.dino.metrics.collapse import Settings, diagnose
 
 NAMES = {
     "teacher": "teacher",
@@ -34,51 +34,29 @@ def verdict(
     metrics: Mapping[str, Any],
     history: Sequence[Mapping[str, float]],
     *,
-    num_prototypes: int | None,
+    training: Settings | None,
     num_neighbors: int,
-    collapse: CollapseConfig,
 ) -> Verdict:
     """Judge the teacher by held-out images beside its baselines, and the training by its last steps.
 
     Args:
         metrics: what evaluation measured.
         history: rows of the training's history.
-        num_prototypes: K; None of imported weights, whose training is not known.
+        training: its settings; None of imported weights, whose training is not known.
         num_neighbors: the k that is quoted.
-        collapse: when a training counts as collapsed.
     """
     split = "test" if metrics["num_images"]["test"] else "val"
     measured = f"knn_{num_neighbors}" in metrics[split]["teacher"]
     judged = (
         _judge_accuracy(metrics, split, f"knn_{num_neighbors}") if measured else _describe(metrics, split)
     )
-    if num_prototypes is None:
+    if training is None:
         sentences = [*judged.sentences, "The weights were imported: their training left no record here."]
         return Verdict(tone=judged.tone, headline=judged.headline, sentences=sentences)
-    fallen = collapsed(history, num_prototypes=num_prototypes, config=collapse)
-    sentences = [*judged.sentences, fallen or _loss_sentence(history, num_prototypes)]
-    return Verdict(tone="bad" if fallen else judged.tone, headline=judged.headline, sentences=sentences)
-
-
-def collapsed(
-    history: Sequence[Mapping[str, float]], *, num_prototypes: int, config: CollapseConfig
-) -> str | None:
-    """How the training collapsed, judged by its last row, or None where it did not."""
-    if not history:
-        return None
-    last, uniform = history[-1], math.log(num_prototypes)
-    if abs(uniform - last["teacher_entropy"]) < config.uniform_margin and abs(last["kl"]) < config.uniform_kl:
-        return (
-            "The training collapsed to the uniform answer: the teacher gives every image the same flat "
-            f"distribution (entropy {last['teacher_entropy']:.3f}, ln K = {uniform:.3f}). A lower teacher "
-            "temperature or fewer prototypes help."
-        )
-    if last["teacher_entropy"] < config.one_dimension_entropy:
-        return (
-            "The training collapsed to one dimension: the teacher gives every image the same single answer "
-            f"(entropy {last['teacher_entropy']:.3f}, near 0). A higher teacher temperature or a faster center help."
-        )
-    return None
+    collapse = diagnose(history, training)
+    told = f"The training is in {collapse}." if collapse else _loss_sentence(history, training.num_prototypes)
+    sentences = [*judged.sentences, told]
+    return Verdict(tone="bad" if collapse else judged.tone, headline=judged.headline, sentences=sentences)
 
 
 def _judge_accuracy(metrics: Mapping[str, Any], split: str, key: str) -> Verdict:

@@ -1,0 +1,56 @@
+"""Names for what is being written, so that a kill leaves nothing that looks whole and nothing for ever."""
+
+import glob
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def written_whole(target: Path) -> Iterator[Path]:
+    """A name to write a file under; on leaving it is safe on disk and bears the target's name, or it is gone.
+
+    A kill at any moment leaves the old file or the new one, never half of one; so does a full disk.
+    """
+    partial = partial_path(target)
+    try:
+        yield partial
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(target)
+    except BaseException:
+        partial.unlink(missing_ok=True)  # it may be what fills the disk
+        raise
+    _sync_folder(target.parent)
+
+
+def partial_path(target: Path) -> Path:
+    """A free hidden name beside `target`, to be renamed to it; remains of processes that died are removed."""
+    for left in target.parent.glob(f".partial-*-{glob.escape(target.name)}"):
+        if not _is_running(int(left.name.split("-")[1])):
+            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+    # The ending stays the target's: of a picture it decides the format.
+    return target.with_name(f".partial-{os.getpid()}-{target.name}")
+
+
+def _is_running(process: int) -> bool:
+    if process == os.getpid():
+        return False  # ours is a name to use again
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
+
+
+def _sync_folder(folder: Path) -> None:
+    # The rename itself is only safe on disk once the folder is.
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

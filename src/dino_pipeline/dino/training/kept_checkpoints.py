@@ -1,0 +1,69 @@
+"""The checkpoints that a training keeps: the newest as last.pt, and by step those that it may have to go back to."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dino_pipeline.dino.distributed import rank
+from dino_pipeline.dino.training.checkpoint import DamagedCheckpointError, load_checkpoint, save_checkpoint
+from dino_pipeline.dino.training.config import MonitoringConfig
+
+LAST = "last.pt"
+
+logger = logging.getLogger(__name__)
+
+
+def keep_checkpoint(state: dict[str, Any], folder: Path, *, step: int, monitoring: MonitoringConfig) -> None:
+    """Write last.pt, keep it under its step too, and remove what is neither recent nor to be kept for good.
+
+    Raises:
+        OSError: it cannot be written, as on a full disk; last.pt is as it was.
+    """
+    last = folder / LAST
+    save_checkpoint(state, last)
+    kept = folder / f"step-{step:08d}.pt"
+    kept.unlink(missing_ok=True)
+    kept.hardlink_to(last)  # a second name, no second copy
+    newest = kept_checkpoints(folder)[: monitoring.keep_last_checkpoints]
+    every = monitoring.keep_checkpoint_every_steps
+    for file in kept_checkpoints(folder):
+        if file not in newest and not (every and step_of(file) % every == 0):
+            file.unlink()
+
+
+def kept_checkpoints(folder: Path) -> list[Path]:
+    """Those kept by step, the newest first; last.pt is the first of them by another name."""
+    return sorted(folder.glob("step-*.pt"), reverse=True)
+
+
+def step_of(kept: Path) -> int:
+    """The number of finished steps that a checkpoint kept by step is of."""
+    return int(kept.stem.removeprefix("step-"))
+
+
+def load_newest(folder: Path, device: torch.device) -> dict[str, Any] | None:
+    """The newest checkpoint that is whole, saying so where that is not the last one; None where there is none.
+
+    Raises:
+        DamagedCheckpointError: there are checkpoints, and every one is damaged.
+    """
+    last = folder / LAST
+    kept = [file for file in kept_checkpoints(folder) if not (last.is_file() and file.samefile(last))]
+    candidates = [last, *kept] if last.is_file() else kept
+    damaged = None
+    for file in candidates:
+        try:
+            state = load_checkpoint(file, device)
+        except DamagedCheckpointError as error:
+            damaged = error
+            if rank() == 0:
+                logger.warning("%s; going back to the checkpoint before it", error)
+            continue
+        return state
+    if damaged:
+        raise DamagedCheckpointError(
+            f"every checkpoint in {folder} is damaged: copy one back, or remove the folder to begin anew"
+        )
+    return None

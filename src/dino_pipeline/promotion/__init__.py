@@ -1,0 +1,1 @@
+"""`dino-pipeline promote`: which registered version is the champion, why, and since when."""

@@ -1,0 +1,86 @@
+"""The code that dvc.yaml watches is the code that a pipeline imports, read from the import graph."""
+
+import ast
+from pathlib import Path
+
+import grimp
+import pytest
+import yaml
+
+from dino_pipeline.pipeline_registry import EVALUATIONS, STAGES
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src"
+
+# What a stage imports and DVC is not to watch, since no output follows from it.
+UNWATCHED = {
+    "dino_pipeline.tracking": "writes down what was made",
+    "dino_pipeline.experiment_copy": "says where things lie",
+    "dino_pipeline.dino.launching": "starts processes, and shows their errors",
+    "dino_pipeline.dino.partial": "names files that are not whole yet",
+    "dino_pipeline.progress_display": "shows progress",
+}
+# A model has a fingerprint, which decides whether it is trained again; see tests/test_dvc.py.
+UNWATCHED_BY_PRETRAIN = {
+    "dino_pipeline.pipelines.pretrain": "shows progress; for an import the fingerprint is of the weights",
+    "dino_pipeline.finding": "the fingerprint is of what was found",
+    "dino_pipeline.weights_origin": "a tag of the run",
+    "dino_pipeline.dino.metrics": "watches the training, and does not steer it",
+}
+
+
+@pytest.fixture(scope="module")
+def graph() -> grimp.ImportGraph:
+    """Who imports whom, inside functions too; torchrun starts a worker by its name, which counts as an import."""
+    graph = grimp.build_graph("dino_pipeline", exclude_type_checking_imports=True, cache_dir=None)
+    for module in graph.modules:
+        for node in ast.walk(ast.parse(file_of(module).read_text())):
+            if isinstance(node, ast.Constant) and node.value in graph.modules - {"dino_pipeline"}:
+                graph.add_import(importer=module, imported=node.value)
+    return graph
+
+
+def file_of(module: str) -> Path:
+    path = SOURCE.joinpath(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def imported_files(graph: grimp.ImportGraph, stage: str) -> set[Path]:
+    """The files that a run of a stage imports, without what is unwatched and what only that imports."""
+    unwatched = UNWATCHED | (UNWATCHED_BY_PRETRAIN if stage == "pretrain" else {})
+    pipeline = f"dino_pipeline.pipelines.{stage}"
+    seen: set[str] = set()
+    waiting = {pipeline} | graph.find_descendants(pipeline)
+    while waiting:
+        module = waiting.pop()
+        seen.add(module)
+        found = graph.find_modules_directly_imported_by(module) - seen
+        waiting |= {name for name in found if not is_part_of(name, unwatched)}
+    return {file_of(module) for module in seen if not is_part_of(module, unwatched)}
+
+
+def is_part_of(module: str, packages: dict[str, str]) -> bool:
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
+
+
+def watched_code(stage: str) -> set[Path]:
+    file = "dvc.yaml" if stage in STAGES else "evaluations/dvc.yaml"
+    paths = yaml.safe_load((ROOT / file).read_text())["stages"][stage]["deps"]
+    return {ROOT / path for path in paths if path.startswith("src/")}
+
+
+@pytest.mark.parametrize("stage", [*STAGES, *EVALUATIONS])
+def test_what_a_pipeline_imports_is_watched(graph: grimp.ImportGraph, stage: str) -> None:
+    watched = watched_code(stage)
+    missing = {file for file in imported_files(graph, stage) if not watched & {file, *file.parents}}
+    assert not missing
+
+
+@pytest.mark.parametrize("stage", [*STAGES, *EVALUATIONS])
+def test_nothing_is_watched_that_a_pipeline_does_not_import(graph: grimp.ImportGraph, stage: str) -> None:
+    imported = imported_files(graph, stage)
+    folders = {folder for file in imported for folder in file.parents}
+    for path in watched_code(stage):
+        packages = {file.parent for file in path.rglob("*.py")} if path.is_dir() else set()
+        assert path in imported | folders, f"{path} is not imported"
+        assert packages <= folders, f"{path} has folders that are not imported"
