@@ -19,6 +19,8 @@ UNWATCHED = {
     "dino_pipeline.dino.launching": "starts processes, and shows their errors",
     "dino_pipeline.dino.partial": "names files that are not whole yet",
     "dino_pipeline.progress_display": "shows progress",
+    "dino_pipeline.parameter_errors": "words of errors",
+    "dino_pipeline.run_lock": "keeps a second run away",
 }
 # A model has a fingerprint, which decides whether it is trained again; see tests/test_dvc.py.
 UNWATCHED_BY_PRETRAIN = {

@@ -70,6 +70,16 @@ def test_what_a_killed_holder_left_behind_is_told_from_a_run(file: Path) -> None
     holder.stdin.close()  # the fork ends
 
 
+def test_workers_of_a_study_share_it_and_keep_others_away(file: Path) -> None:
+    with (
+        run_lock(file, "the run", shared=True),
+        run_lock(file, "the run", shared=True),
+        pytest.raises(ValueError, match="under way already"),
+        run_lock(file, "the run"),
+    ):
+        pytest.fail("it was held")
+
+
 def test_an_error_frees_it(file: Path) -> None:
     with pytest.raises(KeyError), run_lock(file, "a run"):
         raise KeyError

@@ -14,7 +14,7 @@ from dino_pipeline import tracking
 from dino_pipeline.experiment_copy import link_untracked_data
 
 FAILURE_TAG = "failed_after_training"
-_WITHOUT_A_MODEL = {"ingest", "pretrain", "compare", "dry_run"}
+_WITHOUT_A_MODEL = {"ingest", "pretrain", "tune", "compare", "dry_run"}
 
 logger = logging.getLogger(__name__)
 

@@ -27,6 +27,7 @@ from dino_pipeline.pipelines import (
     register,
     report,
     retrieval,
+    tune,
     video_segmentation,
 )
 
@@ -61,9 +62,10 @@ EVALUATIONS: dict[str, Evaluation] = {
     "fine_tune": Evaluation(fine_tune.create_pipeline, after="pretrain"),
 }
 
-# Many trainings at once, run when asked for; no stages of DVC: what is trained already is found again.
+# Many trainings at once, run when asked for; no stages of DVC: what is trained already is found, and a study grows.
 EXPERIMENTS: dict[str, Evaluation] = {
     "compare": Evaluation(compare.create_pipeline, after="ingest"),
+    "tune": Evaluation(tune.create_pipeline, after="ingest"),
 }
 
 

@@ -15,12 +15,13 @@ FOLDER = Path("data") / ".running"  # of a project; a file a recipe
 
 
 @contextmanager
-def run_lock(file: Path, what: str) -> Iterator[None]:
+def run_lock(file: Path, what: str, *, shared: bool = False) -> Iterator[None]:
     """Hold a file's lock; the system lets go of it when this process ends, however it ends.
 
     Args:
         file: says who holds it. It stays, since taking it away would race with the next process.
         what: what two processes must not do at once, for the message.
+        shared: others that share it may hold it at the same time, as several workers of a study do.
 
     Raises:
         ValueError: another process holds it; names that process, its command and what to do.
@@ -28,7 +29,7 @@ def run_lock(file: Path, what: str) -> Iterator[None]:
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("a+") as opened:
         try:
-            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(opened, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ValueError(f"{what} is under way already, {_holder(opened)}") from error
         opened.truncate(0)

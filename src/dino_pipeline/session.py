@@ -30,7 +30,9 @@ class PlainSession(KedroSession):
         try:
             recipe = self._get_config_loader()["globals"]["recipe"]
             # Products lie in folders of the recipe's name: another recipe may run beside.
-            with run_lock(self._project_path / FOLDER / f"{recipe}.lock", f"a run of the recipe {recipe}"):
+            file = self._project_path / FOLDER / f"{recipe}.lock"
+            shared = list(kwargs.get("pipeline_names") or ()) == ["tune"]  # a study has several workers
+            with run_lock(file, f"a run of the recipe {recipe}", shared=shared):
                 return super().run(*args, **kwargs)
         except ParameterValidationError as error:
             lines = parameter_errors(self._get_config_loader()["parameters"], pipelines)

@@ -19,7 +19,7 @@ from dino_pipeline.init.choices.warnings import warnings
 from dino_pipeline.init.hardware import find_hardware, images_per_second
 from dino_pipeline.init.measurement import measure
 from dino_pipeline.init.project import prepare_project
-from dino_pipeline.init.recipe_files import nested, write_recipe
+from dino_pipeline.recipe_files import nested, write_recipe
 
 
 class Written(NamedTuple):
@@ -93,7 +93,11 @@ def init_recipe(
         f"Note: {warning}" for warning in said
     )
     write_recipe(
-        folder, [*data_part, *parts, *evaluation(data, hardware)], heading=heading.strip(), base=base
+        folder,
+        [*data_part, *parts, *evaluation(data, hardware)],
+        heading=heading.strip(),
+        author="dino-pipeline init",
+        base=base,
     )
     return Written(folder, summary, said)
 

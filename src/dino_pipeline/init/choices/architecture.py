@@ -2,10 +2,10 @@
 
 from dino_pipeline.init import size_adaptive as rules
 from dino_pipeline.init.choices.backbone import backbone, head
-from dino_pipeline.init.choices.choice import Choice
 from dino_pipeline.init.choices.crops import crops
 from dino_pipeline.init.hardware import Hardware
 from dino_pipeline.init.measurement import Measurement
+from dino_pipeline.recipe_files import Choice
 
 
 def architecture(data: Measurement, hardware: Hardware) -> list[Choice]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from dino_pipeline.init import size_adaptive as rules
-from dino_pipeline.init.choices.choice import Choice
+from dino_pipeline.recipe_files import Choice
 
 
 def backbone(n: int, size: int, patch: int, *, has_gpu: bool) -> list[Choice]:

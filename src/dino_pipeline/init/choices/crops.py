@@ -1,8 +1,8 @@
 """The views: their sizes, how many, and what is done to them."""
 
 from dino_pipeline.init import size_adaptive as rules
-from dino_pipeline.init.choices.choice import Choice
 from dino_pipeline.init.measurement import Measurement
+from dino_pipeline.recipe_files import Choice
 
 
 def crops(data: Measurement, size: int, local: int, *, has_gpu: bool) -> list[Choice]:

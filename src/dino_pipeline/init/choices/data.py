@@ -1,8 +1,8 @@
 """Where the images are, and what of them is held out."""
 
-from dino_pipeline.init.choices.choice import Choice
 from dino_pipeline.init.hardware import Hardware
 from dino_pipeline.init.measurement import Measurement
+from dino_pipeline.recipe_files import Choice
 
 
 def data_choices(source: str, data: Measurement, hardware: Hardware) -> list[Choice]:

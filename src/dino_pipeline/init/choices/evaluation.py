@@ -1,9 +1,9 @@
 """How features are extracted and shown."""
 
 from dino_pipeline.init import size_adaptive as rules
-from dino_pipeline.init.choices.choice import Choice
 from dino_pipeline.init.hardware import Hardware
 from dino_pipeline.init.measurement import Measurement
+from dino_pipeline.recipe_files import Choice
 
 
 def evaluation(data: Measurement, hardware: Hardware) -> list[Choice]:

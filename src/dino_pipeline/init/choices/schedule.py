@@ -1,9 +1,9 @@
 """How long, and what rises and falls meanwhile."""
 
 from dino_pipeline.init import size_adaptive as rules
-from dino_pipeline.init.choices.choice import Choice
 from dino_pipeline.init.hardware import Hardware
 from dino_pipeline.init.measurement import Measurement
+from dino_pipeline.recipe_files import Choice
 
 
 def schedule(

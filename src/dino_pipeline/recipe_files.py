@@ -3,22 +3,29 @@
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
-
-from dino_pipeline.init.choices.choice import Choice
 
 _WIDTH = 118
 
 
-def write_recipe(folder: Path, choices: Sequence[Choice], *, heading: str, base: Path) -> None:
+class Choice(NamedTuple):
+    """A parameter, its value, and why; no sentence where the one before says it."""
+
+    key: str
+    value: Any
+    why: str = ""
+
+
+def write_recipe(folder: Path, choices: Sequence[Choice], *, heading: str, author: str, base: Path) -> None:
     """Fill conf/<recipe>: a file for every file of conf/base, as DVC wants to find them, `{}` where nothing changes.
 
     Args:
         folder: conf/<recipe>; must not exist.
         choices: keys start with the group that a file of conf/base holds.
         heading: what was measured, for globals.yml.
+        author: the command that chose.
         base: conf/base.
     """
     folder.mkdir(parents=True)
@@ -26,15 +33,17 @@ def write_recipe(folder: Path, choices: Sequence[Choice], *, heading: str, base:
     for file in sorted(base.glob("parameters_*.yml")):
         groups = list(yaml.safe_load(file.read_text()))
         own = [choice for choice in choices if choice.key.split(".")[0] in groups]
-        text = render(own) if own else f"# As in base; DVC watches this file.\n{groups[0]}: {{}}\n"
+        text = (
+            render(own, author=author)
+            if own
+            else f"# As in base; DVC watches this file.\n{groups[0]}: {{}}\n"
+        )
         (folder / file.name).write_text(text)
 
 
-def render(choices: Sequence[Choice]) -> str:
+def render(choices: Sequence[Choice], *, author: str) -> str:
     """The choices as YAML, nested by their keys, each under its sentence."""
-    lines = [
-        "# By `dino-pipeline init`, for the images and the machine that globals.yml tells of; yours to change."
-    ]
+    lines = [f"# By `{author}`, for the images and the machine that globals.yml tells of; yours to change."]
     _nest([(choice.key.split("."), choice) for choice in choices], 0, lines)
     return "\n".join(lines) + "\n"
 
