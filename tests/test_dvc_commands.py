@@ -21,7 +21,7 @@ MODEL = Path("data/06_models/smoke")
 METRICS = Path("data/08_reporting/smoke/metrics.json")
 TRAININGS = Path("data/06_models/.in_progress")
 PRETRAIN = "conf/smoke/parameters_pretrain.yml"
-EVALUATE = "conf/smoke/parameters_evaluate.yml"
+EVALUATE = "conf/base/parameters_evaluate.yml"  # DVC sets what a file names; smoke names no temperature
 
 
 def environment() -> dict[str, str]:

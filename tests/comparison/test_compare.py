@@ -93,7 +93,12 @@ def test_a_training_and_a_shared_model_stand_beside_the_baselines(
 
 @pytest.mark.full
 def test_seeds_and_a_diverged_row(compare: Compare, comparing: MakeComparison) -> None:
-    diverging = {"pretrain.schedules.learning_rate.start": 1e30, "pretrain.schedules.learning_rate.end": 1e30}
+    diverging = {
+        "pretrain.schedules.learning_rate.start": 1e30,
+        "pretrain.schedules.learning_rate.end": 1e30,
+        "pretrain.non_finite.max_skips_in_a_row": 1,  # the run has few steps
+        "pretrain.non_finite.max_rollbacks": 0,
+    }
     table, page, _ = compare(
         comparing(
             overlays={"plain": {}, "two crops": NO_LOCAL_CROPS, "diverging": diverging},

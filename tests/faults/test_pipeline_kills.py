@@ -131,6 +131,6 @@ def assert_one_finished_run(project: Path) -> None:
     assert run.info.status == "FINISHED"
     steps = [point.step for point in client.get_metric_history(run.info.run_id, "loss")]
     assert steps == sorted(set(steps))
-    version = client.get_model_version_by_alias("dino-smoke", "challenger")
+    version = client.get_model_version_by_alias("dino-tiles", "challenger")
     assert version.run_id == run.info.run_id
     assert {"fingerprint", "data_digest", "git_commit"} <= version.tags.keys()

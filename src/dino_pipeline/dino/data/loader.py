@@ -50,8 +50,9 @@ def worker_deaths_explained(num_workers: int, batch_size: int) -> Iterator[None]
     """
     try:
         yield
-    except RuntimeError as error:
-        if _WORKER not in str(error):
+    except (RuntimeError, ConnectionError, EOFError) as error:
+        # Where the batch was under way the connection tells of it first.
+        if isinstance(error, RuntimeError) and _WORKER not in str(error):
             raise
         raise MemoryError(
             f"a loader worker was killed, most likely because memory ran out ({' '.join(str(error).split())}): lower "
