@@ -118,7 +118,7 @@ def test_seeds_and_a_diverged_row(compare: Compare, comparing: MakeComparison) -
     lost = rows.loc[("diverging", "test")]
     assert lost["num_models"] == 0
     assert "seed 0 did not finish training" in lost["notes"]
-    assert "the loss is" in lost["notes"]
+    assert "2 steps in a row had a loss or gradient that is not finite" in lost["notes"]
     assert "| plain > diverging | not measured | - |" in page
     assert "This comparison " in page
 
