@@ -19,9 +19,11 @@ from tiles import tiles_of_photographs
 from torch.utils.data import DataLoader, Dataset
 
 from dino_pipeline.dino.config import from_dict
+from dino_pipeline.dino.data.loader import build_loader
 from dino_pipeline.dino.data.manifest import Manifest
 from dino_pipeline.dino.data.multi_crop_config import MultiCropConfig, ViewConfig
-from dino_pipeline.dino.data.multi_crop_dataset import MultiCropDataset, ShuffledBatches, build_loader
+from dino_pipeline.dino.data.multi_crop_dataset import MultiCropDataset, ShuffledBatches
+from dino_pipeline.dino.data.replacement import ReplacingDataset
 from dino_pipeline.dino.training.config import PretrainConfig
 from dino_pipeline.recipes import recipe_parameters
 
@@ -63,7 +65,7 @@ def our_epoch(manifest: Manifest, pretrain: PretrainConfig, multi_crop: MultiCro
         num_steps=len(manifest) // BATCH,
     )
     dataset = MultiCropDataset(manifest, pretrain.images, multi_crop, seed=0)
-    for _ in build_loader(dataset, batches, num_workers=1, pin_memory=False):
+    for _ in build_loader(ReplacingDataset(dataset), batches, num_workers=1, pin_memory=False):
         pass
 
 
