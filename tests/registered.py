@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
 from torch import nn
 
 from dino_pipeline import tracking
@@ -26,6 +27,7 @@ from dino_pipeline.pipelines.register.config import RegisterConfig
 from dino_pipeline.pipelines.register.nodes import register_model
 from dino_pipeline.recipes import recipe_parameters
 from dino_pipeline.tracking.opening import FINGERPRINT_TAG
+from dino_pipeline.tracking.store import global_address
 from tests.pipelines.register.conftest import METRICS, SUMMARY
 
 ROOT = Path(__file__).parents[1]
@@ -72,20 +74,18 @@ class RegisteredProject:
         self.client.create_registered_model(name)
         for kind in kinds:
             original = self.client.get_model_version(f"dino-{kind}", "1")
-            self.client.create_model_version(
-                name, source=original.source, run_id=original.run_id, tags=original.tags
-            )
+            self._copy(original, name, original.run_id, original.tags)
 
     def add_version(self, name: str, *, like: str, fingerprint: str, manifest: Manifest) -> None:
         """One more version of `name`: the weights of `like`, trained on other data."""
         original = self.client.get_model_version(f"dino-{like}", "1")
         tags = {"data_digest": manifest.digest(), FINGERPRINT_TAG: fingerprint}
-        self.client.create_model_version(
-            name,
-            source=original.source,
-            run_id=self.add_run(fingerprint, manifest),
-            tags={**original.tags, **tags},
-        )
+        self._copy(original, name, self.add_run(fingerprint, manifest), {**original.tags, **tags})
+
+    def _copy(self, original: ModelVersion, name: str, run_id: str, tags: dict[str, str]) -> None:
+        # MLflow looks a source up at the process's address, which may be another test's.
+        with global_address(self.client.tracking_uri):
+            self.client.create_model_version(name, source=original.source, run_id=run_id, tags=tags)
 
     def champion(self, name: str) -> int | None:
         """The version that bears the alias."""
