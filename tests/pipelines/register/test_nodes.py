@@ -39,7 +39,8 @@ np.savez(sys.argv[3], **outputs)
 
 
 def client(project):
-    return MlflowClient(tracking_uri=f"sqlite:///{project / 'mlruns' / 'mlflow.db'}")
+    uri = f"sqlite:///{project / 'mlruns' / 'mlflow.db'}"
+    return MlflowClient(uri, uri)
 
 
 def test_it_loads_and_embeds_without_this_package_as_the_backbone_does(project, tmp_path):
