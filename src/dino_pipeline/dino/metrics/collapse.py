@@ -4,7 +4,7 @@ loss = H(teacher) + KL(teacher || student). Where the teacher answers the same o
 too, and the KL divergence goes to 0. The entropy says what the answer is: at ln K nothing in particular (uniform), at 0
 always one prototype (one dimension).
 
-The bounds are in nats, and hold for any K: benchmarks/collapse_diagnosis.py shows how far healthy trainings stay away.
+The bounds are in nats; benchmarks/collapse_diagnosis.py makes the runs to hold them against.
 """
 
 import math
