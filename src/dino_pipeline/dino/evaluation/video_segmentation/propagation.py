@@ -41,14 +41,19 @@ def propagate(
         for left in range(0, num_columns, TILE):
             columns, near_columns = _block(left, num_columns, neighborhood_radius)
             keys = context_features[:, near_rows, near_columns].flatten(0, 2)
-            affinity = (queries[rows, columns].flatten(0, 1) @ keys.T).exp_()
-            near = _near(rows, near_rows, neighborhood_radius, target.device)[:, None, :, None]
-            near = near & _near(columns, near_columns, neighborhood_radius, target.device)[None, :, None, :]
-            affinity.unflatten(1, (len(masks), -1)).mul_(near.flatten(2).flatten(0, 1)[:, None])
-            least = affinity.topk(min(top_k, len(keys)), dim=1).values[:, -1:]
-            affinity.masked_fill_(affinity < least, 0)
-            tile = affinity @ masks[:, near_rows, near_columns].flatten(0, 2)
-            tile /= affinity.sum(dim=1, keepdim=True)
+            similarity = queries[rows, columns].flatten(0, 1) @ keys.T
+            far = (
+                _far(rows, near_rows, neighborhood_radius, target.device)[:, None, :, None]
+                + _far(columns, near_columns, neighborhood_radius, target.device)[None, :, None, :]
+            )
+            similarity.unflatten(1, (len(masks), -1)).add_(far.flatten(2).flatten(0, 1)[:, None])
+            least = similarity.topk(min(top_k, len(keys)), dim=1).values[:, -1:]
+            # From here on only the few that count are touched.
+            query, key = (similarity >= least).nonzero(as_tuple=True)
+            weights = similarity[query, key].exp_()[:, None]
+            values = weights * masks[:, near_rows, near_columns].flatten(0, 2)[key]
+            tile = values.new_zeros(len(similarity), values.shape[1]).index_add_(0, query, values)
+            tile /= weights.new_zeros(len(similarity), 1).index_add_(0, query, weights)
             propagated[rows, columns] = tile.view_as(propagated[rows, columns])
     return propagated.movedim(-1, 0)
 
@@ -71,8 +76,9 @@ def _block(start: int, length: int, radius: int) -> tuple[slice, slice]:
     return slice(start, stop), slice(max(0, start - radius), min(length, stop + radius))
 
 
-def _near(tile: slice, block: slice, radius: int, device: torch.device) -> Tensor:
-    """Which positions of the block lie within the radius of each of the tile: bool [tile, block]."""
+def _far(tile: slice, block: slice, radius: int, device: torch.device) -> Tensor:
+    """[tile, block]: minus infinity where a position of the block is out of the radius of one of the tile, else 0."""
     positions = torch.arange(tile.start, tile.stop, device=device)
     others = torch.arange(block.start, block.stop, device=device)
-    return (positions[:, None] - others).abs() <= radius
+    is_far = (positions[:, None] - others).abs() > radius
+    return torch.zeros(is_far.shape, device=device).masked_fill_(is_far, -torch.inf)
