@@ -85,6 +85,15 @@ def test_too_many_skips_in_a_row_stop_naming_step_process_and_rows(
         train(make_spec(tmp_path, pretrain={"non_finite": stop}, monitoring=QUICK))
 
 
+def test_a_run_whose_every_step_was_skipped_does_not_end_as_finished(
+    make_spec: MakeSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad_pixels(monkeypatch, lambda call: True)  # noqa: ARG005
+    stop = {"max_skips_in_a_row": 20, "max_rollbacks": 0, "rollback_factor": 0.5}  # the run has 10 steps
+    with pytest.raises(NonFiniteError, match=r"^all 10 steps had a loss or gradient that is not finite"):
+        train(make_spec(tmp_path, pretrain={"non_finite": stop}, monitoring=QUICK))
+
+
 def test_a_rollback_goes_on_from_the_last_checkpoint_with_a_lower_learning_rate(
     make_spec: MakeSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

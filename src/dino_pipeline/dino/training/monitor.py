@@ -121,7 +121,7 @@ class Monitor:
         Skipped steps are no part of its means; a window of nothing else writes none.
 
         Raises:
-            NonFiniteError: too many steps in a row were skipped.
+            NonFiniteError: too many steps in a row were skipped, or all of them.
             ValueError: too many images cannot be read.
             CollapseError: the training collapsed, and is to stop then.
         """
@@ -139,6 +139,8 @@ class Monitor:
             self.skipped.take_in(is_skipped.tolist(), gather(loss_is_finite) > 0, last_step=step)
         else:
             self.skipped.in_a_row = 0
+        if last:
+            self.skipped.end(step)
         if num_taken:
             loss, entropy, kl, gradient_norm = (total / (num_taken * world_size()) for total in totals)
             row: dict[str, float] = {

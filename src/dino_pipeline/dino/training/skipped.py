@@ -76,6 +76,19 @@ class SkippedSteps:
                     "these images"
                 )
 
+    def end(self, num_steps: int) -> None:
+        """Take in the end of the training.
+
+        Raises:
+            NonFiniteError: every step was skipped, fewer than allowed in a row as they are; nothing was learned.
+        """
+        if self.in_a_row == num_steps:
+            raise NonFiniteError(
+                f"all {num_steps} steps had a loss or gradient that is not finite (all in {self.path}), so nothing was "
+                "learned: lower pretrain.schedules.learning_rate, train in fp32, or, where these are float16's first "
+                "steps, raise pretrain.epochs"
+            )
+
     def _tell(self, step: int, processes: list[int]) -> str:
         """Write down a step; returns the same for people."""
         what = "loss" if processes else "gradient"
