@@ -34,7 +34,16 @@ from dino_pipeline.recipes import recipe_parameters
 ROOT = Path(__file__).parents[1]
 MANIFEST = ROOT / "data" / "03_primary" / "base" / "manifest.parquet"
 RESULTS = ROOT / "benchmarks" / "results" / "collapse_diagnosis.json"
-COLUMNS = ("step", "epoch", "loss", "teacher_entropy", "kl")
+COLUMNS = (
+    "step",
+    "epoch",
+    "loss",
+    "teacher_entropy",
+    "kl",
+    "teacher_temperature",
+    "teacher_momentum",
+    "learning_rate",
+)
 
 # The demo's tiles in a network that takes a step in a tenth of a second.
 SMALL = {
@@ -110,6 +119,16 @@ HEALTHY = [
     Run(name="teacher momentum 0.996", collapses=False, overrides=momentum(0.996)),
     Run(name="center momentum 0.99", collapses=False, overrides={"loss": {"center_momentum": 0.99}}),
     Run(name="4,096 prototypes", collapses=False, overrides={"projection_head": {"num_prototypes": 4096}}),
+    Run(
+        name="no batch norm in the head, a quarter of the learning rate",
+        collapses=False,
+        overrides=merged(PLAIN_HEAD, learning_rate(1e-3)),
+    ),
+    Run(
+        name="no batch norm in the head, temperature 0.07, momentum 0.996",
+        collapses=False,
+        overrides=merged(PLAIN_HEAD, temperature(0.07), momentum(0.996)),
+    ),
     Run(name="half the learning rate", collapses=False, overrides=learning_rate(2e-3)),
 ]
 ONE_DIMENSION = merged(NO_CENTERING, PLAIN_HEAD, FREE, temperature(0.02), momentum(0.9))
@@ -188,7 +207,7 @@ def train(run: Run) -> dict[str, Any]:
         "crops_are_mismatched": run.crops_are_mismatched,
         "num_prototypes": config.projection_head.num_prototypes,
         "diagnosed": first_diagnosis(rows, config),
-        "rows": [{name: round(row[name], 4) for name in COLUMNS} for row in rows],
+        "rows": [{name: round(row[name], 6) for name in COLUMNS} for row in rows],
     }
 
 
@@ -203,7 +222,7 @@ def first_diagnosis(rows: list[dict[str, float]], config: PretrainConfig) -> dic
 
 def main() -> None:
     """Make the runs that are not there yet, healthy and collapsing in turn."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.basicConfig(level=logging.ERROR, format="%(message)s")  # that these collapse is no news
     torch.set_num_threads(1)
     results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
     in_turn = [run for pair in zip_longest(COLLAPSING, HEALTHY) for run in pair if run]

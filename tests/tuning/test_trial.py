@@ -28,6 +28,7 @@ __all__ = ["tiny_manifest"]  # a fixture
 
 RATE = "pretrain.schedules.learning_rate.start"
 ENDLESS = {"pretrain.epochs": 100_000, "monitoring.evaluate_every_epochs": 1}
+FLAT = {f"pretrain.schedules.teacher_temperature.{name}": 50.0 for name in ("warmup_from", "start", "end")}
 
 # A worker of its own, for signals to end.
 WORKER = """
@@ -121,21 +122,18 @@ def test_a_trial_is_trained_and_measured_once_below_the_studys_run(
 def test_a_training_is_ended_at_once_and_leaves_neither_process_nor_files(
     how: str, project: Path, client: MlflowClient, demo: dict[str, Any], tiny_manifest: Path
 ) -> None:
-    collapse = demo["tune"]["collapse"] | {"after_fraction": 0.0}
-    if how == "collapsed":
-        collapse |= {"min_effective_rank": 1000}  # of 24 dimensions
-    config, space = asked(demo, budget=ENDLESS, collapse=collapse)
+    config, space = asked(demo, budget=ENDLESS | (FLAT if how == "collapsed" else {}))
     study = study_in(project, space)
     trial = study.ask()
     with pytest.raises(optuna.TrialPruned) as caught:
         make_trial(trial, space, config, surroundings(demo, tiny_manifest, project))
     assert isinstance(caught.value, Collapsed) == (how == "collapsed")
-    assert study.trials[0].user_attrs.get(COLLAPSED) == ("rank" if how == "collapsed" else None)
+    assert study.trials[0].user_attrs.get(COLLAPSED) == ("uniform" if how == "collapsed" else None)
     assert processes_in(project) == []
     assert not list((project / "in_progress").glob("*/"))
     (run,) = client.search_runs(["1"])
     assert run.info.status == "KILLED"
-    assert run.data.tags.get("collapsed") == ("rank" if how == "collapsed" else None)
+    assert run.data.tags.get("collapsed") == ("uniform" if how == "collapsed" else None)
     assert run.data.metrics["loss"] > 0
 
 

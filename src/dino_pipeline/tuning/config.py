@@ -7,7 +7,6 @@ from pydantic import Field
 from dino_pipeline.dino.config import frozen
 
 Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
 
 
 @frozen
@@ -91,17 +90,6 @@ class Hyperband:
 
 
 @frozen
-class CollapseConfig:
-    """From where on a training counts as collapsed; see docs/healthy_and_unhealthy.md."""
-
-    after_fraction: Share  # of the steps: in the warm-up healthy answers are flat as well
-    min_entropy_share: Share  # of ln K; below, all images have one answer
-    max_entropy_share: Share  # of ln K; above, with a KL below max_kl, the answers are flat
-    max_kl: Annotated[float, Field(ge=0)]  # nats
-    min_effective_rank: Annotated[float, Field(ge=1)]  # of the teacher's features
-
-
-@frozen
 class TuneConfig:
     """A study; names are dotted, such as pretrain.schedules.learning_rate.start."""
 
@@ -119,7 +107,6 @@ class TuneConfig:
     sampler: Annotated[Tpe | Random, Field(discriminator="name")]
     seed: Annotated[int, Field(ge=0)]  # of the sampler; decides alone where one worker makes all trials
     pruner: Annotated[NoPruner | Median | Hyperband, Field(discriminator="name")]
-    collapse: CollapseConfig
     alpha_ranks: tuple[Count, Count]  # eigenvalues between which alpha-ReQ is fitted, 1 the largest
     heartbeat_seconds: Annotated[float, Field(gt=0)]  # between a worker's signs of life
     silence_seconds: Annotated[float, Field(gt=0)]  # without one, after which another takes its trial up

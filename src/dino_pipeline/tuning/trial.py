@@ -107,7 +107,6 @@ def _train(
         num_steps=spec.pretrain.epochs * (len(train) // spec.pretrain.batch_size),
         objective=config.objective,
         prunes=config.cost is None,
-        collapse_config=config.collapse,
     )
     finished = launching.launch(spec, on_progress=watch)
     watch()  # a training that was finished before says all at once

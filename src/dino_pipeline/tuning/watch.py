@@ -3,13 +3,13 @@
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import optuna
 
+from dino_pipeline.dino.metrics.collapse import NUM_ROWS
+from dino_pipeline.dino.training.collapse import diagnose_training
 from dino_pipeline.dino.training.history import HISTORY, TIMING, RowTail
-from dino_pipeline.tuning.collapse import collapse
-from dino_pipeline.tuning.config import CollapseConfig
 from dino_pipeline.tuning.liveness import Heartbeat
 from dino_pipeline.tuning.objective import COLUMNS
 
@@ -35,7 +35,6 @@ class Watch:
         num_steps: int,
         objective: str,
         prunes: bool,
-        collapse_config: CollapseConfig,
     ) -> None:
         """Follow one trial.
 
@@ -50,7 +49,7 @@ class Watch:
         self._heartbeat = heartbeat
         self._num_steps = num_steps
         self._column = COLUMNS.get(objective) if prunes else None
-        self._collapse = collapse_config
+        self._recent: list[Mapping[str, Any]] = []  # the last rows
         self._tails = [RowTail(Path(spec.folder) / name) for name in (HISTORY, TIMING)]
 
     def __call__(self) -> None:
@@ -67,12 +66,11 @@ class Watch:
             self._end_if_collapsed(row)
             self._report(row)
 
-    def _end_if_collapsed(self, row: Mapping[str, float]) -> None:
-        if row["step"] < self._collapse.after_fraction * self._num_steps:
-            return
-        how = collapse(row, self._collapse, num_prototypes=self._spec.pretrain.projection_head.num_prototypes)
-        if how:
-            raise Collapsed(how)
+    def _end_if_collapsed(self, row: Mapping[str, Any]) -> None:
+        self._recent = [*self._recent, row][-NUM_ROWS:]
+        collapse = diagnose_training(self._recent, self._spec.pretrain)
+        if collapse:
+            raise Collapsed(collapse.kind)
 
     def _report(self, row: Mapping[str, float]) -> None:
         if self._column is None or self._column not in row:

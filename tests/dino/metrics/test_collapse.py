@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from dino_pipeline.dino.metrics.collapse import NUM_ROWS, Settings, diagnose
+from dino_pipeline.dino.metrics.collapse import NUM_ROWS, NUM_STILL_ROWS, Settings, diagnose
 
 SETTINGS = Settings(num_prototypes=512, student_temperature=0.1, center_momentum=0.9)
 UNIFORM = math.log(512)
 RESULTS = Path(__file__).parents[3] / "benchmarks" / "results"
+
+
+def swinging(momentum: float):
+    return [rows(entropy, 1.0, momentum=momentum, count=1)[0] for entropy in (1.0, 3.0, 0.5, 4.0, 1.0, 5.0)]
 
 
 def rows(
@@ -22,6 +26,7 @@ def rows(
         "kl": kl,
         "teacher_temperature": temperature,
         "teacher_momentum": momentum,
+        "learning_rate": 0.01,
     }
     return [row] * count
 
@@ -45,6 +50,8 @@ def rows(
             "one dimension",
             "raise pretrain.schedules.teacher_temp",
         ),
+        (swinging(momentum=0.0), SETTINGS, "no stable answer", "teacher_momentum"),
+        (swinging(momentum=0.99), SETTINGS, "no stable answer", "lower pretrain.schedules.learning_rate"),
     ],
 )
 def test_a_collapse_is_named_with_its_likely_cause_and_what_to_change(history, settings, kind, remedy):
@@ -59,7 +66,9 @@ def test_a_collapse_is_named_with_its_likely_cause_and_what_to_change(history, s
     "history",
     [
         [],
-        rows(UNIFORM, 0.0, count=NUM_ROWS - 1),  # too young
+        rows(UNIFORM, 0.0, count=NUM_STILL_ROWS - 1),  # too young
+        swinging(momentum=0.0)[1:],  # too young
+        [rows(entropy, 1.0, count=1)[0] for entropy in (0.5, 1.5, 2.5, 3.5, 4.5, 5.5)],  # it only rises
         rows(UNIFORM, 0.5),  # undecided, and yet the student has something to learn
         rows(3.0, 0.0001),  # agreed, but on many answers
         rows(0.01, 0.001) + rows(3.0, 0.5, count=1),  # over
@@ -69,17 +78,35 @@ def test_anything_else_is_no_collapse(history):
     assert diagnose(history, SETTINGS) is None
 
 
-def first_diagnosis(run: dict) -> str | None:
+def measured(file: str, lacking: dict | None = None):
+    """Of each run of a result's file: its name, its rows and what is to be known of it beside them."""
+    for name, run in json.loads((RESULTS / file).read_text()).items():
+        history = [row | (lacking or {}) for row in run["rows"]]
+        yield pytest.param(history, replace(SETTINGS, num_prototypes=run["num_prototypes"]), run, id=name)
+
+
+def first_diagnosis(history: list[dict], settings: Settings) -> str | None:
     """As training would: after every row."""
-    momentum_and_temperature = {"teacher_momentum": 0.98, "teacher_temperature": 0.04}
-    history = [row | momentum_and_temperature for row in run["rows"]]
-    settings = replace(SETTINGS, num_prototypes=run["num_prototypes"])
     told = (diagnose(history[:end], settings) for end in range(1, len(history) + 1))
     return next((collapse.kind for collapse in told if collapse), None)
 
 
+@pytest.mark.parametrize(("history", "settings", "run"), measured("collapse_diagnosis.json"))
+def test_of_the_runs_made_for_it_all_that_collapse_are_diagnosed_and_no_other(history, settings, run):
+    assert (first_diagnosis(history, settings) is not None) == run["collapses"]
+
+
+KINDS = {
+    "healthy": None,
+    "no_sharpening": "uniform",
+    "no_centering": "one dimension",
+    "no_momentum": "no stable answer",
+}
+
+
 @pytest.mark.parametrize(
-    ("name", "kind"), [("healthy", None), ("no_sharpening", "uniform"), ("no_centering", "one dimension")]
+    ("history", "settings", "run"),
+    measured("collapse.json", {"teacher_momentum": 0.98, "teacher_temperature": 0.04, "learning_rate": 4e-3}),
 )
-def test_measured_trainings_of_the_demo_are_told_apart(name, kind):
-    assert first_diagnosis(json.loads((RESULTS / "collapse.json").read_text())[name]) == kind
+def test_measured_trainings_of_the_demo_are_told_apart(history, settings, run, request):
+    assert first_diagnosis(history, settings) == KINDS[request.node.callspec.id]

@@ -2,20 +2,24 @@
 
 loss = H(teacher) + KL(teacher || student). Where the teacher answers the same of every image, the student soon does
 too, and the KL divergence goes to 0. The entropy says what the answer is: at ln K nothing in particular (uniform), at 0
-always one prototype (one dimension).
+always one prototype (one dimension). Without momentum the student never gets there: teacher and center chase one
+another, and the entropy swings from row to row (no stable answer).
 
-The bounds are in nats; benchmarks/collapse_diagnosis.py makes the runs to hold them against.
+Each bound lies between the healthy and the collapsing trainings of benchmarks/collapse_diagnosis.py (docs/numbers.md).
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
-UNIFORM_MARGIN = 0.02  # of the teacher's entropy to ln K
-UNIFORM_KL = 0.02  # below: nothing is left to learn
-ONE_DIMENSION_ENTROPY = 0.1  # below: e.g. one prototype has 98.8 % of a two-way answer
-NUM_ROWS = 3  # in a row: one window may be a passing state, as when the last layer is set free
+UNIFORM_MARGIN = 0.2  # nats, of the teacher's entropy to ln K
+UNIFORM_KL = 0.2  # nats; below: nothing is left to learn
+ONE_DIMENSION_ENTROPY = 0.1  # nats; below: e.g. one prototype has 98.8 % of a two-way answer
+NUM_STILL_ROWS = 3  # in a row: one window may be a passing state, as when the last layer is set free
+SWING = 0.1  # of ln K, from row to row
+NUM_ROWS = 6  # over which the entropy swings; all that the diagnosis looks at
 
 # Outside of these a part of the method is as good as switched off, and is named as the cause.
 _SLOW_CENTER = 0.999
@@ -44,7 +48,7 @@ class Settings:
 class Collapse:
     """A collapse by name, what shows it, the likely cause and what to change."""
 
-    kind: Literal["uniform", "one dimension"]
+    kind: Literal["uniform", "one dimension", "no stable answer"]
     evidence: str
     cause: str
     remedy: str
@@ -57,10 +61,11 @@ def diagnose(rows: Sequence[Mapping[str, float]], settings: Settings) -> Collaps
     """The collapse that a training is in, judged by its last rows; None where it is in none, or too young to tell.
 
     Args:
-        rows: of the history, oldest first, with `teacher_entropy`, `kl`, `teacher_temperature` and `teacher_momentum`.
+        rows: of the history, oldest first, with `teacher_entropy`, `kl`, `teacher_temperature`, `teacher_momentum` and
+            `learning_rate`.
     """
-    last = rows[-NUM_ROWS:]
-    if len(last) < NUM_ROWS:
+    last = rows[-NUM_STILL_ROWS:]
+    if len(last) < NUM_STILL_ROWS:
         return None
     uniform = math.log(settings.num_prototypes)
     entropy, kl = last[-1]["teacher_entropy"], last[-1]["kl"]
@@ -77,7 +82,23 @@ def diagnose(rows: Sequence[Mapping[str, float]], settings: Settings) -> Collaps
             f"the teacher gives every image the same one prototype (entropy {entropy:.3f}, KL {kl:.4f})"
         )
         return Collapse(kind="one dimension", evidence=evidence, cause=cause, remedy=remedy)
+    swing = _swing([row["teacher_entropy"] for row in rows[-NUM_ROWS:]]) / uniform
+    if swing > SWING:
+        cause, remedy = _cause_of_swing(last[-1])
+        evidence = (
+            f"the teacher's answers swing between one prototype and many (its entropy by {swing:.0%} of ln K "
+            "from row to row, and back)"
+        )
+        return Collapse(kind="no stable answer", evidence=evidence, cause=cause, remedy=remedy)
     return None
+
+
+def _swing(entropies: Sequence[float]) -> float:
+    """Mean change from row to row that is taken back; 0 while entropy only rises or only falls, as in health."""
+    if len(entropies) < NUM_ROWS:
+        return 0.0
+    changes = [later - earlier for earlier, later in pairwise(entropies)]
+    return (sum(map(abs, changes)) - abs(sum(changes))) / len(changes)
 
 
 def _cause_of_uniform(row: Mapping[str, float], settings: Settings) -> tuple[str, str]:
@@ -103,6 +124,13 @@ def _cause_of_one_dimension(row: Mapping[str, float], settings: Settings) -> tup
     return _cause_of_either(row) or (
         f"the teacher is too sharp (temperature {row['teacher_temperature']:g})",
         "raise pretrain.schedules.teacher_temperature, below the student's temperature, or lengthen its warm-up",
+    )
+
+
+def _cause_of_swing(row: Mapping[str, float]) -> tuple[str, str]:
+    return _cause_of_either(row) or (
+        f"the steps are too large (learning rate {row['learning_rate']:g})",
+        "lower pretrain.schedules.learning_rate, or clip harder (pretrain.optimizer.clip_gradient_norm)",
     )
 
 
