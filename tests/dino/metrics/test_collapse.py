@@ -2,8 +2,10 @@
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,11 +80,17 @@ def test_anything_else_is_no_collapse(history):
     assert diagnose(history, SETTINGS) is None
 
 
-def measured(file: str, lacking: dict | None = None):
-    """Of each run of a result's file: its name, its rows and what is to be known of it beside them."""
-    for name, run in json.loads((RESULTS / file).read_text()).items():
-        history = [row | (lacking or {}) for row in run["rows"]]
-        yield pytest.param(history, replace(SETTINGS, num_prototypes=run["num_prototypes"]), run, id=name)
+def measured(file: str, expected: Callable[[str, dict], Any], **lacking: float) -> list:
+    """Of each run of a result's file: its rows, what is to be known beside them, and what it is to be told as."""
+    return [
+        pytest.param(
+            [lacking | row for row in run["rows"]],
+            replace(SETTINGS, num_prototypes=run["num_prototypes"]),
+            expected(name, run),
+            id=name,
+        )
+        for name, run in json.loads((RESULTS / file).read_text()).items()
+    ]
 
 
 def first_diagnosis(history: list[dict], settings: Settings) -> str | None:
@@ -91,9 +99,12 @@ def first_diagnosis(history: list[dict], settings: Settings) -> str | None:
     return next((collapse.kind for collapse in told if collapse), None)
 
 
-@pytest.mark.parametrize(("history", "settings", "run"), measured("collapse_diagnosis.json"))
-def test_of_the_runs_made_for_it_all_that_collapse_are_diagnosed_and_no_other(history, settings, run):
-    assert (first_diagnosis(history, settings) is not None) == run["collapses"]
+@pytest.mark.parametrize(
+    ("history", "settings", "collapses"),
+    measured("collapse_diagnosis.json", lambda _, run: run["collapses"]),
+)
+def test_of_the_runs_made_for_it_all_that_collapse_are_diagnosed_and_no_other(history, settings, collapses):
+    assert (first_diagnosis(history, settings) is not None) == collapses
 
 
 KINDS = {
@@ -105,8 +116,14 @@ KINDS = {
 
 
 @pytest.mark.parametrize(
-    ("history", "settings", "run"),
-    measured("collapse.json", {"teacher_momentum": 0.98, "teacher_temperature": 0.04, "learning_rate": 4e-3}),
+    ("history", "settings", "kind"),
+    measured(
+        "collapse.json",
+        lambda name, _: KINDS[name],
+        teacher_momentum=0.98,
+        teacher_temperature=0.04,
+        learning_rate=4e-3,
+    ),
 )
-def test_measured_trainings_of_the_demo_are_told_apart(history, settings, run, request):
-    assert first_diagnosis(history, settings) == KINDS[request.node.callspec.id]
+def test_measured_trainings_of_the_demo_are_told_apart(history, settings, kind):
+    assert first_diagnosis(history, settings) == kind
