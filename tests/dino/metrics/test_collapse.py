@@ -72,6 +72,7 @@ def test_a_collapse_is_named_with_its_likely_cause_and_what_to_change(history, s
         swinging(momentum=0.0)[1:],  # too young
         [rows(entropy, 1.0, count=1)[0] for entropy in (0.5, 1.5, 2.5, 3.5, 4.5, 5.5)],  # it only rises
         rows(UNIFORM, 0.5),  # undecided, and yet the student has something to learn
+        rows(0.01, 1.5),  # sure, and yet of something else for each image
         rows(3.0, 0.0001),  # agreed, but on many answers
         rows(0.01, 0.001) + rows(3.0, 0.5, count=1),  # over
     ],

@@ -17,6 +17,9 @@ from typing import Any, Literal
 UNIFORM_MARGIN = 0.2  # nats, of the teacher's entropy to ln K
 UNIFORM_KL = 0.2  # nats; below: nothing is left to learn
 ONE_DIMENSION_ENTROPY = 0.1  # nats; below: e.g. one prototype has 98.8 % of a two-way answer
+ONE_DIMENSION_KL = (
+    0.5  # nats; above: the one prototype is not the same for every image, and the student still learns
+)
 NUM_STILL_ROWS = 3  # in a row: one window may be a passing state, as when the last layer is set free
 SWING = 0.1  # of ln K, from row to row
 NUM_ROWS = 6  # over which the entropy swings; all that the diagnosis looks at
@@ -76,7 +79,7 @@ def diagnose(rows: Sequence[Mapping[str, float]], settings: Settings) -> Collaps
             f"the student agrees (KL {kl:.4f})"
         )
         return Collapse(kind="uniform", evidence=evidence, cause=cause, remedy=remedy)
-    if all(row["teacher_entropy"] < ONE_DIMENSION_ENTROPY for row in last):
+    if all(row["teacher_entropy"] < ONE_DIMENSION_ENTROPY and row["kl"] < ONE_DIMENSION_KL for row in last):
         cause, remedy = _cause_of_one_dimension(last[-1], settings)
         evidence = (
             f"the teacher gives every image the same one prototype (entropy {entropy:.3f}, KL {kl:.4f})"
