@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ ROOT = Path(__file__).parents[1]
 MANIFEST = ROOT / "data" / "03_primary" / "base" / "manifest.parquet"
 RESULTS = ROOT / "benchmarks" / "results" / "endurance.json"
 SECONDS_BETWEEN = 5.0
-EPOCHS = 100_000  # more than any --minutes; the budget cuts them
+EPOCHS = 100_000  # more than any --minutes
 WATCHED = {"checkpoint_every_steps": 50, "evaluate_every_epochs": 2, "log_every_steps": 10}
 LAUNCHED = {"cpu_processes": 2, "loader_workers": 2}
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -60,6 +61,10 @@ def _kind(command: str) -> str:
     return next((kind for part, kind in names.items() if part in command), command[:60])
 
 
+class TimeIsUp(Exception):  # noqa: N818  an end, not an error
+    """Ends the training."""
+
+
 class Sampler(threading.Thread):
     """Samples this process and its descendants until told to stop."""
 
@@ -77,7 +82,7 @@ class Sampler(threading.Thread):
                     kind, megabytes, files = sample(process)
                 except (FileNotFoundError, ProcessLookupError):
                     continue  # it ended while it was looked at
-                self.kinds[process] = kind
+                self.kinds.setdefault(process, kind)  # a process that has ended has no command any more
                 self.samples[process].append((time.monotonic() - self.started, megabytes, files))
 
 
@@ -99,10 +104,20 @@ def slopes(samples: list[tuple[float, float, int]], until: float) -> dict[str, f
 
 def measure(minutes: float) -> dict[str, Any]:
     """Train as long, and report the slopes of every process that was there throughout."""
-    parameters = recipe_parameters("base", {"pretrain": {"epochs": EPOCHS, "max_hours": minutes / 60}})
+    parameters = recipe_parameters("base", {"pretrain": {"epochs": EPOCHS}})
     pretrain = from_dict(PretrainConfig, parameters["pretrain"])
     images = read_manifest(MANIFEST, ROOT)
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.strip()
     sampler = Sampler()
+
+    def end_after_minutes() -> None:
+        if time.monotonic() - sampler.started > 60 * minutes:
+            sampler.stop.set()  # before the processes are ended
+            sampler.join()
+            raise TimeIsUp
+
     with tempfile.TemporaryDirectory() as folder:
         spec = TrainingSpec(
             fingerprint=fingerprint(pretrain, images.digest()),
@@ -115,22 +130,19 @@ def measure(minutes: float) -> dict[str, Any]:
             launch=from_dict(LaunchConfig, parameters["launch"] | LAUNCHED),
         )
         sampler.start()
-        launch(spec, on_progress=lambda: None)
-        lasted = time.monotonic() - sampler.started
-        sampler.stop.set()
-        sampler.join()
+        with suppress(TimeIsUp):
+            launch(spec, on_progress=end_after_minutes)
+        lasted = 60 * minutes
         last = read_rows(Path(folder) / HISTORY)[-1]
     processes = [
         {"process": sampler.kinds[process], **found}
         for process, samples in sampler.samples.items()
         if (found := slopes(samples, lasted))
     ]
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.strip()
     return {
         "commit": commit,
-        "minutes": round(lasted / 60, 1),
+        "minutes": minutes,
+        "load_average_at_the_end": round(os.getloadavg()[0], 1),
         "steps": int(last["step"]),
         "checkpoints": int(last["step"]) // WATCHED["checkpoint_every_steps"],
         "processes": processes,
