@@ -1,18 +1,25 @@
 """A stage that fails after training marks the model's run, and one that succeeds takes the mark away."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from kedro.framework.hooks.manager import _create_hook_manager
-from kedro.io import DataCatalog, DatasetError
+from kedro.io import DataCatalog, DatasetError, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner
 from mlflow import MlflowClient
 
 from dino_pipeline import tracking
 from dino_pipeline.datasets import FolderDataset
+from dino_pipeline.dino.config import from_dict
+from dino_pipeline.dino.evaluation.config import ExtractConfig
+from dino_pipeline.dino.models.checkpoint_config import ModelConfig
 from dino_pipeline.dino.models.published import PublishedModel, write_model
-from dino_pipeline.hooks import FAILURE_TAG, ModelRunHooks
+from dino_pipeline.dino.training.config import PretrainConfig
+from dino_pipeline.hooks import FAILURE_TAG, ModelRunHooks, SizeHooks
+from dino_pipeline.pipeline_registry import register_pipelines
+from dino_pipeline.recipes import recipe_parameters
 
 
 @pytest.fixture
@@ -37,6 +44,26 @@ def run(pipeline: Pipeline, catalog: DataCatalog) -> None:
     hooks.register(ModelRunHooks())
     SequentialRunner().run(pipeline, catalog, hooks)
     hooks.hook.after_pipeline_run(run_params={}, run_result={}, pipeline=pipeline, catalog=catalog)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [({"crop": 50}, "^extract.crop is 50, no multiple of the ViT's patch of 16: set it to 48$"), ({}, None)],
+)
+def test_a_size_that_extraction_could_not_take_is_refused_before_training(
+    changes: dict[str, int], error: str | None
+) -> None:
+    demo = recipe_parameters("base")
+    given = {
+        "pretrain": from_dict(PretrainConfig, demo["pretrain"]),
+        "model": from_dict(ModelConfig, demo["model"]),
+        "extract": from_dict(ExtractConfig, demo["extract"] | {"resize": 50} | changes),
+    }
+    catalog = DataCatalog({f"params:{name}": MemoryDataset(value) for name, value in given.items()})
+    hook = SizeHooks()
+    hook.before_pipeline_run(Pipeline([]), catalog)  # nothing is trained
+    with pytest.raises(ValueError, match=error) if error else nullcontext():
+        hook.before_pipeline_run(register_pipelines()["__default__"], catalog)
 
 
 def tags(client: MlflowClient) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Around a run: a line for each node, tracking's address, DVC's copies, a mark on a model whose later stage failed."""
+"""Around a run: sizes held together, a line for each node, tracking's address, DVC's copies, a failed model's mark."""
 
 import logging
 from pathlib import Path
@@ -17,6 +17,34 @@ FAILURE_TAG = "failed_after_training"
 _WITHOUT_A_MODEL = {"ingest", "pretrain", "tune", "compare", "dry_run"}
 
 logger = logging.getLogger(__name__)
+
+
+class SizeHooks:
+    """Refuse before a training what would only come out after it."""
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Hold the size of extraction against the network that is about to be trained.
+
+        Raises:
+            ValueError: naming the parameter, its value and the remedy.
+        """
+        stages = {tag for node in pipeline.nodes for tag in node.tags}
+        if not {"pretrain", "extract"} <= stages:
+            return
+        pretrain, model, extract = (
+            catalog.load(f"params:{name}") for name in ("pretrain", "model", "extract")
+        )
+        if pretrain.initial_weights or model.checkpoint:
+            return  # these weights decide the network, and are not read yet
+        import torch
+
+        from dino_pipeline.dino.models.backbone import build_backbone
+        from dino_pipeline.dino.training.checks import check_whole_patches
+
+        with torch.device("meta"):  # shapes without memory
+            backbone = build_backbone(pretrain.network)
+        check_whole_patches(backbone, {"extract.crop": extract.crop})
 
 
 class StageHooks:

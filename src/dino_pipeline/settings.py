@@ -6,13 +6,13 @@ from kedro import KedroDeprecationWarning
 
 from dino_pipeline.catalog import WholeFileCatalog
 from dino_pipeline.config_loader import MERGE_STRATEGY, LayeredConfigLoader
-from dino_pipeline.hooks import ExperimentHooks, ModelRunHooks, StageHooks
+from dino_pipeline.hooks import ExperimentHooks, ModelRunHooks, SizeHooks, StageHooks
 from dino_pipeline.session import PlainSession
 
 # `kedro run --pipeline=x` is what people type, and it works throughout Kedro 1.
 warnings.filterwarnings("ignore", "Option '--pipeline' is deprecated", KedroDeprecationWarning)
 
-HOOKS = (StageHooks(), ExperimentHooks(), ModelRunHooks())
+HOOKS = (SizeHooks(), StageHooks(), ExperimentHooks(), ModelRunHooks())
 SESSION_CLASS = PlainSession
 DATA_CATALOG_CLASS = WholeFileCatalog
 CONFIG_LOADER_CLASS = LayeredConfigLoader

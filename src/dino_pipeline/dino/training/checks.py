@@ -1,9 +1,11 @@
 """What only shows when parameters, data and machine meet: checked before anything is started."""
 
+from collections.abc import Mapping
+
 import torch
 
 from dino_pipeline.dino.data.manifest import Manifest
-from dino_pipeline.dino.models.backbone import build_backbone
+from dino_pipeline.dino.models.backbone import Backbone, build_backbone
 from dino_pipeline.dino.models.vision_transformer import ViTBackbone
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, PretrainConfig
 
@@ -70,16 +72,31 @@ def check(
             f"(pretrain.backbone.drop_path_rate is {config.backbone.drop_path_rate:g}): set "
             "pretrain.backbone.drop_path_rate to 0, or use a ViT"
         )
-    if isinstance(backbone, ViTBackbone):
-        patch = backbone.model.patch_embed.patch_size[0]
-        sizes = {
+    check_whole_patches(
+        backbone,
+        {
             "pretrain.multi_crop.global_crop_size": config.multi_crop.global_crop_size,
             "pretrain.multi_crop.local_crop_size": config.multi_crop.local_crop_size,
             "monitoring.crop": monitoring.crop,
-        }
-        for name, size in sizes.items():
-            if size % patch:
-                nearest = max(patch, round(size / patch) * patch)
-                raise ValueError(
-                    f"{name} is {size}, no multiple of the ViT's patch of {patch}: set it to {nearest}"
-                )
+        },
+    )
+
+
+def check_whole_patches(backbone: Backbone, sizes: Mapping[str, int]) -> None:
+    """Refuse images that a ViT cannot cut into whole patches.
+
+    Args:
+        sizes: the side in px by the parameter's name.
+
+    Raises:
+        ValueError: naming the parameter, its value and the remedy.
+    """
+    if not isinstance(backbone, ViTBackbone):
+        return
+    patch = backbone.model.patch_embed.patch_size[0]
+    for name, size in sizes.items():
+        if size % patch:
+            nearest = max(patch, round(size / patch) * patch)
+            raise ValueError(
+                f"{name} is {size}, no multiple of the ViT's patch of {patch}: set it to {nearest}"
+            )
