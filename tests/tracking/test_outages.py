@@ -37,6 +37,12 @@ class Doubled(mlflow.pyfunc.PythonModel):
 mlflow.models.set_model(Doubled())
 """
 
+SERVE = """
+import sys
+from mlflow.server import app
+app.run("127.0.0.1", int(sys.argv[1]))
+"""
+
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,7 +88,7 @@ def everything(client: MlflowClient) -> dict[str, object]:
 
 
 def kept(project: Path) -> list[Path]:
-    return [file for file in (project / "data" / ".unsent").glob("*/*.jsonl")]
+    return list((project / "data" / ".unsent").glob("*/*.jsonl"))
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -230,7 +236,7 @@ def test_what_was_kept_for_another_store_stays(
 
 
 class Server:
-    """`mlflow server` on loopback, to be killed and started again."""
+    """MLflow's server on loopback, to be killed and started again; without its supervisor, which takes long."""
 
     def __init__(self, folder: Path, database: Path) -> None:
         self._folder = folder
@@ -241,12 +247,15 @@ class Server:
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1"),
-                *("--port", str(self.port), "--backend-store-uri", f"sqlite:///{self._folder / 'mlflow.db'}"),
-                *("--artifacts-destination", str(self._folder / "artifacts")),
-            ],
-            env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"},
+            [sys.executable, "-c", SERVE, str(self.port)],
+            env=os.environ
+            | {
+                "MLFLOW_DISABLE_TELEMETRY": "true",
+                "_MLFLOW_SERVER_FILE_STORE": f"sqlite:///{self._folder / 'mlflow.db'}",
+                "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
+                "_MLFLOW_SERVER_ARTIFACT_DESTINATION": str(self._folder / "artifacts"),
+                "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
+            },
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,

@@ -95,7 +95,8 @@ def _logged_model(client: "MlflowClient", run_id: str, registration: str, model:
     from mlflow.entities import LoggedModelOutput, LoggedModelStatus
     from mlflow.models import Model
 
-    experiment = client.get_run(run_id).info.experiment_id
+    run = client.get_run(run_id)
+    experiment = run.info.experiment_id
     found = client.search_logged_models(
         [experiment], filter_string=f"tags.{_REGISTRATION_TAG} = '{registration}'"
     )
@@ -106,7 +107,8 @@ def _logged_model(client: "MlflowClient", run_id: str, registration: str, model:
             experiment, name="model", source_run_id=run_id, tags={_REGISTRATION_TAG: registration}
         )
     )
-    client.log_outputs(run_id, models=[LoggedModelOutput(logged.model_id, step=0)])
+    if logged.model_id not in {output.model_id for output in run.outputs.model_outputs}:
+        client.log_outputs(run_id, models=[LoggedModelOutput(logged.model_id, step=0)])
     described = Model.load(str(model))
     described.run_id, described.model_id, described.model_uuid = run_id, logged.model_id, logged.model_id
     described.artifact_path = logged.artifact_location

@@ -57,6 +57,8 @@ class ModelRun:
             was_there = (
                 is_there and self._target is not None and self._target.started != self._opening.started
             )
+            if is_there and self._unsent.has(ARTIFACTS):
+                self._is_free(ARTIFACTS)
             if self._opening.is_training and (was_there or not is_there):
                 self._log({"kind": "status", "status": "RUNNING"})
                 self.set_tags(dvc_tags())  # an experiment may find the model trained already
