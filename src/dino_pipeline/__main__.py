@@ -17,6 +17,7 @@ from dino_pipeline.overlays import nested
 from dino_pipeline.promotion.command import add_command as add_promote
 from dino_pipeline.recipe_check import add_command as add_check_recipes
 from dino_pipeline.repair_artifacts import add_command as add_repair_artifacts
+from dino_pipeline.sync_mlflow import add_command as add_sync_mlflow
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     add_lineage(commands)
     add_check_recipes(commands)
     add_repair_artifacts(commands)
+    add_sync_mlflow(commands)
     return parser
 
 

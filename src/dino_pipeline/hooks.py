@@ -84,11 +84,12 @@ class ModelRunHooks:
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Take the tag away once those stages succeed."""
+        """Take the tag away once those stages succeed, and say if MLflow did not get all."""
         stages = {tag for node in pipeline.nodes for tag in node.tags}
         fingerprint = _trained_fingerprint(catalog) if stages - _WITHOUT_A_MODEL else None
         if fingerprint:
             tracking.model_run(fingerprint).remove_tag(FAILURE_TAG)
+        tracking.remind_of_unsent()
 
 
 def _trained_fingerprint(catalog: DataCatalog) -> str | None:

@@ -16,7 +16,7 @@ FOLDER = Path("data") / ".running"  # of a project; a file a recipe
 
 @contextmanager
 def run_lock(file: Path, what: str, *, shared: bool = False) -> Iterator[None]:
-    """Hold a file's lock; the system lets go of it when this process ends, however it ends.
+    """Hold a file's lock; the system lets go of it when this process and the workers it started have ended, however.
 
     Args:
         file: says who holds it. It stays, since taking it away would race with the next process.
@@ -32,6 +32,7 @@ def run_lock(file: Path, what: str, *, shared: bool = False) -> Iterator[None]:
             fcntl.flock(opened, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ValueError(f"{what} is under way already, {_holder(opened)}") from error
+        os.set_inheritable(opened.fileno(), True)  # workers that outlive a kill still write
         opened.truncate(0)
         json.dump(
             {
@@ -51,7 +52,7 @@ def _holder(opened: IO[str]) -> str:
     if not text:  # it has the lock, and is about to write
         return "begun this moment: wait for it to end"
     holder = json.loads(text)
-    if not _lives(holder["pid"]):  # forked helpers, such as a loader's workers, outlive a kill by seconds
+    if not _lives(holder["pid"]):  # its workers save their progress
         return "by what a killed run left behind, which ends by itself: try again in some seconds"
     return (
         f"by process {holder['pid']} since {holder['since']} ({holder['command']}): wait for it to end, or stop it by "

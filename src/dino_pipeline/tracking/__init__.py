@@ -7,6 +7,7 @@ from dino_pipeline.tracking.opening import (
     open_comparison_run,
     open_model_run,
     open_study_run,
+    remind_of_unsent,
 )
 from dino_pipeline.tracking.run import ModelRun
 
@@ -18,4 +19,5 @@ __all__ = [
     "open_comparison_run",
     "open_model_run",
     "open_study_run",
+    "remind_of_unsent",
 ]

@@ -2,13 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dino_pipeline.dino.data.manifest import SCHEMA
 from dino_pipeline.tracking.run import ModelRun
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
 
 _DIGEST_LENGTH = 36  # MLflow takes no longer one; the whole is in the profile
 _COUNTS = ("digest", "num_images", "splits", "num_classes", "classes", "is_labelled")
@@ -22,23 +19,17 @@ def log_dataset(run: ModelRun, summary: Mapping[str, Any], *, context: str) -> N
         summary: of the ingestion.
         context: what for, `training` or `evaluation`.
     """
-
-    def send(client: "MlflowClient") -> None:
-        from mlflow.entities import Dataset, DatasetInput, InputTag
-        from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
-
-        dataset = Dataset(
-            name=summary["name"],
-            digest=summary["digest"][:_DIGEST_LENGTH],
-            source_type="local",
-            source=json.dumps({"uri": _source(summary["source"])}),
-            schema=json.dumps({"mlflow_colspec": manifest_columns()}),
-            profile=json.dumps({name: summary[name] for name in _COUNTS}),
-        )
-        tags = [InputTag(MLFLOW_DATASET_CONTEXT, context)]
-        client.log_inputs(run.run_id, datasets=[DatasetInput(dataset, tags)])
-
-    run.attempt(send)
+    run.log_dataset(
+        {
+            "name": summary["name"],
+            "digest": summary["digest"][:_DIGEST_LENGTH],
+            "source_type": "local",
+            "source": json.dumps({"uri": _source(summary["source"])}),
+            "schema": json.dumps({"mlflow_colspec": manifest_columns()}),
+            "profile": json.dumps({name: summary[name] for name in _COUNTS}),
+        },
+        context,
+    )
 
 
 def manifest_columns() -> list[dict[str, Any]]:

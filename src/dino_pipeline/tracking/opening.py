@@ -2,19 +2,26 @@
 
 import logging
 import os
+import time
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dino_pipeline.experiment_copy import outside_copy
-from dino_pipeline.tracking.moved import local_path
-from dino_pipeline.tracking.origin import dvc_tags, origin_tags
+from dino_pipeline.tracking.finding_runs import find
+from dino_pipeline.tracking.origin import origin_tags
+from dino_pipeline.tracking.outage import ARTIFACTS, RECORDS, SYNC_COMMAND, Outage
 from dino_pipeline.tracking.run import ModelRun
-from dino_pipeline.tracking.store import ARTIFACTS, Store, connect, experiment_id, in_short, outages, quieten
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
+from dino_pipeline.tracking.store import (
+    Store,
+    connect,
+    experiment_id,
+    in_short,
+    outages,
+    quieten,
+    without_passwords,
+)
+from dino_pipeline.tracking.unsent import FOLDER, Opening, Unsent, kept_runs
+from dino_pipeline.tracking.untracked import UntrackedRun
 
 FINGERPRINT_TAG = "fingerprint"
 COMPARISON_TAG = "comparison_run"  # of the run that holds a comparison's table
@@ -23,6 +30,7 @@ STUDY_TAG = "study_run"  # of the run that a study's trials are nested in
 logger = logging.getLogger(__name__)
 
 _store: Store | None = None
+_away = {lane: Outage(lane) for lane in (RECORDS, ARTIFACTS)}
 
 
 def configure(project_path: Path, tags: Mapping[str, str] | None = None) -> Store:
@@ -33,10 +41,11 @@ def configure(project_path: Path, tags: Mapping[str, str] | None = None) -> Stor
             the project's. A relative sqlite address would hang on the current folder.
         tags: borne by every run made from now on, such as the recipe.
     """
-    global _store
+    global _store, _away
     root = project_path.resolve()
     uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{outside_copy(root) / 'mlruns' / 'mlflow.db'}"
     _store = Store(uri=uri, project_path=root, tags=dict(tags or {}))
+    _away = {lane: Outage(lane) for lane in _away}
     return _store
 
 
@@ -45,17 +54,17 @@ def open_model_run(fingerprint: str, *, name: str, tags: Mapping[str, str] | Non
 
     Use it as a context manager: it ends FINISHED, KILLED (Ctrl-C, SIGTERM) or FAILED.
     """
-    return _open((FINGERPRINT_TAG, fingerprint), name=name, tags=tags, status="RUNNING")
+    return _open((FINGERPRINT_TAG, fingerprint), name=name, tags=tags, is_training=True)
 
 
 def open_comparison_run(comparison: str) -> ModelRun:
     """The run that holds the table and plot of a comparison of models, used as `open_model_run`'s."""
-    return _open((COMPARISON_TAG, comparison), name=comparison, tags=None, status="RUNNING")
+    return _open((COMPARISON_TAG, comparison), name=comparison, tags=None, is_training=True)
 
 
 def open_study_run(study: str) -> ModelRun:
     """The run that the models of a study's trials are nested in, used as `open_model_run`'s."""
-    return _open((STUDY_TAG, study), name=study, tags=None, status="RUNNING")
+    return _open((STUDY_TAG, study), name=study, tags=None, is_training=True)
 
 
 def model_run(
@@ -66,78 +75,89 @@ def model_run(
         (FINGERPRINT_TAG, fingerprint),
         name=name or f"imported-{fingerprint[:8]}",
         tags={**(tags or {}), "imported": "true"},
+        is_training=False,
     )
 
 
 def find_run(fingerprint: str) -> ModelRun | None:
     """The run of a model, as it is; None where there is none or the store does not answer."""
-    if _store is None:
+    if _store is None or not _away[RECORDS].is_due():
         return None
     quieten()
+    found_by = (FINGERPRINT_TAG, fingerprint)
     try:
         client = connect(_store)
-        return _found(client, experiment_id(client, _store), (FINGERPRINT_TAG, fingerprint))
+        if find(client, experiment_id(client, _store), found_by) is None:
+            return None
     except outages() as error:
-        _warn_once(in_short(error))
+        _away[RECORDS].fail(error)
         return None
+    return _open(found_by, name="", tags=None, is_training=False)
+
+
+def sync_kept_runs() -> list[str]:
+    """Send what is kept of every run to the store; their names.
+
+    Raises:
+        ValueError: the store does not take all of it, or is another one than it was kept for.
+    """
+    assert _store is not None
+    quieten()
+    address = _address(_store)
+    sent = []
+    for unsent in kept_runs(_unsent_root(_store)):
+        opening = unsent.opening()
+        if opening.store != address:
+            raise ValueError(
+                f"{unsent.folder} was kept for {opening.store}, and MLFLOW_TRACKING_URI leads to {address}: set it to "
+                "that one, or write the new address into opening.json if the server has moved"
+            )
+        try:
+            connect(_store)
+        except outages() as error:
+            raise ValueError(f"MLflow's store does not answer, all stays kept: {in_short(error)}") from error
+        if not ModelRun(_store, opening, unsent, _away).sync():
+            raise ValueError(f"MLflow's store does not take all of it; the rest stays in {unsent.folder}")
+        sent.append(opening.name)
+    return sent
+
+
+def remind_of_unsent() -> None:
+    """Say that something is kept, and which command sends it; nothing where nothing is."""
+    if _store is not None and kept_runs(_unsent_root(_store)):
+        logger.warning("kept for MLflow in %s: `%s` sends it", FOLDER, SYNC_COMMAND)
 
 
 def _open(
-    found_by: tuple[str, str], *, name: str, tags: Mapping[str, str] | None, status: str | None = None
+    found_by: tuple[str, str], *, name: str, tags: Mapping[str, str] | None, is_training: bool
 ) -> ModelRun:
     if _store is None:
         logger.debug("No tracking is configured: run %s is not tracked.", name)
-        return ModelRun(None, "")
+        return UntrackedRun()
     quieten()
-    try:
-        client = connect(_store)
-        experiment = experiment_id(client, _store)
-        _check_place(client.get_experiment(experiment).artifact_location, _store)
-        opened = _found(client, experiment, found_by)
-        if opened is None:
-            all_tags = {
-                **origin_tags(_store.project_path),
-                **_store.tags,
-                **(tags or {}),
-                found_by[0]: found_by[1],
-            }
-            made = client.create_run(experiment, run_name=name, tags=all_tags).info
-            if not status:
-                client.set_terminated(made.run_id, "FINISHED")
-            return ModelRun(client, made.run_id, started=made.start_time / 1000)
-        if status:
-            client.update_run(opened.run_id, status=status)
-            opened.set_tags(dvc_tags())  # an experiment may find the model trained already
-    except outages() as error:
-        _warn_once(in_short(error))
-        return ModelRun(None, "")
-    return opened
-
-
-def _found(client: "MlflowClient", experiment: str, found_by: tuple[str, str]) -> ModelRun | None:
-    tag, value = found_by
-    runs = client.search_runs([experiment], f"tags.{tag} = '{value}'", order_by=["attributes.start_time"])
-    return ModelRun(client, runs[0].info.run_id, started=runs[0].info.start_time / 1000) if runs else None
-
-
-def _check_place(address: str, store: Store) -> None:
-    """Artifacts written to where a moved project was before would be lost to it."""
-    if not store.file or not address.startswith("file:"):
-        return
-    if local_path(address).resolve() != (store.file.parent / ARTIFACTS).resolve():
-        _warn_of_move(str(local_path(address)))
-
-
-@cache
-def _warn_of_move(address: str) -> None:
-    logger.warning(
-        "this project was moved or copied, and MLflow still keeps its artifacts in %s: "
-        "`dino-pipeline repair-artifacts` puts that right",
-        address,
+    opening = Opening(
+        store=_address(_store),
+        found_by=found_by,
+        name=name,
+        tags={
+            **origin_tags(_store.project_path),
+            **_store.tags,
+            **(tags or {}),
+            found_by[0]: found_by[1],
+        },
+        started=int(time.time() * 1000),
+        is_training=is_training,
     )
+    run = ModelRun(_store, opening, Unsent(_unsent_root(_store), opening), _away)
+    run.open()
+    return run
 
 
-@cache
-def _warn_once(reason: str) -> None:
-    # Each stage opens the run; the first warning says it all.
-    logger.warning("MLflow's store does not answer, so this is not tracked: %s", reason)
+def _unsent_root(store: Store) -> Path:
+    return outside_copy(store.project_path) / FOLDER
+
+
+def _address(store: Store) -> str:
+    """The store's address, which for the project's own does not change when the project is moved."""
+    own = outside_copy(store.project_path) / "mlruns" / "mlflow.db"
+    return "mlruns/mlflow.db" if store.file == own else without_passwords(store.uri)

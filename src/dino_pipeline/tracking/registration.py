@@ -1,25 +1,34 @@
-"""A model of a run becomes a version in MLflow's registry."""
+"""A model of a run becomes a version in MLflow's registry, now or when the store answers again."""
 
+import tempfile
+import uuid
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from dino_pipeline.tracking.run import ModelRun
 from dino_pipeline.tracking.store import global_address, silence
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+    from dino_pipeline.tracking.run import ModelRun
 
 _MAX_DESCRIPTION_LENGTH = 5000
 _CUT = "\n... the whole text is among the run's artifacts"
+_REGISTRATION_TAG = "registration"  # an id of ours, by which a version that was sent before is known
 
 
 def register_version(
-    run: ModelRun,
+    run: "ModelRun",
     *,
     registered_name: str,
     alias: str,
     tags: Mapping[str, str],
     description: str,
     **model: Any,
-) -> int:
-    """Log a pyfunc model into a run and register it as a new version that bears the alias.
+) -> int | None:
+    """Save a pyfunc model and register it as a new version of a run's model, which bears the alias.
 
     Args:
         run: of the model.
@@ -30,39 +39,94 @@ def register_version(
         model: what `mlflow.pyfunc.save_model` takes.
 
     Returns:
-        the version's number.
-
-    Raises:
-        ConnectionError: the store cannot be reached; registering is this call's whole purpose.
+        the version's number; None where the store does not answer, and the version is kept for it.
     """
-    client = run.client
-    if client is None:
-        raise ConnectionError(
-            "The model was not registered, for MLflow's store cannot be reached; see above."
-        )
-    import mlflow.models
     import mlflow.pyfunc
 
-    # `mlflow.pyfunc.log_model` would need an active run, and set that run's status at its end.
+    registration = uuid.uuid4().hex
+    version = {
+        "name": registered_name,
+        "alias": alias,
+        "tags": {**tags, _REGISTRATION_TAG: registration},
+        "description": fitting(description),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        saved = Path(folder) / "model"
+        with silence():
+            mlflow.pyfunc.save_model(str(saved), **model)
+        if not run.log_version(version, saved):
+            return None
+    numbers: list[int] = []
+    run.ask(lambda target: numbers.append(_number(_registered(target.client, registered_name, registration))))
+    return numbers[0] if numbers else None
+
+
+def send_version(client: "MlflowClient", run_id: str, version: Mapping[str, Any], model: Path) -> None:
+    """Register a saved model; what a broken attempt has done of it before is not done again.
+
+    Args:
+        version: name, alias, tags and description.
+        model: the folder that MLflow saved.
+    """
+    name, registration = version["name"], version["tags"][_REGISTRATION_TAG]
     with global_address(client.tracking_uri), silence():
-        # Left to itself MLflow keeps the model in the process's experiment, below the current folder.
-        experiment = client.get_run(run.run_id).info.experiment_id
-        logged = client.create_logged_model(experiment, name="model", source_run_id=run.run_id)
-        info = mlflow.models.Model.log(
-            artifact_path=None,
-            name="model",
-            model_id=logged.model_id,
-            flavor=mlflow.pyfunc,
-            run_id=run.run_id,
-            registered_model_name=registered_name,
-            **model,
+        found = _registered(client, name, registration)
+        if found is None:
+            model_id = _logged_model(client, run_id, registration, model)
+            found = _create(client, name, model_id, version["tags"])
+    number = str(_number(found))
+    client.update_model_version(name, number, description=version["description"])
+    client.set_registered_model_alias(name, version["alias"], number)
+
+
+def _registered(client: "MlflowClient", name: str, registration: str) -> "ModelVersion | None":
+    # A file of digits and letters only: safe within the filter's quotes.
+    found = client.search_model_versions(f"name = '{name}' and tags.{_REGISTRATION_TAG} = '{registration}'")
+    return found[0] if found else None
+
+
+def _number(version: "ModelVersion | None") -> int:
+    assert version is not None
+    return int(version.version)
+
+
+def _logged_model(client: "MlflowClient", run_id: str, registration: str, model: Path) -> str:
+    """The id of the logged model that holds the files, made where there is none."""
+    from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+    from mlflow.models import Model
+
+    run = client.get_run(run_id)
+    experiment = run.info.experiment_id
+    found = client.search_logged_models(
+        [experiment], filter_string=f"tags.{_REGISTRATION_TAG} = '{registration}'"
+    )
+    logged = (
+        found[0]
+        if found
+        else client.create_logged_model(
+            experiment, name="model", source_run_id=run_id, tags={_REGISTRATION_TAG: registration}
         )
-    version = int(info.registered_model_version)
-    for key, value in tags.items():
-        client.set_model_version_tag(registered_name, str(version), key, value)
-    client.update_model_version(registered_name, str(version), description=fitting(description))
-    client.set_registered_model_alias(registered_name, alias, str(version))
-    return version
+    )
+    if logged.model_id not in {output.model_id for output in run.outputs.model_outputs}:
+        client.log_outputs(run_id, models=[LoggedModelOutput(logged.model_id, step=0)])
+    described = Model.load(str(model))
+    described.run_id, described.model_id, described.model_uuid = run_id, logged.model_id, logged.model_id
+    described.artifact_path = logged.artifact_location
+    described.save(str(model / "MLmodel"))
+    client.log_model_artifacts(logged.model_id, str(model))
+    client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
+    return str(logged.model_id)
+
+
+def _create(client: "MlflowClient", name: str, model_id: str, tags: Mapping[str, str]) -> "ModelVersion":
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    return client.create_model_version(name, source=f"models:/{model_id}", tags=dict(tags), model_id=model_id)
 
 
 def fitting(description: str) -> str:

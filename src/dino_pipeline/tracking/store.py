@@ -4,8 +4,9 @@ import fcntl
 import logging
 import os
 import re
+import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT = "dino_pipeline"
+_SECONDS_TO_WAIT = 5.0  # for another writer of the database
 ARTIFACTS = "artifacts"  # the folder beside the sqlite file
 
 
@@ -42,6 +44,9 @@ def quieten() -> None:
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     }.items():
         os.environ.setdefault(name, value)
+    logging.getLogger("mlflow.store.db.utils").setLevel(
+        logging.CRITICAL
+    )  # it tells of each failure, with frames
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # it tells of each retry
 
@@ -61,6 +66,7 @@ def connect(store: Store) -> "MlflowClient":
     if store.file:
         store.file.parent.mkdir(parents=True, exist_ok=True)
         _create_database(store.file)
+        _check_answer(store.file)
     return MlflowClient(tracking_uri=store.uri, registry_uri=store.uri)
 
 
@@ -75,6 +81,16 @@ def _create_database(file: Path) -> None:
             unfinished.unlink(missing_ok=True)
             MlflowClient(tracking_uri=f"sqlite:///{unfinished}").search_experiments(max_results=1)
             unfinished.replace(file)
+
+
+def _check_answer(file: Path) -> None:
+    """Ask the database itself first: MLflow tries ten times, for minutes, to open one that is locked or broken."""
+    with closing(sqlite3.connect(file, timeout=_SECONDS_TO_WAIT, isolation_level=None)) as database:
+        try:
+            database.execute("BEGIN IMMEDIATE")
+            database.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise OSError(f"{file}: {error}") from error
 
 
 def experiment_id(client: "MlflowClient", store: Store, name: str = EXPERIMENT) -> str:

@@ -1,7 +1,6 @@
 """How busy the machine is while a model trains, in the run's system metrics."""
 
 import threading
-import time
 from types import TracebackType
 from typing import Self
 
@@ -51,4 +50,4 @@ class SystemMetrics:
                 sample |= monitor.aggregate_metrics()
                 monitor.clear_metrics()
             row = {_PREFIX + name: value for name, value in sample.items()}
-            self._run.log_rows([row | {"step": int(time.time() - self._run.started)}])
+            self._run.log_rows([row])

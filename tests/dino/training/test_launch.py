@@ -1,5 +1,6 @@
 """Real torchruns: they finish, fail with their cause, and leave neither orphans nor half a model when killed."""
 
+import contextlib
 import json
 import os
 import signal
@@ -8,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from dino_pipeline.dino.config import to_dict
@@ -73,6 +75,26 @@ def test_a_finished_training_is_not_started_again(make_spec: MakeSpec, tmp_path:
     assert set(before) == {"history.csv", "model.json", "student.safetensors", "teacher.safetensors"}
     assert launch(spec, on_progress=lambda: pytest.fail("it ran again")) == finished
     assert before == {file.name: file.stat().st_mtime_ns for file in finished.iterdir()}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not show others' sockets")
+def test_nothing_of_a_training_can_be_reached_from_another_machine(
+    make_spec: MakeSpec, tmp_path: Path
+) -> None:
+    spec = make_spec(tmp_path, pretrain={"epochs": 1}, launch={"cpu_processes": 2})
+    listening: set[str] = set()
+
+    def look() -> None:
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                listening.update(
+                    socket.laddr.ip
+                    for socket in process.net_connections("inet")
+                    if socket.status == psutil.CONN_LISTEN
+                )
+
+    launch(spec, on_progress=look)
+    assert listening == {"127.0.0.1"}
 
 
 def test_a_failing_worker_is_reported_by_its_own_error(make_spec: MakeSpec, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import main as torchrun
 
-from dino_pipeline.dino.launching import restarts
+from dino_pipeline.dino.launching import inheritance, loopback, restarts
 from dino_pipeline.dino.launching.stop import STOPPED
 
 _POLL_SECONDS = 0.5
@@ -25,7 +25,8 @@ def main() -> int:
     signal.signal(signal.SIGUSR1, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     said = logging.StreamHandler(sys.stdout)  # which the launcher passes on
     logging.getLogger(restarts.__name__).addHandler(said)
-    restarts.use()
+    for part in (restarts, loopback, inheritance):
+        part.use()
     try:
         torchrun(sys.argv[1:])
     except SignalException:

@@ -14,11 +14,13 @@ from types import FrameType
 
 import torch
 
+from dino_pipeline.dino.launching.loopback import BACKEND
 from dino_pipeline.dino.launching.stop import STOPPED
 
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.5
+_LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 _LAST_WORDS = 30  # lines of the log that an error shows
 
 
@@ -59,7 +61,7 @@ def run(
     """
     error_file = log.with_name("error.json")
     error_file.unlink(missing_ok=True)
-    agent = [sys.executable, "-m", "dino_pipeline.dino.launching.agent", "--standalone"]
+    agent = [sys.executable, "-m", "dino_pipeline.dino.launching.agent", f"--rdzv-backend={BACKEND}"]
     with _signals_unwind(), log.open("a") as opened:
         process = subprocess.Popen(
             [
@@ -74,6 +76,7 @@ def run(
             stdout=subprocess.PIPE,  # what rank 0 has to say
             stderr=opened,
             text=True,
+            close_fds=False,  # a run's lock is inheritable, and holds until the last worker has ended
             start_new_session=True,  # Ctrl-C reaches this process alone, which then stops the others in order
         )
         listener = threading.Thread(target=_pass_on, args=(process,), daemon=True)
@@ -118,8 +121,9 @@ def _environment(threads_per_process: int, error_file: Path) -> dict[str, str]:
     return clean | {
         "OMP_NUM_THREADS": str(threads_per_process),
         "PYTHONUNBUFFERED": "1",
-        # A shared store keeps the addresses of a group's dead processes, and those in their place would dial them.
-        "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",
+        # Gloo and NCCL listen, too.
+        "GLOO_SOCKET_IFNAME": _LOOPBACK,
+        "NCCL_SOCKET_IFNAME": _LOOPBACK,
         "TORCHELASTIC_ERROR_FILE": str(error_file),
     }
 

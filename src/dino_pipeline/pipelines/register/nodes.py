@@ -102,7 +102,10 @@ def register_model(
             # A build's local version ("+cu132") is on no index.
             pip_requirements=[f"{package}=={version(package).split('+')[0]}" for package in SERVED_WITH],
         )
-    logger.info("registered %s version %s as %s", name, number, config.alias)
+    if number is not None:
+        logger.info("registered %s version %s as %s", name, number, config.alias)
+    else:
+        logger.warning("%s is registered once MLflow's store has what was kept for it", name)
     logger.info(NEXT_COMMANDS.format(recipe=published.recipe))
 
 
