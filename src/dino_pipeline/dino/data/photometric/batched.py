@@ -100,8 +100,8 @@ def _blurred(levels: Tensor, sigma: Tensor, largest_sigma: float, white: int) ->
 
 def _luma(levels: Tensor) -> Tensor:
     """[N, 1, H, W], whole levels."""
-    weights = levels.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
-    return (levels * weights).sum(dim=1, keepdim=True).round()
+    red, green, blue = levels.split(1, dim=1)
+    return (0.299 * red + 0.587 * green + 0.114 * blue).round()
 
 
 def _has_color(levels: Tensor) -> bool:
