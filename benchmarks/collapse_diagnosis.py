@@ -177,7 +177,7 @@ class StopAfter(StopRequest):
         super().__init__(grace_seconds=1)
         self.left = steps
 
-    def agreed(self, device: torch.device) -> bool:  # noqa: ARG002
+    def agreed(self) -> bool:
         self.left -= 1
         return self.left == 0
 

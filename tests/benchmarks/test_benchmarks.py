@@ -10,7 +10,16 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 QUICK = ("loss", "label_propagation", "extraction", "knn")
-LONG = ("input_pipeline", "training_step", "linear_probe", "ingest", "data_wait", "start_up")
+LONG = (
+    "input_pipeline",
+    "training_step",
+    "linear_probe",
+    "ingest",
+    "data_wait",
+    "start_up",
+    "gpu",
+    "scaling",
+)
 
 
 def run(name, tmp_path):

@@ -19,7 +19,7 @@ class StopAfter:
     def __init__(self, steps: float) -> None:
         self.steps = steps
 
-    def agreed(self, device: torch.device) -> bool:  # noqa: ARG002
+    def agreed(self) -> bool:
         self.steps -= 1
         return self.steps <= 0
 

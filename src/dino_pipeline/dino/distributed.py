@@ -47,7 +47,8 @@ def own_device() -> torch.device:
 def join_group(device: torch.device) -> None:
     """Join the group that torchrun describes in the environment; a single process needs none."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        # With GPUs, too, processes agree on flags by their CPUs: to ask a GPU is to wait for all that it has to do.
+        dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
 
 
 def leave_group() -> None:
@@ -68,11 +69,11 @@ def all_reduce_sum(x: Tensor) -> Tensor:
     return x
 
 
-def any_process(flag: bool, device: torch.device) -> bool:
-    """Whether the flag is set on any process; every process gets the same answer."""
+def any_process(flag: bool) -> bool:
+    """Whether the flag is set on any process; every process gets the same answer, and no GPU is waited for."""
     if not in_group():
         return flag
-    flags = torch.tensor([float(flag)], device=device)
+    flags = torch.tensor([float(flag)])
     dist.all_reduce(flags, op=dist.ReduceOp.MAX)
     return bool(flags.item())
 

@@ -5,14 +5,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 
 from dino_pipeline.dino.bfloat16 import multiplies_bfloat16
 from dino_pipeline.dino.data.decoding import decode_image
-from dino_pipeline.dino.data.loader import MultiCropBatch
+from dino_pipeline.dino.data.loader import collate
 from dino_pipeline.dino.data.multi_crop import multi_crop
-from dino_pipeline.dino.training.batch import to_floats
+from dino_pipeline.dino.training.batch import ToFloats
 from dino_pipeline.dino.training.config import PretrainConfig
 from dino_pipeline.dino.training.state import TrainingState
 from dino_pipeline.dino.training.step import scheduled_values, training_step
@@ -58,13 +57,9 @@ def images_per_second(config: PretrainConfig, images: Sequence[bytes], hardware:
             for row, data in enumerate(encoded)
         ]
         loading = clock() - start
-        batch = MultiCropBatch(
-            global_crops=torch.from_numpy(np.stack([v.global_crops for v in views], axis=1)),
-            local_crops=torch.from_numpy(np.stack([v.local_crops for v in views], axis=1)),
-            unreadable=[],
-        )
         small = replace(config, batch_size=_IMAGES, accumulation_steps=1)
-        globals_, locals_ = to_floats(batch, small, device)
+        to_floats = ToFloats(small, device, compiled=False)
+        globals_, locals_ = to_floats(collate(views, unreadable=[]))
         state = TrainingState(small, device)
         finished_at = []
         for _ in range(_STEPS):

@@ -1,16 +1,19 @@
 """Views: addressed, of the right sizes, and distributed like the reference's."""
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from dino_pipeline.dino.config import from_dict
-from dino_pipeline.dino.data.multi_crop import multi_crop
+from dino_pipeline.dino.data.multi_crop import Views, multi_crop, multi_crop_to_augment
 from dino_pipeline.dino.data.multi_crop_config import MultiCropConfig
+from dino_pipeline.dino.data.photometric import batched
 
 PAPERS_VIEW = {
     "flip_probability": 0.5,
@@ -86,8 +89,38 @@ def distance(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.abs(shares[0] - shares[1]).max())
 
 
+def augmented_on_device(photograph: np.ndarray, config: MultiCropConfig, **address: int) -> Views:
+    """What `multi_crop` gives, its colours by the executor for the device."""
+    views = multi_crop_to_augment(photograph, config, **address)
+
+    def augmented(crops: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        channels_first = torch.from_numpy(crops).permute(0, 3, 1, 2)
+        done = batched.augment(channels_first, torch.from_numpy(rows), largest_sigma=2.0)
+        return done.permute(0, 2, 3, 1).numpy()
+
+    drawn = views.drawn
+    return Views(augmented(views.global_crops, drawn[:2]), augmented(views.local_crops, drawn[2:]), None)
+
+
+def test_views_are_the_same_wherever_they_are_augmented() -> None:
+    photograph = np.kron(image(), np.ones((4, 4, 1))).astype(np.uint8)
+    for row in range(4):
+        here, there = (
+            make(photograph, PAPERS, seed=1, epoch=2, row=row) for make in (multi_crop, augmented_on_device)
+        )
+        assert here.drawn is None
+        for ours, theirs in ((here[0], there[0]), (here[1], there[1])):
+            assert np.abs(ours - theirs).mean() < 0.6
+
+
 @pytest.mark.golden
-def test_views_are_distributed_like_the_references(golden: Path, datasets: Path) -> None:
+@pytest.mark.parametrize(
+    "make_views",
+    [multi_crop, pytest.param(augmented_on_device, marks=pytest.mark.full)],  # a minute
+)
+def test_views_are_distributed_like_the_references(
+    golden: Path, datasets: Path, make_views: Callable[..., Views]
+) -> None:
     numbers = np.load(golden / "augmentation.npz")
     root = Path(os.environ.get("DATASETS_DIR", datasets))
     files = [root / name for name in numbers["files"]]
@@ -97,7 +130,8 @@ def test_views_are_distributed_like_the_references(golden: Path, datasets: Path)
     num_draws = len(numbers["local"])
     rows = {"global1": [], "global2": [], "local": []}
     for draw in range(num_draws):
-        views = multi_crop(photographs[draw % len(files)], PAPERS, seed=0, epoch=draw, row=draw % len(files))
+        photograph = photographs[draw % len(files)]
+        views = make_views(photograph, PAPERS, seed=0, epoch=draw, row=draw % len(files))
         for name, crop in zip(rows, [*views.global_crops, views.local_crops[0]], strict=True):
             rows[name].append(statistics(crop))
     distances = {

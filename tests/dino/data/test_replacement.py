@@ -29,7 +29,9 @@ def dataset(tmp_path: Path) -> ReplacingDataset:
         rows.append({**where, **size, "sha256": hashlib.sha256(content).hexdigest()})
     manifest = Manifest.from_pandas(pd.DataFrame(rows), tmp_path)
     config = from_dict(PretrainConfig, recipe_parameters("base")["pretrain"])
-    return ReplacingDataset(MultiCropDataset(manifest, config.images, config.multi_crop, seed=0))
+    return ReplacingDataset(
+        MultiCropDataset(manifest, config.images, config.multi_crop, seed=0, augment_on_device=False)
+    )
 
 
 def test_an_image_that_can_be_read_stays(dataset: ReplacingDataset) -> None:

@@ -53,5 +53,5 @@ def test_alone_sums_and_gathers_are_identities() -> None:
     assert (distributed.rank(), distributed.world_size()) == (0, 1)
     assert distributed.differentiable_sum(x) is x
     assert distributed.gather_rows(x, num_rows=3) is x
-    assert distributed.any_process(True, x.device)
-    assert not distributed.any_process(False, x.device)
+    assert distributed.any_process(True)
+    assert not distributed.any_process(False)

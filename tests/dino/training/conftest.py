@@ -103,6 +103,7 @@ LAUNCH = {
     "cpu_processes": 2,
     "threads_per_process": 1,
     "loader_workers": 0,
+    "augment_on_device": False,
     "gradient_checkpointing": False,
     "shard_weights": False,
     "compile": False,

@@ -28,7 +28,7 @@ OPTIONS = PRETRAIN["backbone"]["options"]
 class Never:
     """Nobody asks to stop."""
 
-    def agreed(self, device: torch.device) -> bool:  # noqa: ARG002
+    def agreed(self) -> bool:
         return False
 
 
@@ -38,7 +38,7 @@ class StopAfter:
     def __init__(self, steps: int) -> None:
         self.steps = steps
 
-    def agreed(self, device: torch.device) -> bool:  # noqa: ARG002
+    def agreed(self) -> bool:
         self.steps -= 1
         return self.steps <= 0
 

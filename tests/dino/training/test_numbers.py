@@ -16,7 +16,8 @@ import torch
 
 from dino_pipeline.dino.config import to_dict
 from dino_pipeline.dino.data.addressing import Domain, generator_at
-from dino_pipeline.dino.training import pretraining
+from dino_pipeline.dino.data.loader import MultiCropBatch
+from dino_pipeline.dino.training.batch import ToFloats
 from dino_pipeline.dino.training.collapse import CollapseError
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.history import numbers, read_rows
@@ -30,7 +31,7 @@ QUICK = {"evaluate_every_epochs": 1000, "num_trial_steps": 0}
 
 
 class NeverStop:
-    def agreed(self, device: torch.device) -> bool:  # noqa: ARG002
+    def agreed(self) -> bool:
         return False
 
 
@@ -40,15 +41,15 @@ def train(spec: TrainingSpec) -> None:
 
 def bad_pixels(monkeypatch: pytest.MonkeyPatch, is_bad: Callable[[int], bool]) -> None:
     """From here on, the crops of such calls (from 1) are infinitely bright."""
-    true, calls = pretraining.to_floats, 0
+    true, calls = ToFloats.__call__, 0
 
-    def to_floats(*arguments: object) -> tuple[torch.Tensor, torch.Tensor]:
+    def to_floats(self: ToFloats, batch: MultiCropBatch) -> tuple[torch.Tensor, torch.Tensor]:
         nonlocal calls
         calls += 1
-        global_crops, local_crops = true(*arguments)
+        global_crops, local_crops = true(self, batch)
         return (global_crops * float("inf"), local_crops) if is_bad(calls) else (global_crops, local_crops)
 
-    monkeypatch.setattr(pretraining, "to_floats", to_floats)
+    monkeypatch.setattr(ToFloats, "__call__", to_floats)
 
 
 def rows_of_batch(step: int, batch: slice) -> list[int]:
@@ -115,14 +116,15 @@ def test_a_rollback_goes_on_from_the_last_checkpoint_with_a_lower_learning_rate(
 WORKER = """
 import sys
 from dino_pipeline.dino.distributed import rank
-from dino_pipeline.dino.training import pretraining, worker
-true, calls = pretraining.to_floats, 0
-def to_floats(*arguments):
+from dino_pipeline.dino.training import worker
+from dino_pipeline.dino.training.batch import ToFloats
+true, calls = ToFloats.__call__, 0
+def to_floats(self, batch):
     global calls
     calls += 1
-    global_crops, local_crops = true(*arguments)
+    global_crops, local_crops = true(self, batch)
     return (global_crops * float("inf") if calls == 3 and rank() == 1 else global_crops), local_crops
-pretraining.to_floats = to_floats
+ToFloats.__call__ = to_floats
 sys.exit(worker.main())
 """
 
@@ -209,7 +211,7 @@ from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.pretraining import pretrain
 
 class KillsALoaderWorker:
-    def agreed(self, device):  # asked after each step
+    def agreed(self):  # asked after each step
         for child in multiprocessing.active_children():
             os.kill(child.pid, signal.SIGKILL)
         return False

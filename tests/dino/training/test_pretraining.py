@@ -27,7 +27,7 @@ class StopAfter:
     def __init__(self, steps: float) -> None:
         self.steps = steps
 
-    def agreed(self, device: torch.device) -> bool:  # noqa: ARG002
+    def agreed(self) -> bool:
         self.steps -= 1
         return self.steps <= 0
 
@@ -110,6 +110,18 @@ def test_adopted_progress_goes_on_to_the_end_of_its_new_training(make_spec: Make
         train(too_short)
     assert train(longer)
     assert read_rows(tmp_path / "history.csv")[-1]["step"] == "15"
+
+
+def test_a_training_that_augments_on_the_device_learns_from_the_same_views(
+    make_spec: MakeSpec, tmp_path: Path
+) -> None:
+    losses = []
+    for on_device in (False, True):
+        folder = tmp_path / str(on_device)
+        assert train(make_spec(folder, pretrain={"epochs": 1}, launch={"augment_on_device": on_device}))
+        losses.append([numbers(row)["loss"] for row in read_rows(folder / "history.csv")])
+    assert losses[0] != losses[1]  # by rounding
+    assert losses[0] == pytest.approx(losses[1], rel=1e-2)
 
 
 def test_loader_workers_change_nothing(make_spec: MakeSpec, tmp_path: Path) -> None:

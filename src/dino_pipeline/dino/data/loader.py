@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from dino_pipeline.dino.data.multi_crop import Views
 from dino_pipeline.dino.data.multi_crop_dataset import ShuffledBatches
 from dino_pipeline.dino.data.replacement import ReplacingDataset, Sample, Unreadable
 
@@ -19,10 +20,14 @@ _WORKER = (
 
 
 class MultiCropBatch(NamedTuple):
-    """uint8 or uint16 crops, crops first, batch second; they become floats on the device."""
+    """uint8 or uint16 crops, crops first, batch second; they become floats on the device.
+
+    What was drawn for a crop comes with it where its photometric augmentation is to be done there.
+    """
 
     global_crops: Tensor  # [2, B, G, G, channels]
     local_crops: Tensor  # [L, B, l, l, channels]
+    drawn: Tensor | None  # [2 + L, B, columns of `Row`]
     unreadable: list[Unreadable]  # images that others stand in for
 
 
@@ -34,7 +39,7 @@ def build_loader(
         dataset,
         batch_sampler=batches,
         num_workers=num_workers,
-        collate_fn=_collate,
+        collate_fn=_collate_samples,
         worker_init_fn=_single_threaded,
         pin_memory=pin_memory,
         prefetch_factor=4 if num_workers else None,
@@ -61,13 +66,24 @@ def worker_deaths_explained(num_workers: int, batch_size: int) -> Iterator[None]
         ) from error
 
 
-def _collate(samples: list[Sample]) -> MultiCropBatch:
-    views = [sample.views for sample in samples]
+def collate(views: list[Views], *, unreadable: list[Unreadable]) -> MultiCropBatch:
+    """One batch of several images' views."""
+    drawn = [v.drawn for v in views if v.drawn is not None]
     return MultiCropBatch(
-        global_crops=torch.from_numpy(np.stack([v.global_crops for v in views], axis=1)),
-        local_crops=torch.from_numpy(np.stack([v.local_crops for v in views], axis=1)),
-        unreadable=[unreadable for sample in samples for unreadable in sample.unreadable],
+        global_crops=_stacked([v.global_crops for v in views]),
+        local_crops=_stacked([v.local_crops for v in views]),
+        drawn=_stacked(drawn) if drawn else None,
+        unreadable=unreadable,
     )
+
+
+def _stacked(arrays: list[np.ndarray]) -> Tensor:
+    return torch.from_numpy(np.stack(arrays, axis=1))
+
+
+def _collate_samples(samples: list[Sample]) -> MultiCropBatch:
+    unreadable = [unreadable for sample in samples for unreadable in sample.unreadable]
+    return collate([sample.views for sample in samples], unreadable=unreadable)
 
 
 def _single_threaded(worker: int) -> None:  # noqa: ARG001  the DataLoader passes it

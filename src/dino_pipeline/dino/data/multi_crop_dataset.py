@@ -10,7 +10,7 @@ from dino_pipeline.dino.data.addressing import Domain, generator_at
 from dino_pipeline.dino.data.decoding import decode_image
 from dino_pipeline.dino.data.images_config import ImagesConfig
 from dino_pipeline.dino.data.manifest import Manifest
-from dino_pipeline.dino.data.multi_crop import Views, multi_crop
+from dino_pipeline.dino.data.multi_crop import Views, multi_crop, multi_crop_to_augment
 from dino_pipeline.dino.data.multi_crop_config import MultiCropConfig
 
 
@@ -22,15 +22,22 @@ class Address(NamedTuple):
 
 
 class MultiCropDataset(Dataset[Views]):
-    """The views of an image of the manifest in an epoch."""
+    """The views of an image of the manifest in an epoch, with their photometric augmentation done or still to do."""
 
     def __init__(
-        self, manifest: Manifest, images: ImagesConfig, config: MultiCropConfig, *, seed: int
+        self,
+        manifest: Manifest,
+        images: ImagesConfig,
+        config: MultiCropConfig,
+        *,
+        seed: int,
+        augment_on_device: bool,
     ) -> None:
         self.manifest = manifest
         self.images = images
         self.config = config
         self.seed = seed
+        self.make_views = multi_crop_to_augment if augment_on_device else multi_crop
 
     def __getitem__(self, address: Address) -> Views:
         row = int(self.manifest.row_ids[address.position])
@@ -42,7 +49,8 @@ class MultiCropDataset(Dataset[Views]):
         Raises:
             UnreadableImageError: it cannot be decoded.
         """
-        return multi_crop(decode_image(data, self.images), self.config, seed=self.seed, epoch=epoch, row=row)
+        image = decode_image(data, self.images)
+        return self.make_views(image, self.config, seed=self.seed, epoch=epoch, row=row)
 
 
 class ShuffledBatches(Sampler[list[Address]]):

@@ -6,8 +6,6 @@ import threading
 import time
 from types import FrameType
 
-import torch
-
 from dino_pipeline.dino.distributed import any_process
 
 STOPPED = 75  # the exit status of a training that saved its progress because it was asked to (EX_TEMPFAIL)
@@ -26,9 +24,9 @@ class StopRequest:
         # The agent may be killed without a chance to pass anything on; nobody else would ever end this process.
         threading.Thread(target=self._watch_parent, daemon=True).start()
 
-    def agreed(self, device: torch.device) -> bool:
+    def agreed(self) -> bool:
         """Whether any process was asked to stop: all processes get the same answer, so all stop at the same step."""
-        return any_process(self._requested, device)
+        return any_process(self._requested)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self._requested = True

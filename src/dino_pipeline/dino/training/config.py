@@ -133,6 +133,9 @@ class LaunchConfig:
     cpu_processes: Count  # where there is no GPU; with GPUs, one process for each visible one
     threads_per_process: Count  # fixed, since sums in another order round differently
     loader_workers: Annotated[int, Field(ge=0)]  # a process
+    augment_on_device: (
+        bool  # colours, blur and flips there, for a whole batch at once, and not where images are read
+    )
     gradient_checkpointing: (
         bool  # compute activations twice and keep a fraction of them: less memory, more time
     )

@@ -61,7 +61,7 @@ class Monitor:
             expects_overflow=config.precision == "fp16",
         )
         self.unreadable = UnreadableImages(
-            folder, num_images=num_images, max_fraction=monitoring.max_unreadable_fraction, device=device
+            folder, num_images=num_images, max_fraction=monitoring.max_unreadable_fraction
         )
         self.stop_on_collapse = monitoring.stop_on_collapse
         self.recent: list[dict[str, Any]] = []  # the last rows

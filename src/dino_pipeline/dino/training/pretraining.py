@@ -1,13 +1,10 @@
 """The pretraining loop: batches in, a finished model out; every stop leaves progress to resume from."""
 
-import time
-
 import torch
 
 from dino_pipeline.dino.data.loader import worker_deaths_explained
 from dino_pipeline.dino.distributed import barrier, rank
 from dino_pipeline.dino.launching.stop import StopRequest
-from dino_pipeline.dino.training.batch import to_floats
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.finish import finish
 from dino_pipeline.dino.training.run import Run
@@ -48,15 +45,13 @@ def pretrain(spec: TrainingSpec, device: torch.device, stop: StopRequest) -> boo
 
 def _train(run: Run, stop: StopRequest) -> bool:
     """All steps that are left; False where a request to stop came before the last."""
-    state, monitor, device = run.state, run.monitor, run.device
+    state, monitor = run.state, run.monitor
     config, monitoring = run.spec.pretrain, run.spec.monitoring
-    asked_for_batch = time.perf_counter()
     for batch in run.batches():
-        waited = time.perf_counter() - asked_for_batch
         now = scheduled_values(config, state.step, run.num_steps).slowed(run.learning_rate_factor)
-        metrics = training_step(state, config, *to_floats(batch, config, device), now)
+        metrics = training_step(state, config, batch.global_crops, batch.local_crops, now)
         monitor.unreadable.meet(batch.unreadable)
-        monitor.after_step(metrics, now, waited=waited)
+        monitor.after_step(metrics, now, waited=batch.waited)
 
         is_last = state.step == run.num_steps
         epoch, step_in_epoch = divmod(state.step, run.steps_per_epoch)
@@ -64,12 +59,11 @@ def _train(run: Run, stop: StopRequest) -> bool:
         monitor.write_due_row(
             state.step, last=is_last, evaluate=run.evaluate if at_evaluation or is_last else None
         )
-        if stop.agreed(device) and not is_last:
+        if stop.agreed() and not is_last:
             run.save()
             return False
         is_due = state.step % monitoring.checkpoint_every_steps == 0
         # While steps are skipped the last good checkpoint stays: a rollback is to find weights from before.
         if is_last or (is_due and not monitor.is_skipping()):
             run.save()
-        asked_for_batch = time.perf_counter()
     return True

@@ -11,10 +11,9 @@ from typing import NamedTuple
 
 import torch
 
-from dino_pipeline.dino.data.loader import MultiCropBatch
 from dino_pipeline.dino.distributed import largest, rank, world_size
-from dino_pipeline.dino.training.batch import to_floats
 from dino_pipeline.dino.training.config import PretrainConfig
+from dino_pipeline.dino.training.device_batches import DeviceBatch
 from dino_pipeline.dino.training.monitor import peak_memory_mb
 from dino_pipeline.dino.training.state import TrainingState
 from dino_pipeline.dino.training.step import scheduled_values, training_step
@@ -30,7 +29,7 @@ class Preview(NamedTuple):
 
 
 def preview(
-    state: TrainingState, config: PretrainConfig, batches: Iterable[MultiCropBatch], device: torch.device
+    state: TrainingState, config: PretrainConfig, batches: Iterable[DeviceBatch], device: torch.device
 ) -> Preview:
     """Take real steps on real batches, measure them, and put everything back as it was.
 
@@ -79,9 +78,9 @@ def steps_within(
     return int(max_hours * 3600 / (shown.seconds_per_step + seconds_per_evaluation / steps_between))
 
 
-def _step(state: TrainingState, config: PretrainConfig, batch: MultiCropBatch, device: torch.device) -> None:
+def _step(state: TrainingState, config: PretrainConfig, batch: DeviceBatch, device: torch.device) -> None:
     now = scheduled_values(config, 0, 1)
-    training_step(state, config, *to_floats(batch, config, device), now)
+    training_step(state, config, batch.global_crops, batch.local_crops, now)
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
@@ -91,9 +90,7 @@ def _is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
-def _what_fits(
-    state: TrainingState, config: PretrainConfig, batch: MultiCropBatch, device: torch.device
-) -> str:
+def _what_fits(state: TrainingState, config: PretrainConfig, batch: DeviceBatch, device: torch.device) -> str:
     own = config.batch_size // world_size()
     parts = [a for a in range(config.accumulation_steps + 1, own + 1) if own % a == 0]
     # Alone, try; in a group the others wait in a reduction that this process left.
@@ -111,7 +108,7 @@ def _what_fits(
 def _fits(
     state: TrainingState,
     config: PretrainConfig,
-    batch: MultiCropBatch,
+    batch: DeviceBatch,
     device: torch.device,
     accumulation_steps: int,
 ) -> bool:

@@ -2,21 +2,22 @@
 
 import logging
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from dino_pipeline.dino.config import to_dict
-from dino_pipeline.dino.data.loader import MultiCropBatch, build_loader
+from dino_pipeline.dino.data.loader import build_loader
 from dino_pipeline.dino.data.manifest import read_manifest
 from dino_pipeline.dino.data.multi_crop_dataset import MultiCropDataset, ShuffledBatches
 from dino_pipeline.dino.data.replacement import ReplacingDataset
 from dino_pipeline.dino.distributed import barrier, largest, rank
+from dino_pipeline.dino.training.batch import ToFloats
 from dino_pipeline.dino.training.checkpoint import load_checkpoint
 from dino_pipeline.dino.training.comparison import START, compare, describe_start, load_start, save_start
 from dino_pipeline.dino.training.config import TrainingSpec
+from dino_pipeline.dino.training.device_batches import DeviceBatches
 from dino_pipeline.dino.training.execution import use_options
 from dino_pipeline.dino.training.initial_weights import INITIAL
 from dino_pipeline.dino.training.kept_checkpoints import keep_checkpoint, load_newest
@@ -76,7 +77,7 @@ class Run:
         # Two trials at least make a measure; a budget cannot do without.
         num_trials = max(self.spec.monitoring.num_trial_steps, 2 if max_hours else 0)
         if num_trials > 1 and self.state.step < self.num_steps:
-            trials = self._loader(self.state.step, self.state.step + num_trials)
+            trials = self._device_batches(self.state.step, self.state.step + num_trials)
             shown = preview(self.state, self.spec.pretrain, trials, self.device)
             if max_hours and not checkpoint:
                 every = self.spec.monitoring.evaluate_every_epochs * self.steps_per_epoch
@@ -130,9 +131,9 @@ class Run:
         (addresses,) = self._batches(step, step + 1, process)
         return [int(self.images.row_ids[address.position]) for address in addresses]
 
-    def batches(self) -> Iterable[MultiCropBatch]:
+    def batches(self) -> DeviceBatches:
         """This process's part of every batch that is left."""
-        return self._loader(self.state.step, self.num_steps)
+        return self._device_batches(self.state.step, self.num_steps)
 
     def evaluate(self) -> dict[str, float]:
         """Online evaluation of student and teacher as they are."""
@@ -175,15 +176,22 @@ class Run:
                 logger.info("%s", describe_start(start))
             barrier()
 
-    def _loader(self, first_step: int, end_step: int) -> Iterable[MultiCropBatch]:
-        config = self.spec.pretrain
-        dataset = MultiCropDataset(self.images, config.images, config.multi_crop, seed=config.seed)
-        return build_loader(
+    def _device_batches(self, first_step: int, end_step: int) -> DeviceBatches:
+        config, launch = self.spec.pretrain, self.spec.launch
+        dataset = MultiCropDataset(
+            self.images,
+            config.images,
+            config.multi_crop,
+            seed=config.seed,
+            augment_on_device=launch.augment_on_device,
+        )
+        loader = build_loader(
             ReplacingDataset(dataset),
             self._batches(first_step, end_step, rank()),
-            num_workers=self.spec.launch.loader_workers,
+            num_workers=launch.loader_workers,
             pin_memory=self.device.type == "cuda",
         )
+        return DeviceBatches(loader, ToFloats(config, self.device, compiled=launch.compile))
 
     def _batches(self, first_step: int, end_step: int, process: int) -> ShuffledBatches:
         config = self.spec.pretrain

@@ -3,8 +3,6 @@
 import logging
 from pathlib import Path
 
-import torch
-
 from dino_pipeline.dino.data.replacement import Unreadable
 from dino_pipeline.dino.distributed import any_process, gather_lists, rank
 from dino_pipeline.dino.training.history import RowFile
@@ -18,11 +16,10 @@ logger = logging.getLogger(__name__)
 class UnreadableImages:
     """Counts them over all processes, and writes one row for each."""
 
-    def __init__(self, folder: Path, *, num_images: int, max_fraction: float, device: torch.device) -> None:
+    def __init__(self, folder: Path, *, num_images: int, max_fraction: float) -> None:
         self.path = folder / UNREADABLE
         self.num_images = num_images
         self.max_fraction = max_fraction
-        self.device = device
         self.known: set[int] = set()  # rows of the manifest, the same on every process
         self._file = RowFile(self.path, _COLUMNS)
         self._met: list[Unreadable] = []  # by this process, since it was last asked
@@ -45,7 +42,7 @@ class UnreadableImages:
         Raises:
             ValueError: more than the configured share of all.
         """
-        if not any_process(bool(self._met), self.device):
+        if not any_process(bool(self._met)):
             return len(self.known)
         new = {image.row: image for image in gather_lists(self._met) if image.row not in self.known}
         self._met = []

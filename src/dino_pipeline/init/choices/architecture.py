@@ -53,6 +53,11 @@ def architecture(data: Measurement, hardware: Hardware) -> list[Choice]:
             max(1, hardware.num_cores // hardware.num_gpus - 1) if has_gpu else 0,
             "A GPU needs its images decoded beside it; on CPU each process decodes its own.",
         ),
+        Choice(
+            "launch.augment_on_device",
+            has_gpu,
+            "A GPU changes the colours of whole batches; on CPU each crop's are changed where it is cut.",
+        ),
     ]
 
 

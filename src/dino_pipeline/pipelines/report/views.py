@@ -49,7 +49,7 @@ def first_views(images: Manifest, pretrain: dict[str, Any], *, thumbnail_size: i
                 )
                 for index, view in enumerate(crops, start=1)
             ]
-            for kind, crops in zip(("global", "local"), views, strict=True)
+            for kind, crops in (("global", views.global_crops), ("local", views.local_crops))
         )
         shown.append(
             ImageViews(

@@ -38,7 +38,11 @@ def view_pair_features(
         for name, backbone in networks.backbones.items()
     }
     dataset = MultiCropDataset(
-        images, networks.transform.images, replace(multi_crop, num_local_crops=0), seed=seed
+        images,
+        networks.transform.images,
+        replace(multi_crop, num_local_crops=0),
+        seed=seed,
+        augment_on_device=False,
     )
     loader = DataLoader(
         dataset,

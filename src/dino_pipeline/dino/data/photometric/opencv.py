@@ -1,4 +1,4 @@
-"""Photometric augmentation of one crop, in OpenCV: jitter, greyscale, blur, solarization, in the paper's order.
+"""Photometric augmentation of one crop, by OpenCV, for the CPU.
 
 Each operation is Pillow's arithmetic as torchvision uses it, on lookup tables and SIMD instead of whole-image blends.
 Saturation, hue and greyscale are of colours: images of other than 3 channels pass them unchanged, as grey ones do in
@@ -10,45 +10,40 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from dino_pipeline.dino.data.multi_crop_config import ViewConfig
+from dino_pipeline.dino.data.photometric.drawn import BRIGHTNESS, CONTRAST, SATURATION, Drawn, Jitter
 
 _LEVELS = np.arange(256, dtype=np.float32)
 
 
-def augment(crop: np.ndarray, view: ViewConfig, rng: np.random.Generator) -> np.ndarray:
-    """Flip and colour one crop [H, W, channels], uint8 or uint16, as its view asks."""
+def augment(crop: np.ndarray, drawn: Drawn) -> np.ndarray:
+    """Flip and colour one crop [H, W, channels], uint8 or uint16, as was drawn for it."""
     shape = crop.shape
-    if rng.random() < view.flip_probability:
+    if drawn.flip:
         crop = cv2.flip(crop, 1)
-    if rng.random() < view.jitter_probability:
-        crop = _color_jitter(crop, view, rng)
-    if rng.random() < view.grayscale_probability and _has_color(crop):
+    if drawn.jitter:
+        crop = _color_jitter(crop, drawn.jitter)
+    if drawn.grayscale and _has_color(crop):
         crop = _to_three_channels(_luma(crop))
-    if rng.random() < view.blur_probability:
-        sigma = rng.uniform(*view.blur_radius)
-        crop = cv2.GaussianBlur(crop, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
-    if rng.random() < view.solarize_probability:
+    if drawn.blur_sigma:
+        crop = cv2.GaussianBlur(crop, (0, 0), drawn.blur_sigma, borderType=cv2.BORDER_REPLICATE)
+    if drawn.solarize:
         crop = _solarize(crop)
     return crop.reshape(shape)  # OpenCV leaves out the axis of a single channel
 
 
-def _color_jitter(crop: np.ndarray, view: ViewConfig, rng: np.random.Generator) -> np.ndarray:
-    """Brightness, contrast, saturation and hue, in random order (torchvision's ColorJitter)."""
-    brightness, contrast, saturation = (
-        rng.uniform(1 - amount, 1 + amount) for amount in (view.brightness, view.contrast, view.saturation)
-    )
-    hue = rng.uniform(-view.hue, view.hue)
-    for operation in rng.permutation(4):
-        if operation == 0:
-            crop = _on_levels(crop, lambda levels: levels * brightness)
-        elif operation == 1:
-            crop = _change_contrast(crop, contrast)
+def _color_jitter(crop: np.ndarray, jitter: Jitter) -> np.ndarray:
+    for operation in jitter.order:
+        if operation == BRIGHTNESS:
+            crop = _on_levels(crop, lambda levels: levels * jitter.brightness)
+        elif operation == CONTRAST:
+            crop = _change_contrast(crop, jitter.contrast)
         elif not _has_color(crop):
             continue
-        elif operation == 2:
-            crop = cv2.addWeighted(crop, saturation, _to_three_channels(_luma(crop)), 1 - saturation, 0)
+        elif operation == SATURATION:
+            gray = _to_three_channels(_luma(crop))
+            crop = cv2.addWeighted(crop, jitter.saturation, gray, 1 - jitter.saturation, 0)
         else:
-            crop = _shift_hue(crop, hue)
+            crop = _shift_hue(crop, jitter.hue)
     return crop
 
 

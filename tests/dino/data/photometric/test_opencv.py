@@ -7,9 +7,20 @@ import pytest
 import torchvision.transforms.functional as tvf
 from PIL import Image, ImageFilter, ImageOps
 
-from dino_pipeline.dino.data import photometric
 from dino_pipeline.dino.data.addressing import Domain, generator_at
 from dino_pipeline.dino.data.multi_crop_config import ViewConfig
+from dino_pipeline.dino.data.photometric import opencv
+from dino_pipeline.dino.data.photometric.drawn import (
+    BRIGHTNESS,
+    CONTRAST,
+    HUE,
+    SATURATION,
+    Drawn,
+    Jitter,
+    draw,
+)
+
+UNTOUCHED = Drawn(flip=False, jitter=None, grayscale=False, blur_sigma=None, solarize=False)
 
 NOTHING = ViewConfig(
     flip_probability=0.0,
@@ -35,7 +46,7 @@ def crop() -> np.ndarray:
 
 
 def augmented(crop: np.ndarray, **view: object) -> np.ndarray:
-    return photometric.augment(crop, replace(NOTHING, **view), generator_at(0, Domain.VIEW))
+    return opencv.augment(crop, draw(replace(NOTHING, **view), generator_at(0, Domain.VIEW)))
 
 
 def test_nothing_is_done_where_all_probabilities_are_zero(crop: np.ndarray) -> None:
@@ -58,29 +69,16 @@ def test_blur_is_close_to_pillows(crop: np.ndarray, sigma: float) -> None:
     assert np.abs(ours - theirs).mean() < 1.5
 
 
-class Fixed:
-    """Draws that are known: the operation that comes first, and its strength."""
-
-    def __init__(self, strength: float, first: int) -> None:
-        self.strength, self.first = strength, first
-
-    def uniform(self, low: float, high: float) -> float:
-        return low + self.strength * (high - low)
-
-    def permutation(self, count: int) -> list[int]:
-        assert count == 4
-        return [self.first]
-
-
 @pytest.mark.parametrize("strength", [0.0, 0.25, 0.9])
 @pytest.mark.parametrize(
-    ("first", "name"), [(0, "brightness"), (1, "contrast"), (2, "saturation"), (3, "hue")]
+    ("first", "name"),
+    [(BRIGHTNESS, "brightness"), (CONTRAST, "contrast"), (SATURATION, "saturation"), (HUE, "hue")],
 )
 def test_colour_jitter_is_torchvisions(crop: np.ndarray, first: int, name: str, strength: float) -> None:
-    view = replace(NOTHING, **{name: 0.4})
-    ours = photometric._color_jitter(crop, view, Fixed(strength, first)).astype(int)
     centre = 0.0 if name == "hue" else 1.0
     factor = centre - 0.4 + strength * 0.8
+    alone = Jitter(1.0, 1.0, 1.0, 0.0, order=[first])._replace(**{name: factor})
+    ours = opencv.augment(crop, UNTOUCHED._replace(jitter=alone)).astype(int)
     theirs = np.asarray(getattr(tvf, f"adjust_{name}")(Image.fromarray(crop), factor)).astype(int)
     assert np.abs(ours - theirs).mean() < (2.5 if name == "hue" else 1.0)
 
@@ -130,7 +128,7 @@ def test_the_hue_of_16_bits_turns_as_colorsys_does_it() -> None:
     pixel = np.array([[[60000, 20000, 5000]]], dtype=np.uint16)
     hue, saturation, value = colorsys.rgb_to_hsv(*(pixel[0, 0] / 65535))
     expected = colorsys.hsv_to_rgb((hue + 0.1) % 1, saturation, value)
-    np.testing.assert_allclose(photometric._shift_hue(pixel, 0.1)[0, 0] / 65535, expected, atol=1e-4)
+    np.testing.assert_allclose(opencv._shift_hue(pixel, 0.1)[0, 0] / 65535, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 4, 5])
@@ -139,10 +137,10 @@ def test_any_channels_pass_every_operation_and_colours_are_left_out(channels: in
     random = np.random.default_rng(0)
     crop = random.integers(0, np.iinfo(dtype).max + 1, (20, 24, channels)).astype(dtype)
     for seed in range(6):
-        done = photometric.augment(crop, EVERYTHING, generator_at(seed, Domain.VIEW))
+        done = opencv.augment(crop, draw(EVERYTHING, generator_at(seed, Domain.VIEW)))
         assert (done.shape, done.dtype) == (crop.shape, crop.dtype)
     only_color = replace(NOTHING, jitter_probability=1.0, saturation=0.9, hue=0.5, grayscale_probability=1.0)
-    assert np.array_equal(photometric.augment(crop, only_color, generator_at(0, Domain.VIEW)), crop)
+    assert np.array_equal(opencv.augment(crop, draw(only_color, generator_at(0, Domain.VIEW))), crop)
 
 
 def test_a_channel_is_augmented_the_same_beside_others_as_alone() -> None:
@@ -150,6 +148,6 @@ def test_a_channel_is_augmented_the_same_beside_others_as_alone() -> None:
     five = np.repeat(grey, 5, axis=2)
     for seed in range(6):
         alone, beside = (
-            photometric.augment(crop, EVERYTHING, generator_at(seed, Domain.VIEW)) for crop in (grey, five)
+            opencv.augment(crop, draw(EVERYTHING, generator_at(seed, Domain.VIEW))) for crop in (grey, five)
         )
         assert np.array_equal(np.repeat(alone, 5, axis=2), beside)
