@@ -107,7 +107,8 @@ def _logged_model(client: "MlflowClient", run_id: str, registration: str, model:
             experiment, name="model", source_run_id=run_id, tags={_REGISTRATION_TAG: registration}
         )
     )
-    if logged.model_id not in {output.model_id for output in run.outputs.model_outputs}:
+    outputs = run.outputs.model_outputs if run.outputs else []
+    if logged.model_id not in {output.model_id for output in outputs}:
         client.log_outputs(run_id, models=[LoggedModelOutput(logged.model_id, step=0)])
     described = Model.load(str(model))
     described.run_id, described.model_id, described.model_uuid = run_id, logged.model_id, logged.model_id

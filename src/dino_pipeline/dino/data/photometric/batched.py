@@ -101,7 +101,8 @@ def _blurred(levels: Tensor, sigma: Tensor, largest_sigma: float, white: int) ->
 def _luma(levels: Tensor) -> Tensor:
     """[N, 1, H, W], whole levels."""
     red, green, blue = levels.split(1, dim=1)
-    return (0.299 * red + 0.587 * green + 0.114 * blue).round()
+    luma: Tensor = 0.299 * red + 0.587 * green + 0.114 * blue
+    return luma.round()
 
 
 def _has_color(levels: Tensor) -> bool:
