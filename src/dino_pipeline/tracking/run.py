@@ -228,7 +228,8 @@ class ModelRun:
         except outages() as error:
             if lane == ARTIFACTS and not self._answers():
                 lane = RECORDS  # all of MLflow is away, which is told once
-            self._target = None
+            if lane == RECORDS:
+                self._target = None
             self._away[lane].fail(error)
             return False
         self._away[lane].succeed()
