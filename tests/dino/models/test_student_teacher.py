@@ -8,7 +8,13 @@ from dino_pipeline.dino.models.student_teacher import build_student_and_teacher,
 
 OPTIONS = {"img_size": 16, "patch_size": 8, "embed_dim": 24, "depth": 2, "num_heads": 3}
 HEAD = ProjectionHeadConfig(
-    num_prototypes=16, num_layers=2, hidden_dim=8, bottleneck_dim=4, norm_last_layer=True, batch_norm=False
+    num_prototypes=16,
+    num_layers=2,
+    hidden_dim=8,
+    bottleneck_dim=4,
+    activation="gelu",
+    norm_last_layer=True,
+    batch_norm=False,
 )
 
 
