@@ -15,8 +15,8 @@ from dino_pipeline.dino.training.fingerprint import fingerprint
 from dino_pipeline.dino.training.initial_weights import resolve, store
 from dino_pipeline.dino.training.online_evaluation import Judged
 from dino_pipeline.dino.training.pretraining import pretrain
+from dino_pipeline.dino.training.scheduled import scheduled_values
 from dino_pipeline.dino.training.state import TrainingState
-from dino_pipeline.dino.training.step import scheduled_values
 from tests.dino.models.official_files import official_state, write_full_checkpoint
 
 from .conftest import PRETRAIN, MakeSpec
