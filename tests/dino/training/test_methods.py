@@ -1,12 +1,15 @@
 """Every method trains the same with one process and two, and goes on after a stop as if there had been none."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import torch
 
 from dino_pipeline.dino.config import from_dict
+from dino_pipeline.dino.data.manifest import read_manifest
 from dino_pipeline.dino.training.checks import check
 from dino_pipeline.dino.training.config import PretrainConfig
 from dino_pipeline.dino.training.history import numbers, read_rows
@@ -190,17 +193,13 @@ def test_a_predictor_is_the_students_alone_and_leaves_its_other_weights_as_they_
 def test_training_on_labels_is_refused_where_they_do_not_fit(
     classes: int | None, told: str, make_spec: MakeSpec, tmp_path: Path
 ) -> None:
-    import pyarrow as pa
-
-    from dino_pipeline.dino.data.manifest import read_manifest
-
     head = PRETRAIN["projection_head"] | {"num_prototypes": None, "bottleneck_dim": classes or 4}
     spec = make_spec(tmp_path, pretrain=parameters("supervised") | {"projection_head": head})
     images = read_manifest(Path(spec.manifest), Path(spec.image_root))
     if classes is None:
         column = images.table.column_names.index("label")
-        images.table = images.table.set_column(
-            column, images.table.schema.field("label"), pa.nulls(len(images), pa.string())
-        )
+        unlabelled = pa.nulls(len(images), pa.string())
+        table = images.table.set_column(column, images.table.schema.field("label"), unlabelled)
+        images = replace(images, table=table)
     with pytest.raises(ValueError, match=told):
         check(spec.pretrain, spec.monitoring, spec.launch, images, num_processes=1)
