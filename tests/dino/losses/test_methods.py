@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -154,6 +155,15 @@ def test_koleo_is_the_mean_logarithm_of_the_distance_to_the_nearest() -> None:
     without = objective(3)(answers(student, teacher))
     torch.testing.assert_close(with_term.loss, without.loss + 0.1 * koleo(student))
     torch.testing.assert_close(with_term.kl, without.kl)
+
+
+def test_barlow_twins_correlates_each_dimension_with_itself_alone() -> None:
+    student = 100 * scores(2, 6, 3)  # beside which the variance's epsilon is nothing
+    correlation = np.corrcoef(student[0].T, student[1].T)[:3, 3:]
+    own = np.diag(correlation)
+    expected = ((1 - own) ** 2).sum() + 5e-3 * ((correlation**2).sum() - (own**2).sum())
+    found = objective(3, name="barlow_twins")(answers(student, student)).loss
+    assert float(found) == pytest.approx(expected, abs=1e-6)
 
 
 def test_labels_are_told_from_every_view_and_unknown_ones_left_out() -> None:

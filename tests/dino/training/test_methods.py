@@ -41,6 +41,13 @@ METHODS: dict[str, dict[str, dict[str, object]]] = {
         "projection_head": NO_PROTOTYPES,
         "teacher": {"name": "none"},
     },
+    "barlow_twins": {
+        "loss": {"name": "barlow_twins"},
+        # The last bias has no gradient but rounding, which AdamW would bring up to the size of a step.
+        "optimizer": {"name": "sgd"},
+        "projection_head": NO_PROTOTYPES,
+        "teacher": {"name": "none"},
+    },
     "mse_mean_teacher": {"loss": {"name": "mse"}},
     "supervised": {
         "loss": {"name": "labels"},

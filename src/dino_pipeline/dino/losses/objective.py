@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from dino_pipeline.dino.losses.barlow_twins import BarlowTwins
 from dino_pipeline.dino.losses.config import LossConfig
 from dino_pipeline.dino.losses.cross_entropy import CrossEntropy
 from dino_pipeline.dino.losses.info_nce import InfoNCE
@@ -10,7 +11,13 @@ from dino_pipeline.dino.losses.labels import Labels
 from dino_pipeline.dino.losses.loss import Answers, Judged, Loss
 from dino_pipeline.dino.losses.mse import MSE
 
-_LOSSES = {"cross_entropy": CrossEntropy, "mse": MSE, "info_nce": InfoNCE, "labels": Labels}
+_LOSSES = {
+    "cross_entropy": CrossEntropy,
+    "mse": MSE,
+    "info_nce": InfoNCE,
+    "labels": Labels,
+    "barlow_twins": BarlowTwins,
+}
 
 
 class Objective(Loss):
