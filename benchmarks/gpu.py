@@ -30,8 +30,9 @@ from dino_pipeline.dino.data.replacement import ReplacingDataset
 from dino_pipeline.dino.training.batch import ToFloats
 from dino_pipeline.dino.training.config import PretrainConfig
 from dino_pipeline.dino.training.device_batches import DeviceBatches
+from dino_pipeline.dino.training.scheduled import scheduled_values
 from dino_pipeline.dino.training.state import TrainingState
-from dino_pipeline.dino.training.step import scheduled_values, training_step
+from dino_pipeline.dino.training.step import training_step
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 PEAK_FLOPS = 989e12
@@ -134,7 +135,12 @@ def timed_steps(
         if number == steps.warm_up:
             synchronize()
             start = time.perf_counter()
-        training_step(state, config, *next_crops(), scheduled_values(config, state.step, NUM_SCHEDULED))
+        training_step(
+            state,
+            config,
+            *next_crops(),
+            scheduled_values(config, state.step, NUM_SCHEDULED, steps_per_epoch=NUM_SCHEDULED),
+        )
     synchronize()
     images_per_second = steps.timed * config.batch_size / (time.perf_counter() - start)
     on_gpu = DEVICE.type == "cuda"

@@ -26,8 +26,9 @@ from dino_pipeline.dino.losses.dino_loss import dino_loss
 from dino_pipeline.dino.metrics.nearest import Bank
 from dino_pipeline.dino.models.backbone import build_backbone
 from dino_pipeline.dino.training.config import PretrainConfig
+from dino_pipeline.dino.training.scheduled import scheduled_values
 from dino_pipeline.dino.training.state import TrainingState
-from dino_pipeline.dino.training.step import scheduled_values, training_step
+from dino_pipeline.dino.training.step import training_step
 from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.ingestion.ingest import ingest
 from dino_pipeline.recipes import recipe_parameters
@@ -95,7 +96,7 @@ def _peak_of_steps(batch_size: int) -> float:
     state = TrainingState(config, torch.device("cpu"))
     for _ in range(2):
         crops = [torch.randn(n, batch_size, 3, side, side) for n, side in ((2, 32), (4, 16))]
-        training_step(state, config, *crops, scheduled_values(config, state.step, 1000))
+        training_step(state, config, *crops, scheduled_values(config, state.step, 1000, steps_per_epoch=1000))
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from dino_pipeline.dino.config import from_dict
 from dino_pipeline.dino.training.config import PretrainConfig
+from dino_pipeline.dino.training.scheduled import scheduled_values
 from dino_pipeline.dino.training.state import TrainingState
-from dino_pipeline.dino.training.step import scheduled_values, training_step
+from dino_pipeline.dino.training.step import training_step
 from dino_pipeline.recipes import recipe_parameters
 
 NUM_STEPS = 1000  # of the run whose schedules the steps take
@@ -29,7 +30,7 @@ class Ours:
         self.state = TrainingState(self.config, torch.device("cpu"))
 
     def step(self, global_crops: Tensor, local_crops: Tensor) -> float:
-        now = scheduled_values(self.config, self.state.step, NUM_STEPS)
+        now = scheduled_values(self.config, self.state.step, NUM_STEPS, steps_per_epoch=NUM_STEPS)
         return float(training_step(self.state, self.config, global_crops, local_crops, now).loss)
 
 

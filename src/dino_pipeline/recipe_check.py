@@ -84,7 +84,8 @@ def shrunken(config: Any) -> Any:
     else:
         sizes = 64, 32
     crops = replace(config.multi_crop, global_crop_size=sizes[0], local_crop_size=sizes[1])
-    head = replace(config.projection_head, num_prototypes=64, hidden_dim=32, bottleneck_dim=16)
+    num_prototypes = 64 if config.projection_head.num_prototypes else None
+    head = replace(config.projection_head, num_prototypes=num_prototypes, hidden_dim=32, bottleneck_dim=16)
     return replace(
         config,
         batch_size=4,
@@ -99,8 +100,9 @@ def shrunken(config: Any) -> Any:
 def _two_steps(config: Any) -> tuple[float, float]:
     import torch
 
+    from dino_pipeline.dino.training.scheduled import scheduled_values
     from dino_pipeline.dino.training.state import TrainingState
-    from dino_pipeline.dino.training.step import scheduled_values, training_step
+    from dino_pipeline.dino.training.step import training_step
 
     state = TrainingState(config, torch.device("cpu"))
     random = torch.Generator().manual_seed(0)
@@ -111,7 +113,16 @@ def _two_steps(config: Any) -> tuple[float, float]:
         crops.num_local_crops, 4, channels, crops.local_crop_size, crops.local_crop_size, generator=random
     )
     first, second = (
-        float(training_step(state, config, globals_, locals_, scheduled_values(config, step, 100)).loss)
+        float(
+            training_step(
+                state,
+                config,
+                globals_,
+                locals_,
+                scheduled_values(config, step, 100, steps_per_epoch=10),
+                torch.arange(4),
+            ).loss
+        )
         for step in range(2)
     )
     if not all(map(torch.isfinite, torch.tensor([first, second]))):

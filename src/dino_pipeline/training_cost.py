@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from dino_pipeline.dino.losses.dino_loss import dino_loss
+from dino_pipeline.dino.losses.loss import Answers
+from dino_pipeline.dino.losses.objective import Objective
 from dino_pipeline.dino.models.student_teacher import build_student_and_teacher
 from dino_pipeline.dino.training.config import PretrainConfig
 
@@ -47,7 +48,8 @@ def training_cost(config: PretrainConfig) -> Cost:
     with torch.device("meta"):
         # All samples keep all branches: stochastic depth only makes a step cheaper.
         backbone = replace(config.network, drop_path_rate=0.0)
-        student, teacher = build_student_and_teacher(backbone, config.projection_head)
+        student, teacher = build_student_and_teacher(backbone, config.projection_head, config.predictor)
+        objective = Objective(config.loss, config.projection_head.num_scores)
     own = {parameter.untyped_storage()._cdata for parameter in student.parameters()}
 
     def step(num_images: int) -> tuple[int, int]:
@@ -66,10 +68,14 @@ def training_cost(config: PretrainConfig) -> Cost:
             FlopCounterMode(display=False) as counter,
             torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t),
         ):
-            with torch.no_grad():
-                targets = teacher(crops[:1])
-            loss = dino_loss(student(crops), targets, student_temperature=config.loss.student_temperature)
-            loss.backward()
+            seen = student(crops)
+            if config.teacher.name == "none":
+                told = seen.scores[:2]
+            else:
+                with torch.no_grad():
+                    told = teacher(crops[:1]).scores
+            labels = torch.zeros(num_images, dtype=torch.int64, device="meta")
+            objective(Answers(seen.scores, seen.features, told, 1.0, labels)).loss.backward()
         return counter.get_total_flops(), sum(saved.values())
 
     (flops, small), (_, large) = step(2), step(4)

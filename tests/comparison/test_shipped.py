@@ -14,6 +14,12 @@ from dino_pipeline.recipes import conf_folder
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted(path.stem for path in (ROOT / "conf" / "comparisons").glob("*.yml"))
+# Rows that the paper has a curve of, or nothing.
+UNPUBLISHED = {
+    "collapse": {"both", "no centering", "no sharpening"},
+    "patch_size": {"patch 16", "patch 8"},
+    "teachers": {"fixed random"},
+}
 
 
 def shipped(name: str, recipe: str) -> tuple[CompareConfig, list[Training]]:
@@ -34,7 +40,8 @@ def test_each_row_is_another_training_with_three_seeds(name: str, recipe: str) -
     config, made = shipped(name, recipe)
     assert config.seeds == (0, 1, 2)
     assert config.reference in config.overlays
-    assert config.published.keys() == config.overlays.keys()
+    unpublished = set(config.overlays) - set(config.published)
+    assert unpublished <= UNPUBLISHED.get(name, set())
     assert len({str(to_dict(one.pretrain)) for one in made}) == 3 * len(config.overlays)
 
 

@@ -10,8 +10,9 @@ import torch
 from dino_pipeline.comparison.rows import Training
 from dino_pipeline.dino.launching.torchrun import num_processes
 from dino_pipeline.dino.training.config import LaunchConfig, PretrainConfig
+from dino_pipeline.dino.training.scheduled import scheduled_values
 from dino_pipeline.dino.training.state import TrainingState
-from dino_pipeline.dino.training.step import scheduled_values, training_step
+from dino_pipeline.dino.training.step import training_step
 from dino_pipeline.training_cost import V100_FLOPS, training_cost
 
 _STEPS = 3  # the first also allocates and is not counted
@@ -67,9 +68,12 @@ def flops_per_second(config: PretrainConfig, launch: LaunchConfig) -> float:
     torch.set_num_threads(launch.threads_per_process)
     try:
         state = TrainingState(small, device)
+        labels = torch.zeros(small.batch_size, dtype=torch.int64, device=device)
         finished_at = []
         for _ in range(_STEPS):
-            training_step(state, small, globals_, locals_, scheduled_values(small, 0, 1))
+            training_step(
+                state, small, globals_, locals_, scheduled_values(small, 0, 1, steps_per_epoch=1), labels
+            )
             if device.type == "cuda":
                 torch.cuda.synchronize()
             finished_at.append(clock())

@@ -142,3 +142,19 @@ def differentiable_sum(x: Tensor) -> Tensor:
     """Sum over all processes through which gradients flow back to every process."""
     result: Tensor = _DifferentiableSum.apply(x) if in_group() else x
     return result
+
+
+class _DifferentiableGather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: object, x: Tensor) -> Tensor:  # noqa: ARG004
+        return gather(x.contiguous())
+
+    @staticmethod
+    def backward(ctx: object, grad: Tensor) -> Tensor:  # noqa: ARG004
+        return all_reduce_sum(grad.clone())[rank()]
+
+
+def differentiable_gather(x: Tensor) -> Tensor:
+    """`gather` through which every process's tensor gets the gradients of all: [processes, *shape]."""
+    result: Tensor = _DifferentiableGather.apply(x) if in_group() else x[None]
+    return result

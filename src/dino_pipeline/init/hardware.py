@@ -13,8 +13,9 @@ from dino_pipeline.dino.data.loader import collate
 from dino_pipeline.dino.data.multi_crop import multi_crop
 from dino_pipeline.dino.training.batch import ToFloats
 from dino_pipeline.dino.training.config import PretrainConfig
+from dino_pipeline.dino.training.scheduled import scheduled_values
 from dino_pipeline.dino.training.state import TrainingState
-from dino_pipeline.dino.training.step import scheduled_values, training_step
+from dino_pipeline.dino.training.step import training_step
 
 _STEPS = 3  # the first also allocates and is not counted
 _IMAGES = 16  # a step: enough to fill a core
@@ -61,9 +62,12 @@ def images_per_second(config: PretrainConfig, images: Sequence[bytes], hardware:
         to_floats = ToFloats(small, device, compiled=False)
         globals_, locals_ = to_floats(collate(views, unreadable=[]))
         state = TrainingState(small, device)
+        labels = torch.zeros(small.batch_size, dtype=torch.int64, device=device)
         finished_at = []
         for _ in range(_STEPS):
-            training_step(state, small, globals_, locals_, scheduled_values(small, 0, 1))
+            training_step(
+                state, small, globals_, locals_, scheduled_values(small, 0, 1, steps_per_epoch=1), labels
+            )
             if hardware.num_gpus:
                 torch.cuda.synchronize()
             finished_at.append(clock())

@@ -26,7 +26,13 @@ BACKBONE = BackboneConfig(
     drop_path_rate=0.1,
 )
 HEAD = ProjectionHeadConfig(
-    num_prototypes=16, num_layers=2, hidden_dim=8, bottleneck_dim=4, norm_last_layer=True, batch_norm=False
+    num_prototypes=16,
+    num_layers=2,
+    hidden_dim=8,
+    bottleneck_dim=4,
+    activation="gelu",
+    norm_last_layer=True,
+    batch_norm=False,
 )
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from dino_pipeline.dino.metrics.collapse import NUM_ROWS, NUM_STILL_ROWS, Settings, diagnose
 
-SETTINGS = Settings(num_prototypes=512, student_temperature=0.1, center_momentum=0.9)
+SETTINGS = Settings(num_prototypes=512, student_temperature=0.1, centering="center", center_momentum=0.9)
 UNIFORM = math.log(512)
 RESULTS = Path(__file__).parents[3] / "benchmarks" / "results"
 

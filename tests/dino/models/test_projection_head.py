@@ -16,6 +16,7 @@ def config(**changes: object) -> ProjectionHeadConfig:
         "num_layers": 3,
         "hidden_dim": 32,
         "bottleneck_dim": 16,
+        "activation": "gelu",
         "norm_last_layer": True,
         "batch_norm": False,
     }
@@ -38,6 +39,7 @@ def test_output_and_gradients_are_the_references(golden: Path, case: int) -> Non
             num_layers=int(numbers["n_layers"]),
             hidden_dim=int(numbers["hidden_dim"]),
             bottleneck_dim=int(numbers["bottleneck_dim"]),
+            activation="gelu",
             norm_last_layer=bool(numbers["norm_last_layer"]),
         ),
         in_dim=numbers["input"].shape[1],

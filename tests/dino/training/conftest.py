@@ -53,9 +53,12 @@ PRETRAIN = {
         "num_layers": 3,
         "hidden_dim": 32,
         "bottleneck_dim": 16,
+        "activation": "gelu",
         "norm_last_layer": False,
         "batch_norm": True,
     },
+    "predictor": {"num_layers": 0, "hidden_dim": 32, "batch_norm": True},
+    "teacher": {"name": "momentum", "batch_statistics": True},
     "multi_crop": {
         "global_crop_size": 16,
         "global_crop_scale": [0.4, 1.0],
@@ -66,7 +69,14 @@ PRETRAIN = {
         "global_2": VIEW,
         "local": VIEW,
     },
-    "loss": {"student_temperature": 0.1, "center_momentum": 0.9},
+    "loss": {
+        "name": "cross_entropy",
+        "student_temperature": 0.1,
+        "centering": "center",
+        "center_momentum": 0.9,
+        "queue_length": 0,
+        "koleo_weight": 0.0,
+    },
     "schedules": {
         "learning_rate": {"warmup_from": 0.0, "start": 0.03, "end": 1e-5, "warmup_fraction": 0.2},
         "weight_decay": {"warmup_from": 0.04, "start": 0.04, "end": 0.4, "warmup_fraction": 0.0},

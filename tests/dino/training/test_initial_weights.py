@@ -15,8 +15,8 @@ from dino_pipeline.dino.training.fingerprint import fingerprint
 from dino_pipeline.dino.training.initial_weights import resolve, store
 from dino_pipeline.dino.training.online_evaluation import Judged
 from dino_pipeline.dino.training.pretraining import pretrain
+from dino_pipeline.dino.training.scheduled import scheduled_values
 from dino_pipeline.dino.training.state import TrainingState
-from dino_pipeline.dino.training.step import scheduled_values
 from tests.dino.models.official_files import official_state, write_full_checkpoint
 
 from .conftest import PRETRAIN, MakeSpec
@@ -82,7 +82,9 @@ def test_a_full_checkpoint_brings_head_and_center_unless_a_new_head_is_asked_for
     assert not head.batch_norm
     state = TrainingState(start.config, CPU)
     state.load_initial(start.state)
-    assert torch.equal(state.center.center, torch.full((1, 8), 0.5, dtype=torch.float64))
+    assert torch.equal(
+        state.loss.state_dict()["between.operator.center"], torch.full((1, 8), 0.5, dtype=torch.float64)
+    )
     difference = state.student.backbone.model.cls_token - state.teacher.backbone.model.cls_token
     torch.testing.assert_close(difference, torch.ones_like(difference), atol=1e-6, rtol=0)
     new = resolve(config(initial_weights=str(tmp_path / "full.pth"), new_head=True), root=Path())
@@ -112,7 +114,9 @@ def test_weights_of_another_shape_and_missing_files_are_refused(tmp_path: Path) 
 
 def test_the_backbone_stands_still_and_then_rises_to_its_scale() -> None:
     optimizer = PRETRAIN["optimizer"] | {"freeze_backbone_fraction": 0.2, "backbone_learning_rate_scale": 0.1}
-    values = [scheduled_values(config(optimizer=optimizer), step, 20) for step in range(20)]
+    values = [
+        scheduled_values(config(optimizer=optimizer), step, 20, steps_per_epoch=20) for step in range(20)
+    ]
     shares = [now.backbone_learning_rate / now.learning_rate for now in values[1:]]
     assert shares == pytest.approx([0.0] * 3 + [0.025, 0.05, 0.075] + [0.1] * 13)
 

@@ -24,7 +24,7 @@ from dino_pipeline.dino.training.history import numbers, read_rows
 from dino_pipeline.dino.training.pretraining import pretrain
 from dino_pipeline.dino.training.skipped import NonFiniteError
 
-from .conftest import MakeSpec, constant
+from .conftest import PRETRAIN, MakeSpec, constant
 
 CPU = torch.device("cpu")
 QUICK = {"evaluate_every_epochs": 1000, "num_trial_steps": 0}
@@ -73,7 +73,7 @@ def test_a_step_that_is_not_finite_is_skipped_and_written_down(
     state = torch.load(tmp_path / "last.pt", weights_only=True)["state"]
     for network in ("student", "teacher"):
         assert all(torch.isfinite(value).all() for value in state[network].values()), network
-    assert torch.isfinite(state["center"]["center"]).all()
+    assert torch.isfinite(state["loss"]["between.operator.center"]).all()
 
 
 def test_too_many_skips_in_a_row_stop_naming_step_process_and_rows(
@@ -150,7 +150,7 @@ def test_a_collapse_stops_training_where_configured(make_spec: MakeSpec, tmp_pat
         "teacher_temperature": constant(50.0),  # flat from the first step on
         "learning_rate": constant(0.0),
     }
-    changes = {"schedules": collapsing, "loss": {"student_temperature": 50.0, "center_momentum": 0.9}}
+    changes = {"schedules": collapsing, "loss": PRETRAIN["loss"] | {"student_temperature": 50.0}}
     train(make_spec(tmp_path / "warned", pretrain=changes, monitoring=QUICK))
     with pytest.raises(
         CollapseError, match=r"stopped at step 6 by monitoring\.stop_on_collapse: uniform collapse"

@@ -11,8 +11,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from dino_pipeline.dino.training.config import PretrainConfig
+from dino_pipeline.dino.training.scheduled import scheduled_values
 from dino_pipeline.dino.training.state import TrainingState
-from dino_pipeline.dino.training.step import scheduled_values, training_step
+from dino_pipeline.dino.training.step import training_step
 
 from .conftest import MakeSpec
 
@@ -53,7 +54,7 @@ def reads_of_a_step(config: PretrainConfig) -> int:
         torch.randn(count, config.batch_size, 3, side, side, dtype=dtype, device=DEVICE)
         for count, side in ((2, 16), (2, 8))
     ]
-    now = scheduled_values(config, 0, 10)
+    now = scheduled_values(config, 0, 10, steps_per_epoch=10)
     training_step(state, config, *crops, now)
     reads = Reads()
     with refused_by_cuda(), reads:

@@ -7,7 +7,7 @@ import pytest
 from dino_pipeline.dino.metrics.collapse import NUM_ROWS, Settings
 from dino_pipeline.pipelines.report.verdict import verdict
 
-TRAINING = Settings(num_prototypes=512, student_temperature=0.1, center_momentum=0.9)
+TRAINING = Settings(num_prototypes=512, student_temperature=0.1, centering="center", center_momentum=0.9)
 HEALTHY = [
     {"loss": 5.0, "teacher_entropy": 3.0, "kl": 2.0},
     {"loss": 4.0, "teacher_entropy": 3.0, "kl": 1.0},
@@ -30,7 +30,7 @@ def measured(teacher, random, pixels=0.3, histogram=0.3, student=0.3, num_images
 
 
 def judge(metrics, history=HEALTHY):
-    return verdict(metrics, history, training=TRAINING, num_neighbors=20)
+    return verdict(metrics, history, training=TRAINING, was_trained_here=True, num_neighbors=20)
 
 
 @pytest.mark.parametrize(
@@ -74,6 +74,6 @@ def test_a_collapse_outweighs_a_gain_and_is_told():
 def test_imported_weights_have_no_student_and_no_training_to_judge():
     metrics = measured(0.8, 0.5)
     del metrics["test"]["student"]
-    judged = verdict(metrics, [], training=None, num_neighbors=20)
+    judged = verdict(metrics, [], training=None, was_trained_here=False, num_neighbors=20)
     assert judged.tone == "good"
     assert "imported" in judged.sentences[-1]

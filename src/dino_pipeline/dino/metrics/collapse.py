@@ -35,14 +35,19 @@ class Settings:
 
     num_prototypes: int
     student_temperature: float
+    centering: str
     center_momentum: float
 
     @classmethod
-    def of(cls, pretrain: Mapping[str, Any]) -> "Settings":
-        """Those of a training's parameters, nested as conf/ has them."""
+    def of(cls, pretrain: Mapping[str, Any]) -> "Settings | None":
+        """Those of a training's parameters, nested as conf/ has them; None of a loss without distributions."""
+        if pretrain["loss"]["name"] != "cross_entropy":
+            return None
+        head = pretrain["projection_head"]
         return cls(
-            num_prototypes=pretrain["projection_head"]["num_prototypes"],
+            num_prototypes=head["num_prototypes"] or head["bottleneck_dim"],
             student_temperature=pretrain["loss"]["student_temperature"],
+            centering=pretrain["loss"]["centering"],
             center_momentum=pretrain["loss"]["center_momentum"],
         )
 
@@ -60,15 +65,16 @@ class Collapse:
         return f"{self.kind} collapse: {self.evidence}; likely cause: {self.cause}; {self.remedy}"
 
 
-def diagnose(rows: Sequence[Mapping[str, float]], settings: Settings) -> Collapse | None:
+def diagnose(rows: Sequence[Mapping[str, float]], settings: Settings | None) -> Collapse | None:
     """The collapse that a training is in, judged by its last rows; None where it is in none, or too young to tell.
 
     Args:
+        settings: None, of a loss without distributions, has no diagnosis.
         rows: of the history, oldest first, with `teacher_entropy`, `kl`, `teacher_temperature`, `teacher_momentum` and
             `learning_rate`.
     """
     last = rows[-NUM_STILL_ROWS:]
-    if len(last) < NUM_STILL_ROWS:
+    if settings is None or len(last) < NUM_STILL_ROWS:
         return None
     uniform = math.log(settings.num_prototypes)
     entropy, kl = last[-1]["teacher_entropy"], last[-1]["kl"]
@@ -119,7 +125,9 @@ def _cause_of_uniform(row: Mapping[str, float], settings: Settings) -> tuple[str
 
 
 def _cause_of_one_dimension(row: Mapping[str, float], settings: Settings) -> tuple[str, str]:
-    if settings.center_momentum > _SLOW_CENTER:
+    if settings.centering == "none":
+        return "the targets are not centered", "set pretrain.loss.centering to center"
+    if settings.centering == "center" and settings.center_momentum > _SLOW_CENTER:
         return (
             f"the center hardly moves (momentum {settings.center_momentum:g})",
             "set pretrain.loss.center_momentum to 0.9",

@@ -50,6 +50,15 @@ def running_statistics(*networks: nn.Module) -> list[Tensor]:
     ]
 
 
+def running_means(network: nn.Module) -> dict[str, Tensor]:
+    """Running means and variances, by name."""
+    return {
+        name: buffer
+        for name, buffer in network.named_buffers()
+        if name.endswith(("running_mean", "running_var"))
+    }
+
+
 def _per_channel(values: Tensor, like: Tensor) -> Tensor:
     return values.view(1, -1, *[1] * (like.ndim - 2))
 

@@ -1,6 +1,6 @@
 """The shape of the projection head."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -13,9 +13,24 @@ Count = Annotated[int, Field(ge=1)]
 class ProjectionHeadConfig:
     """Layers, widths and prototypes of the head (arXiv:2104.14294, appendix C)."""
 
-    num_prototypes: Annotated[int, Field(ge=2)]  # K
+    num_prototypes: Annotated[int, Field(ge=2)] | None  # K; None: the scores are the bottleneck itself
     num_layers: Count  # linear layers before the prototypes
     hidden_dim: Count
     bottleneck_dim: Count
+    activation: Literal["gelu", "relu"]
     norm_last_layer: bool  # prototypes keep length 1: steadier; false may score higher on ViT-S
     batch_norm: bool  # in the hidden layers; the paper's ViTs go without, small budgets need it
+
+    @property
+    def num_scores(self) -> int:
+        """What comes out: K, or the width of the bottleneck."""
+        return self.num_prototypes or self.bottleneck_dim
+
+
+@frozen
+class PredictorConfig:
+    """An MLP that the student alone has, from bottleneck to bottleneck (BYOL, arXiv:2006.07733)."""
+
+    num_layers: Annotated[int, Field(ge=0)]  # linear layers; 0: no predictor
+    hidden_dim: Count
+    batch_norm: bool  # in the hidden layers

@@ -4,38 +4,57 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from dino_pipeline.dino.models.head_config import ProjectionHeadConfig
+from dino_pipeline.dino.models.head_config import PredictorConfig, ProjectionHeadConfig
+from dino_pipeline.dino.models.mlp import build_mlp
 
 __all__ = ["ProjectionHead", "ProjectionHeadConfig"]
 
 
 class ProjectionHead(nn.Module):
-    """Maps features [N, dim] to prototype scores [N, prototypes]."""
+    """Maps features [N, dim] to scores [N, prototypes]; without prototypes to the bottleneck [N, bottleneck].
 
-    def __init__(self, config: ProjectionHeadConfig, *, in_dim: int) -> None:
+    A predictor, which the student may have, stands before the prototypes: what it costs does not hang on their number.
+    """
+
+    def __init__(
+        self, config: ProjectionHeadConfig, *, in_dim: int, predictor: PredictorConfig | None = None
+    ) -> None:
         super().__init__()
-        self.mlp = _mlp(config, in_dim)
-        self.last_layer = weight_norm(nn.Linear(config.bottleneck_dim, config.num_prototypes, bias=False))
+        self.mlp = build_mlp(
+            in_dim,
+            config.hidden_dim,
+            config.bottleneck_dim,
+            num_layers=config.num_layers,
+            batch_norm=config.batch_norm,
+            activation=config.activation,
+        )
+        self.last_layer: nn.Module | None = None
+        if config.num_prototypes:
+            self.last_layer = weight_norm(nn.Linear(config.bottleneck_dim, config.num_prototypes, bias=False))
         self.apply(_initialize)
-        length = self.last_layer.parametrizations.weight.original0  # one length a prototype
-        nn.init.ones_(length)
-        length.requires_grad = not config.norm_last_layer
+        if self.last_layer is not None:
+            length = self.last_layer.parametrizations.weight.original0  # type: ignore[union-attr]
+            nn.init.ones_(length)  # type: ignore[arg-type]  # one length a prototype
+            length.requires_grad = not config.norm_last_layer
+        # Last, so that a student with a predictor begins with the weights of one without.
+        self.predictor: nn.Module | None = None
+        if predictor is not None and predictor.num_layers:
+            self.predictor = build_mlp(
+                config.bottleneck_dim,
+                predictor.hidden_dim,
+                config.bottleneck_dim,
+                num_layers=predictor.num_layers,
+                batch_norm=predictor.batch_norm,
+                activation=config.activation,
+            )
 
     def forward(self, features: Tensor) -> Tensor:
-        scores: Tensor = self.last_layer(F.normalize(self.mlp(features), dim=-1))
+        scores: Tensor = self.mlp(features)
+        if self.predictor is not None:
+            scores = self.predictor(scores)
+        if self.last_layer is not None:
+            scores = self.last_layer(F.normalize(scores, dim=-1))
         return scores
-
-
-def _mlp(config: ProjectionHeadConfig, in_dim: int) -> nn.Module:
-    if config.num_layers == 1:
-        return nn.Linear(in_dim, config.bottleneck_dim)
-    layers: list[nn.Module] = []
-    for width in [in_dim, *[config.hidden_dim] * (config.num_layers - 2)]:
-        layers.append(nn.Linear(width, config.hidden_dim))
-        if config.batch_norm:
-            layers.append(nn.BatchNorm1d(config.hidden_dim))
-        layers.append(nn.GELU())
-    return nn.Sequential(*layers, nn.Linear(config.hidden_dim, config.bottleneck_dim))
 
 
 def _initialize(module: nn.Module) -> None:

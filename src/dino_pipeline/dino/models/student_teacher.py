@@ -1,6 +1,7 @@
 """Student and teacher: two networks of one shape, the teacher an average of the student over time."""
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -8,8 +9,17 @@ from torch import Tensor, nn
 from dino_pipeline.dino.distributed import local
 from dino_pipeline.dino.models.backbone import Backbone, build_backbone
 from dino_pipeline.dino.models.backbone_config import BackboneConfig
+from dino_pipeline.dino.models.batch_norm import running_means
 from dino_pipeline.dino.models.drop_path import address_drop_paths
-from dino_pipeline.dino.models.projection_head import ProjectionHead, ProjectionHeadConfig
+from dino_pipeline.dino.models.head_config import PredictorConfig, ProjectionHeadConfig
+from dino_pipeline.dino.models.projection_head import ProjectionHead
+
+
+class Seen(NamedTuple):
+    """What a network makes of crops, in the order given."""
+
+    scores: Tensor  # [all crops, batch, scores]
+    features: Tensor  # [all crops, batch, dim], of the backbone
 
 
 class MultiCropNetwork(nn.Module):
@@ -21,15 +31,12 @@ class MultiCropNetwork(nn.Module):
         self.head = head
         self.drop_paths = address_drop_paths(backbone)  # masks are set once a step
 
-    def forward(self, crops: list[Tensor], keep: Tensor | None = None) -> Tensor:
-        """Prototype scores of every crop.
+    def forward(self, crops: list[Tensor], keep: Tensor | None = None) -> Seen:
+        """Scores and features of every crop.
 
         Args:
             crops: one tensor [crops, batch, channels, H, W] a size
             keep: stochastic-depth masks [drop paths, all crops, batch] bool; None where there is no stochastic depth
-
-        Returns:
-            [all crops, batch, prototypes], in the order given.
         """
         batch = crops[0].shape[1]
         features = []
@@ -41,27 +48,44 @@ class MultiCropNetwork(nn.Module):
                     drop_path.keep(mask, same_size.device)
             features.append(self.backbone(same_size.flatten(0, 1)))
             first = last
-        scores: Tensor = self.head(torch.cat(features))
-        by_crop: Tensor = scores.unflatten(0, (-1, batch))
-        return by_crop
+        all_features = torch.cat(features)
+        return Seen(*(x.unflatten(0, (-1, batch)) for x in (self.head(all_features), all_features)))
 
 
 def build_student_and_teacher(
-    backbone: BackboneConfig, head: ProjectionHeadConfig
+    backbone: BackboneConfig,
+    head: ProjectionHeadConfig,
+    predictor: PredictorConfig | None = None,
+    *,
+    teacher_is_copy: bool = True,
 ) -> tuple[MultiCropNetwork, MultiCropNetwork]:
-    """A student, and a teacher that starts as its copy, takes no gradient and drops no path."""
-    student = _build(backbone, head)
-    teacher = _build(replace(backbone, drop_path_rate=0.0), head)
-    teacher.load_state_dict(student.state_dict())
+    """A student, and a teacher that takes no gradient, drops no path and has no predictor.
+
+    Args:
+        predictor: the student's.
+        teacher_is_copy: of the student, to begin with; else it is another random network.
+    """
+    built = build_backbone(backbone)
+    student = MultiCropNetwork(built, ProjectionHead(head, in_dim=built.num_features, predictor=predictor))
+    built = build_backbone(replace(backbone, drop_path_rate=0.0))
+    teacher = MultiCropNetwork(built, ProjectionHead(head, in_dim=built.num_features))
+    if teacher_is_copy:
+        weights = student.state_dict()
+        teacher.load_state_dict({name: weights[name] for name in teacher.state_dict()})
     return student, teacher.requires_grad_(False)
 
 
-def _build(backbone: BackboneConfig, head: ProjectionHeadConfig) -> MultiCropNetwork:
-    built = build_backbone(backbone)
-    return MultiCropNetwork(built, ProjectionHead(head, in_dim=built.num_features))
-
-
 @torch.no_grad()
-def update_teacher(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
-    """teacher <- momentum * teacher + (1 - momentum) * student, for every parameter, in one fused call."""
-    torch._foreach_lerp_(local(teacher.parameters()), local(student.parameters()), 1 - momentum)
+def update_teacher(teacher: nn.Module, student: nn.Module, momentum: float, *, with_statistics: bool) -> None:
+    """teacher <- momentum * teacher + (1 - momentum) * student, for every parameter, in one fused call.
+
+    Args:
+        with_statistics: the running statistics of batch norm move likewise.
+    """
+    students = dict(student.named_parameters())  # those of a predictor, too, which no teacher has
+    names, own = zip(*teacher.named_parameters(), strict=True)
+    torch._foreach_lerp_(local(own), local(students[name] for name in names), 1 - momentum)
+    if with_statistics:
+        averages = running_means(student)
+        for name, values in running_means(teacher).items():
+            values.lerp_(averages[name], 1 - momentum)

@@ -125,7 +125,7 @@ def _own_checkpoint(content: Mapping[str, Any]) -> Weights:
         "training checkpoint",
         from_dict(BackboneConfig, config["backbone"]),
         {"teacher": state["teacher"], "student": state["student"]},
-        center=state["center"]["center"],
+        center=state["loss"].get("between.operator.center"),
         normalisation=(tuple(config["mean"]), tuple(config["std"])),
         images=from_dict(ImagesConfig, config["images"]),
     )

@@ -50,6 +50,7 @@ def check(
             f"pretrain.projection_head.batch_norm is true and pretrain.batch_size is {config.batch_size}: set "
             "batch_size to 2 or more, or batch_norm to false"
         )
+    _check_labels(config, manifest)
     with torch.device("meta"):  # shapes without memory
         backbone = build_backbone(config.network)
     if config.precision == "bf16" and not isinstance(backbone, ViTBackbone) and not torch.cuda.is_available():
@@ -100,3 +101,20 @@ def check_whole_patches(backbone: Backbone, sizes: Mapping[str, int]) -> None:
             raise ValueError(
                 f"{name} is {size}, no multiple of the ViT's patch of {patch}: set it to {nearest}"
             )
+
+
+def _check_labels(config: PretrainConfig, manifest: Manifest) -> None:
+    if config.loss.name != "labels":
+        return
+    train = manifest.split("train")
+    if not train.is_labelled:
+        raise ValueError(
+            "pretrain.loss.name is labels, and not every training image has a label: set it to cross_entropy, which "
+            "needs none, or give labels by ingest.source"
+        )
+    num_classes, num_scores = len(train.class_names), config.projection_head.num_scores
+    if num_scores < num_classes:
+        raise ValueError(
+            f"pretrain.projection_head gives {num_scores} scores, and pretrain.loss.name labels needs one for each of "
+            f"{num_classes} classes: set bottleneck_dim to {num_classes}, and num_prototypes to null"
+        )

@@ -10,7 +10,8 @@ from dino_pipeline.dino.data.images_config import ImagesConfig, PixelStatistics
 from dino_pipeline.dino.data.multi_crop_config import MultiCropConfig
 from dino_pipeline.dino.losses.config import LossConfig
 from dino_pipeline.dino.models.backbone_config import BackboneConfig
-from dino_pipeline.dino.models.head_config import ProjectionHeadConfig
+from dino_pipeline.dino.models.head_config import PredictorConfig, ProjectionHeadConfig
+from dino_pipeline.dino.models.teacher_config import TeacherConfig
 from dino_pipeline.dino.optimization.config import NonFiniteConfig, OptimizerConfig
 from dino_pipeline.dino.optimization.schedules import SchedulesConfig
 
@@ -39,6 +40,8 @@ class PretrainConfig:
     std: tuple[Annotated[float, Field(gt=0)], ...] | Measured
     backbone: BackboneConfig
     projection_head: ProjectionHeadConfig
+    predictor: PredictorConfig
+    teacher: TeacherConfig
     multi_crop: MultiCropConfig
     loss: LossConfig
     schedules: SchedulesConfig

@@ -35,7 +35,9 @@ def finish(
         recipe=spec.recipe,
         config=to_dict(spec.pretrain),
     )
-    write_model(temporary, description, {"teacher": state["teacher"], "student": state["student"]})
+    # What others ask for is the teacher; one that never learned anything is not what a training is for.
+    teacher = state["teacher" if spec.pretrain.teacher.is_students else "student"]
+    write_model(temporary, description, {"teacher": teacher, "student": state["student"]})
     shutil.copyfile(folder / HISTORY, temporary / HISTORY)
     if verdict is not None:
         (temporary / VERDICT).write_text(json.dumps(verdict, indent=2) + "\n")

@@ -66,11 +66,11 @@ def resolve(config: PretrainConfig, *, root: Path) -> Start:
         )
     mean, std = weights.normalisation or (config.mean, config.std)
     teacher = weights.networks["teacher"]
-    student = weights.networks.get("student", teacher)
+    student = _without_predictor(weights.networks.get("student", teacher))
     keeps_head = not config.new_head and any(name.startswith(HEAD) for name in teacher)
     networks = {"student": student, "teacher": teacher}
     if keeps_head:
-        head = head_shape(teacher, norm_last_layer=config.projection_head.norm_last_layer)
+        head = head_shape(teacher, config.projection_head)
         _check_heads(networks, head, weights, path)
     else:
         head = config.projection_head
@@ -104,16 +104,16 @@ def store(start: Start, folder: Path) -> None:
         save_checkpoint(start.state, folder / INITIAL)
 
 
-def head_shape(network: Mapping[str, Tensor], *, norm_last_layer: bool) -> ProjectionHeadConfig:
-    """The projection head that a network's weights are of; whether prototypes keep their length is in no shape."""
+def head_shape(network: Mapping[str, Tensor], asked: ProjectionHeadConfig) -> ProjectionHeadConfig:
+    """The projection head that a network's weights are of; what is in no shape is as asked for."""
     layers = [value for name, value in network.items() if _LINEAR.fullmatch(name) and value.ndim == 2]
-    prototypes = network[HEAD + "last_layer.parametrizations.weight.original1"]
-    return ProjectionHeadConfig(
-        num_prototypes=len(prototypes),
+    prototypes = network.get(HEAD + "last_layer.parametrizations.weight.original1")
+    return replace(
+        asked,
+        num_prototypes=None if prototypes is None else len(prototypes),
         num_layers=len(layers),
-        hidden_dim=len(layers[0]),
-        bottleneck_dim=prototypes.shape[1],
-        norm_last_layer=norm_last_layer,
+        hidden_dim=len(layers[0]) if len(layers) > 1 else asked.hidden_dim,
+        bottleneck_dim=len(layers[-1]),
         batch_norm=any(name.startswith(HEAD) and name.endswith("running_mean") for name in network),
     )
 
@@ -135,6 +135,11 @@ def _check_heads(
 
 def _without_head(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: value for name, value in state.items() if not name.startswith(HEAD)}
+
+
+def _without_predictor(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A predictor begins anew: it is the teacher that weights are taken from, and it has none."""
+    return {name: value for name, value in state.items() if not name.startswith(HEAD + "predictor.")}
 
 
 def _digest(path: Path) -> str:

@@ -1,6 +1,7 @@
 """Windows of steps become rows of history.csv and timing.csv."""
 
 import logging
+import math
 import resource
 import sys
 import time
@@ -22,8 +23,9 @@ from dino_pipeline.dino.training.history import (
     TIMING_COLUMNS,
     RowFile,
 )
+from dino_pipeline.dino.training.scheduled import Scheduled
 from dino_pipeline.dino.training.skipped import SkippedSteps
-from dino_pipeline.dino.training.step import Scheduled, StepMetrics
+from dino_pipeline.dino.training.step import StepMetrics
 from dino_pipeline.dino.training.unreadable import UnreadableImages
 
 logger = logging.getLogger(__name__)
@@ -148,8 +150,7 @@ class Monitor:
                 "epoch": step / self.steps_per_epoch,
                 "images_seen": step * self.config.batch_size,
                 "loss": loss,
-                "teacher_entropy": entropy,
-                "kl": kl,
+                **({} if math.isnan(entropy) else {"teacher_entropy": entropy, "kl": kl}),
                 "gradient_norm": gradient_norm,
                 "skipped_steps": self.skipped.count,
                 "unreadable_images": num_unreadable,

@@ -69,6 +69,7 @@ class OnlineEvaluation:
 
     def judge(self, network: MultiCropNetwork, device: torch.device) -> Judged:
         """One network, image by image; every process must ask."""
+        was_training = network.training
         network.eval()
         features, readable = self._features(network.backbone, self.bank, device)
         bank, labelled = features[readable], self.bank.take(np.flatnonzero(readable.cpu().numpy()))
@@ -76,7 +77,7 @@ class OnlineEvaluation:
         if len(self.queries) and self.bank.is_labelled and self.queries.is_labelled:
             queries, found = self._features(network.backbone, self.queries, device)
             correct = (self._correct(bank, labelled, queries) & found).cpu()
-        network.train()
+        network.train(was_training)
         return Judged(effective_rank(bank), feature_std(bank), correct)
 
     @torch.inference_mode()

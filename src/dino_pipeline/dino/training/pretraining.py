@@ -8,8 +8,9 @@ from dino_pipeline.dino.launching.stop import StopRequest
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.finish import finish
 from dino_pipeline.dino.training.run import Run
+from dino_pipeline.dino.training.scheduled import scheduled_values
 from dino_pipeline.dino.training.skipped import NonFiniteError
-from dino_pipeline.dino.training.step import scheduled_values, training_step
+from dino_pipeline.dino.training.step import training_step
 
 
 def pretrain(spec: TrainingSpec, device: torch.device, stop: StopRequest) -> bool:
@@ -48,8 +49,11 @@ def _train(run: Run, stop: StopRequest) -> bool:
     state, monitor = run.state, run.monitor
     config, monitoring = run.spec.pretrain, run.spec.monitoring
     for batch in run.batches():
-        now = scheduled_values(config, state.step, run.num_steps).slowed(run.learning_rate_factor)
-        metrics = training_step(state, config, batch.global_crops, batch.local_crops, now)
+        now = scheduled_values(config, state.step, run.num_steps, steps_per_epoch=run.steps_per_epoch).slowed(
+            run.learning_rate_factor
+        )
+        labels = run.labels_of(batch)
+        metrics = training_step(state, config, batch.global_crops, batch.local_crops, now, labels)
         monitor.unreadable.meet(batch.unreadable)
         monitor.after_step(metrics, now, waited=batch.waited)
 

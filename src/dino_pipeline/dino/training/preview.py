@@ -15,8 +15,9 @@ from dino_pipeline.dino.distributed import largest, rank, world_size
 from dino_pipeline.dino.training.config import PretrainConfig
 from dino_pipeline.dino.training.device_batches import DeviceBatch
 from dino_pipeline.dino.training.monitor import peak_memory_mb
+from dino_pipeline.dino.training.scheduled import scheduled_values
 from dino_pipeline.dino.training.state import TrainingState
-from dino_pipeline.dino.training.step import scheduled_values, training_step
+from dino_pipeline.dino.training.step import training_step
 
 logger = logging.getLogger(__name__)
 
@@ -79,8 +80,9 @@ def steps_within(
 
 
 def _step(state: TrainingState, config: PretrainConfig, batch: DeviceBatch, device: torch.device) -> None:
-    now = scheduled_values(config, 0, 1)
-    training_step(state, config, batch.global_crops, batch.local_crops, now)
+    now = scheduled_values(config, 0, 1, steps_per_epoch=1)
+    any_labels = torch.zeros(batch.global_crops.shape[1], dtype=torch.int64, device=device)
+    training_step(state, config, batch.global_crops, batch.local_crops, now, any_labels)
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 

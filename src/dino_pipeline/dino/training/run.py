@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from dino_pipeline.dino.config import to_dict
@@ -13,11 +14,12 @@ from dino_pipeline.dino.data.manifest import read_manifest
 from dino_pipeline.dino.data.multi_crop_dataset import MultiCropDataset, ShuffledBatches
 from dino_pipeline.dino.data.replacement import ReplacingDataset
 from dino_pipeline.dino.distributed import barrier, largest, rank
+from dino_pipeline.dino.losses.labels import UNKNOWN
 from dino_pipeline.dino.training.batch import ToFloats
 from dino_pipeline.dino.training.checkpoint import load_checkpoint
 from dino_pipeline.dino.training.comparison import START, compare, describe_start, load_start, save_start
 from dino_pipeline.dino.training.config import TrainingSpec
-from dino_pipeline.dino.training.device_batches import DeviceBatches
+from dino_pipeline.dino.training.device_batches import DeviceBatch, DeviceBatches
 from dino_pipeline.dino.training.execution import use_options
 from dino_pipeline.dino.training.initial_weights import INITIAL
 from dino_pipeline.dino.training.kept_checkpoints import keep_checkpoint, load_newest
@@ -130,6 +132,18 @@ class Run:
         """Rows of the manifest whose images a process takes in a step, counted from 0."""
         (addresses,) = self._batches(step, step + 1, process)
         return [int(self.images.row_ids[address.position]) for address in addresses]
+
+    def labels_of(self, batch: DeviceBatch) -> torch.Tensor | None:
+        """[batch], of the images of this process's part of the next step; None for losses that ask for none."""
+        if self.spec.pretrain.loss.name != "labels":
+            return None
+        (addresses,) = self._batches(self.state.step, self.state.step + 1, rank())
+        positions = np.array([address.position for address in addresses])
+        labels = self.images.take(positions).label_indices(self.images.class_names)
+        # Another image stands in for one that cannot be read: of an unknown class.
+        replaced = {unreadable.row for unreadable in batch.unreadable}
+        labels[np.isin(self.images.row_ids[positions], list(replaced))] = UNKNOWN
+        return torch.from_numpy(labels).to(self.device)
 
     def batches(self) -> DeviceBatches:
         """This process's part of every batch that is left."""

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from dino_pipeline.dino.distributed import world_size
-from dino_pipeline.dino.losses.center import Center
+from dino_pipeline.dino.losses.objective import Objective
 from dino_pipeline.dino.models.batch_norm import globalize_batch_norm
 from dino_pipeline.dino.models.sharding import load_whole, load_whole_optimizer, shard, whole
 from dino_pipeline.dino.models.student_teacher import build_student_and_teacher
@@ -17,13 +17,18 @@ from dino_pipeline.dino.training.config import PretrainConfig
 
 
 class TrainingState:
-    """Student, teacher, center, optimizer, float16's gradient scaler, and how many steps and rollbacks there were."""
+    """Student, teacher, loss, optimizer, float16's gradient scaler, and how many steps and rollbacks there were."""
 
     def __init__(self, config: PretrainConfig, device: torch.device, *, sharded: bool = False) -> None:
         torch.manual_seed(config.seed)  # every process builds the same student
-        self.student, self.teacher = build_student_and_teacher(config.network, config.projection_head)
-        self.center = Center(config.projection_head.num_prototypes, config.loss.center_momentum)
-        for part in (self.student, self.teacher, self.center):
+        self.student, self.teacher = build_student_and_teacher(
+            config.network,
+            config.projection_head,
+            config.predictor,
+            teacher_is_copy=config.teacher.is_students,
+        )
+        self.loss = Objective(config.loss, config.projection_head.num_scores)
+        for part in (self.student, self.teacher, self.loss):
             part.to(device, torch.float64 if config.precision == "fp64" else torch.float32)
         self.half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(config.precision)
         for network in (self.student, self.teacher):
@@ -47,7 +52,7 @@ class TrainingState:
         return {
             "student": whole(self.student.state_dict()),
             "teacher": whole(self.teacher.state_dict()),
-            "center": self.center.state_dict(),
+            "loss": self.loss.state_dict(),
             "optimizer": whole(self.optimizer.state_dict()),
             "scaler": self.scaler.state_dict(),
             "step": self.step,
@@ -58,13 +63,14 @@ class TrainingState:
         """Start from given weights; a head or center that they lack stays new, the same head in both networks."""
         for name, network in (("student", self.student), ("teacher", self.teacher)):
             load_whole(network, whole(network.state_dict()) | initial[name])
-        if initial["center"] is not None:
-            self.center.load_state_dict({"center": initial["center"]})
+        center = "between.operator.center"
+        if initial["center"] is not None and center in self.loss.state_dict():
+            self.loss.load_state_dict({center: initial["center"]})
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         load_whole(self.student, state["student"])
         load_whole(self.teacher, state["teacher"])
-        self.center.load_state_dict(state["center"])
+        self.loss.load_state_dict(state["loss"])
         load_whole_optimizer(self.optimizer, state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
         self.step = state["step"]

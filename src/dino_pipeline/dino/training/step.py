@@ -1,4 +1,4 @@
-"""One step of DINO: Algorithm 1 of arXiv:2104.14294."""
+"""One step of DINO, Algorithm 1 of arXiv:2104.14294, and of the methods made of its parts."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -9,43 +9,24 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from dino_pipeline.dino.distributed import rank, world_size
-from dino_pipeline.dino.losses.dino_loss import dino_loss
+from dino_pipeline.dino.losses.loss import Answers, Judged
 from dino_pipeline.dino.models.batch_norm import running_statistics
 from dino_pipeline.dino.models.drop_path import keep_masks
 from dino_pipeline.dino.models.sharding import average_gradients
-from dino_pipeline.dino.models.student_teacher import update_teacher
+from dino_pipeline.dino.models.student_teacher import Seen, update_teacher
 from dino_pipeline.dino.optimization.clipping import clip_each_gradient
-from dino_pipeline.dino.optimization.config import OptimizerConfig
 from dino_pipeline.dino.optimization.optimizers import set_scheduled
-from dino_pipeline.dino.optimization.schedules import linearly_scaled, scheduled
 from dino_pipeline.dino.optimization.skipping import not_finite_anywhere, step_unless
 from dino_pipeline.dino.training.config import PretrainConfig
+from dino_pipeline.dino.training.scheduled import Scheduled
 from dino_pipeline.dino.training.state import TrainingState
-
-
-class Scheduled(NamedTuple):
-    """The values in force at one step."""
-
-    learning_rate: float
-    backbone_learning_rate: float
-    weight_decay: float
-    teacher_momentum: float
-    teacher_temperature: float
-    last_layer_is_frozen: bool
-
-    def slowed(self, factor: float) -> "Scheduled":
-        """The same with a smaller learning rate."""
-        return self._replace(
-            learning_rate=factor * self.learning_rate,
-            backbone_learning_rate=factor * self.backbone_learning_rate,
-        )
 
 
 class StepMetrics(NamedTuple):
     """Scalars on the device, of this process's part of the batch; reading one waits for the device."""
 
     loss: Tensor
-    teacher_entropy: Tensor
+    teacher_entropy: Tensor  # NaN, as KL, of a loss without distributions
     kl: Tensor
     gradient_norm: Tensor
     loss_is_finite: Tensor
@@ -57,35 +38,28 @@ class Part(NamedTuple):
 
     global_crops: Tensor  # [2, images, channels, G, G], normalised
     local_crops: Tensor  # [L, images, channels, l, l]
+    labels: Tensor | None  # [images]
     positions: range  # of the images in the whole batch
     is_last: bool
 
 
-def scheduled_values(config: PretrainConfig, step: int, num_steps: int) -> Scheduled:
-    """All schedules at a step of a run of `num_steps`."""
-    schedules = config.schedules
-    learning_rate = scheduled(linearly_scaled(schedules.learning_rate, config.batch_size), step, num_steps)
-    return Scheduled(
-        learning_rate=learning_rate,
-        backbone_learning_rate=learning_rate * _backbone_share(config.optimizer, step, num_steps),
-        weight_decay=scheduled(schedules.weight_decay, step, num_steps),
-        teacher_momentum=scheduled(schedules.teacher_momentum, step, num_steps),
-        teacher_temperature=scheduled(schedules.teacher_temperature, step, num_steps),
-        last_layer_is_frozen=step < round(config.optimizer.freeze_last_layer_fraction * num_steps),
-    )
-
-
 def training_step(
-    state: TrainingState, config: PretrainConfig, global_crops: Tensor, local_crops: Tensor, now: Scheduled
+    state: TrainingState,
+    config: PretrainConfig,
+    global_crops: Tensor,
+    local_crops: Tensor,
+    now: Scheduled,
+    labels: Tensor | None = None,
 ) -> StepMetrics:
-    """Move student, teacher and center by one step, in `accumulation_steps` parts if the batch is too large at once.
+    """Move student, teacher and loss by one step, in `accumulation_steps` parts if the batch is too large at once.
 
-    Where the loss or the gradient is not finite, student, optimizer and center stay as they are, bit for bit; steps are
+    Where the loss or the gradient is not finite, student, optimizer and loss stay as they are, bit for bit; steps are
     counted on, so that schedules and the order of images do not shift.
 
     Args:
         global_crops: [2, batch, channels, G, G], normalised; `batch` is this process's part
         local_crops: [L, batch, channels, l, l], L may be 0
+        labels: [batch], for the loss that asks for them
     """
     set_scheduled(
         state.optimizer,
@@ -96,45 +70,54 @@ def training_step(
     state.optimizer.zero_grad()
     statistics = running_statistics(state.student, state.teacher)
     statistics_before = [values.clone() for values in statistics]
-    losses, entropies, teacher_scores = [], [], []
-    for part in _parts(global_crops, local_crops, config):
+    judged: list[Judged] = []
+    teacher_scores = []
+    for part in _parts(global_crops, local_crops, labels, config):
         with _gradients_averaged(state, when=part.is_last):
             with torch.autocast(global_crops.device.type, state.half, enabled=state.half is not None):
-                with torch.no_grad():
-                    teacher = state.teacher([part.global_crops])
                 student = state.parallel_student(_by_size(part), _drop_path_masks(state, config, part))
-            targets = state.center.targets(teacher, now.teacher_temperature)
-            loss = dino_loss(student, targets, student_temperature=config.loss.student_temperature)
-            state.scaler.scale(loss / config.accumulation_steps).backward()
-        losses.append(loss.detach())
-        entropies.append(torch.special.entr(targets).sum(dim=-1).mean())
-        teacher_scores.append(teacher)
+                teacher = _teacher_scores(state, config, part, student)
+            answers = Answers(student.scores, student.features, teacher, now.teacher_temperature, part.labels)
+            judged.append(state.loss(answers))
+            state.scaler.scale(judged[-1].loss / config.accumulation_steps).backward()
+        teacher_scores.append(teacher.detach())
 
     state.scaler.unscale_(state.optimizer)
     gradients = [p.grad for p in state.student.parameters() if p.grad is not None]
     gradient_norm = clip_each_gradient(gradients, config.optimizer.clip_gradient_norm)
-    if now.last_layer_is_frozen:
+    if now.last_layer_is_frozen and state.student.head.last_layer is not None:
         for parameter in state.student.head.last_layer.parameters():
             parameter.grad = None  # a zero gradient would still be decayed
-    loss, entropy = torch.stack(losses).mean(), torch.stack(entropies).mean()
+    loss, entropy, kl = (torch.stack(values).mean().detach() for values in zip(*judged, strict=True))
     skip = not_finite_anywhere(loss, gradient_norm)
+    if config.teacher.name == "previous_step":
+        _follow(state, config, now)
     step_unless(skip, state.optimizer, state.scaler)
-    state.center.update(torch.cat(teacher_scores, dim=1), skip=skip)
+    state.loss.update(torch.cat(teacher_scores, dim=1), skip=skip)
     for values, before in zip(statistics, statistics_before, strict=True):
         values.copy_(torch.where(skip, before, values))
-    update_teacher(state.teacher, state.student, now.teacher_momentum)
+    if config.teacher.name != "previous_step":
+        _follow(state, config, now)
     state.step += 1
-
-    # cross-entropy = H(p_t) + KL(p_t || p_s): KL -> 0 is collapse (section 5.3)
-    return StepMetrics(loss, entropy, loss - entropy, gradient_norm, loss.isfinite(), skip)
+    return StepMetrics(loss, entropy, kl, gradient_norm, loss.isfinite(), skip)
 
 
-def _backbone_share(config: OptimizerConfig, step: int, num_steps: int) -> float:
-    """Of the learning rate: 0 while the backbone is frozen, then as long again a line up to its scale."""
-    num_frozen = round(config.freeze_backbone_fraction * num_steps)
-    # Adam's moments fill while nothing moves, so that the first moving step is no jump.
-    rise = min(max(0.0, (step + 1 - num_frozen) / num_frozen), 1.0) if num_frozen else 1.0
-    return config.backbone_learning_rate_scale * rise
+def _teacher_scores(state: TrainingState, config: PretrainConfig, part: Part, student: Seen) -> Tensor:
+    if config.teacher.name == "none":
+        return student.scores[: len(part.global_crops)]
+    state.teacher.train(config.teacher.batch_statistics)
+    with torch.no_grad():
+        scores: Tensor = state.teacher([part.global_crops]).scores
+    return scores
+
+
+def _follow(state: TrainingState, config: PretrainConfig, now: Scheduled) -> None:
+    update_teacher(
+        state.teacher,
+        state.student,
+        now.teacher_momentum,
+        with_statistics=config.teacher.takes_statistics,
+    )
 
 
 def part_of_batch(batch_size: int, process: int) -> range:
@@ -143,13 +126,16 @@ def part_of_batch(batch_size: int, process: int) -> range:
     return range(process * own, (process + 1) * own)
 
 
-def _parts(global_crops: Tensor, local_crops: Tensor, config: PretrainConfig) -> Iterator[Part]:
+def _parts(
+    global_crops: Tensor, local_crops: Tensor, labels: Tensor | None, config: PretrainConfig
+) -> Iterator[Part]:
     own = part_of_batch(config.batch_size, rank())
     size = len(own) // config.accumulation_steps
     for first in range(0, len(own), size):
         images = slice(first, first + size)
         is_last = first + size == len(own)
-        yield Part(global_crops[:, images], local_crops[:, images], own[images], is_last)
+        own_labels = None if labels is None else labels[images]
+        yield Part(global_crops[:, images], local_crops[:, images], own_labels, own[images], is_last)
 
 
 def _by_size(part: Part) -> list[Tensor]:

@@ -65,7 +65,7 @@ def gather(
     published, backbone = read_model(model), load_backbone(model)
     history = [numbers(row) for row in read_rows(model / HISTORY)] if (model / HISTORY).is_file() else []
     was_trained_here = published.imported is None
-    num_prototypes = published.config["projection_head"]["num_prototypes"] if was_trained_here else None
+    training = Settings.of(published.config) if was_trained_here else None
     judged_on = "test" if metrics["num_images"]["test"] else "val"
     held_out = "val" if len(images.split("val")) else "test"
     bars = accuracy_bars(metrics, judged_on, config.num_neighbors)
@@ -75,7 +75,8 @@ def gather(
         verdict=verdict(
             metrics,
             history,
-            training=Settings.of(published.config) if was_trained_here else None,
+            training=training,
+            was_trained_here=was_trained_here,
             num_neighbors=config.num_neighbors,
         ),
         judged_on=SPLIT_NAMES[judged_on],
@@ -83,7 +84,9 @@ def gather(
         chance=1 / metrics["num_classes"] if bars else None,
         measures=measures_table(metrics, config.num_neighbors),
         notes=[f"{measure}: {reason}" for measure, reason in metrics["skipped"].items()] + metrics["notes"],
-        training=training_charts(history, num_prototypes=num_prototypes) if num_prototypes else [],
+        training=training_charts(history, num_prototypes=training.num_prototypes if training else None)
+        if was_trained_here
+        else [],
         schedules=schedule_charts(history) if was_trained_here else [],
         views=first_views(
             spread(images.split("train"), config.num_view_images),

@@ -22,8 +22,17 @@ _SCHEDULES = {
 }
 
 
-def training_charts(history: Rows, *, num_prototypes: int) -> list[Chart]:
-    """How the training went: loss, what it is made of, and what the features were worth on the way."""
+def training_charts(history: Rows, *, num_prototypes: int | None) -> list[Chart]:
+    """How the training went: loss, what it is made of, and what the features were worth on the way.
+
+    Args:
+        num_prototypes: None of a loss without distributions.
+    """
+    if num_prototypes is None:
+        loss = Chart(
+            name="loss", title="Loss", caption="Between embeddings; falls.", lines=[_line(history, "loss")]
+        )
+        return [loss, _gradient_norm(history), *_online_charts(history)]
     uniform = Level(y=math.log(num_prototypes), label=f"ln K = {math.log(num_prototypes):.2f}")
     charts = [
         Chart(
@@ -57,13 +66,7 @@ def training_charts(history: Rows, *, num_prototypes: int) -> list[Chart]:
             lines=[_line(history, "kl")],
             from_zero=True,
         ),
-        Chart(
-            name="gradient-norm",
-            title="Gradient norm",
-            caption="Before clipping. Spikes are common early; a steady climb announces trouble.",
-            lines=[_line(history, "gradient_norm")],
-            from_zero=True,
-        ),
+        _gradient_norm(history),
     ]
     return charts + _online_charts(history)
 
@@ -103,6 +106,16 @@ def timing_charts(timing: Rows) -> list[Chart]:
             is_percentage=True,
         ),
     ]
+
+
+def _gradient_norm(history: Rows) -> Chart:
+    return Chart(
+        name="gradient-norm",
+        title="Gradient norm",
+        caption="Before clipping. Spikes are common early; a steady climb announces trouble.",
+        lines=[_line(history, "gradient_norm")],
+        from_zero=True,
+    )
 
 
 def _online_charts(history: Rows) -> list[Chart]:

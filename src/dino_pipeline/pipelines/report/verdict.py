@@ -35,6 +35,7 @@ def verdict(
     history: Sequence[Mapping[str, float]],
     *,
     training: Settings | None,
+    was_trained_here: bool,
     num_neighbors: int,
 ) -> Verdict:
     """Judge the teacher by held-out images beside its baselines, and the training by its last steps.
@@ -42,7 +43,8 @@ def verdict(
     Args:
         metrics: what evaluation measured.
         history: rows of the training's history.
-        training: its settings; None of imported weights, whose training is not known.
+        training: what its collapse is told by; None of a loss without distributions.
+        was_trained_here: false of imported weights, whose training is not known.
         num_neighbors: the k that is quoted.
     """
     split = "test" if metrics["num_images"]["test"] else "val"
@@ -50,11 +52,11 @@ def verdict(
     judged = (
         _judge_accuracy(metrics, split, f"knn_{num_neighbors}") if measured else _describe(metrics, split)
     )
-    if training is None:
+    if not was_trained_here:
         sentences = [*judged.sentences, "The weights were imported: their training left no record here."]
         return Verdict(tone=judged.tone, headline=judged.headline, sentences=sentences)
     collapse = diagnose(history, training)
-    told = f"The training is in {collapse}." if collapse else _loss_sentence(history, training.num_prototypes)
+    told = f"The training is in {collapse}." if collapse else _loss_sentence(history, training)
     sentences = [*judged.sentences, told]
     return Verdict(tone="bad" if collapse else judged.tone, headline=judged.headline, sentences=sentences)
 
@@ -136,13 +138,14 @@ def _describe(metrics: Mapping[str, Any], split: str) -> Verdict:
     )
 
 
-def _loss_sentence(history: Sequence[Mapping[str, float]], num_prototypes: int) -> str:
+def _loss_sentence(history: Sequence[Mapping[str, float]], training: Settings | None) -> str:
     if not history:
         return "The training wrote no history."
-    first, last = history[0]["loss"], history[-1]["loss"]
+    went = f"The loss went from {history[0]['loss']:.2f} to {history[-1]['loss']:.2f}"
+    if training is None:
+        return f"{went}; a loss without distributions shows no collapse: look at the effective rank."
     return (
-        f"The loss went from {first:.2f} to {last:.2f} (ln K = {math.log(num_prototypes):.2f}) and the training "
-        "shows no sign of collapse."
+        f"{went} (ln K = {math.log(training.num_prototypes):.2f}) and the training shows no sign of collapse."
     )
 
 
