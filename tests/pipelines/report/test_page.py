@@ -101,7 +101,7 @@ def test_names_from_the_data_are_text_and_no_markup(page):
 def test_the_verdict_stands_on_top_with_its_baselines(page):
     words = page.text.replace("\N{NO-BREAK SPACE}", " ")
     assert "classify 90.0 % of the held-out images; random initialisation 50.0 %, raw pixels 40.0 %." in words
-    assert "DINO learned: 40.0 ± 5.8 points more than the best baseline" in words
+    assert "The network learned: 40.0 ± 5.8 points more than the best baseline" in words
 
 
 def test_parameters_that_are_not_the_base_s_are_named(page):

@@ -36,7 +36,7 @@ def judge(metrics, history=HEALTHY):
 @pytest.mark.parametrize(
     ("metrics", "tone", "words"),
     [
-        (measured(0.8, 0.5), "good", "DINO learned: 30.0 ± 2.0 points more than the best baseline"),
+        (measured(0.8, 0.5), "good", "The network learned: 30.0 ± 2.0 points more than the best baseline"),
         (measured(0.6, 0.5, histogram=0.7), "unclear", "but colour histogram (70.0"),
         (measured(0.6, 0.5, histogram=0.59), "unclear", "does as well"),
         (measured(0.52, 0.5), "unclear", "No clear gain"),

@@ -74,16 +74,16 @@ def _judge_accuracy(metrics: Mapping[str, Any], split: str, key: str) -> Verdict
     rival = f"{NAMES[best]} ({_percent(accuracy[best])})"
     if over_best.is_gain:
         tone: Tone = "good"
-        meaning = f"DINO learned: {over_best} more than the best baseline, {rival}."
+        meaning = f"The network learned: {over_best} more than the best baseline, {rival}."
     elif over_random.is_gain and best != "random":
         tone = "unclear"
         than = "still does better" if over_best.is_loss else "does as well"
-        meaning = (
-            f"DINO learned something, {over_random} more than random initialisation, but {rival} {than}."
-        )
+        meaning = f"The network learned something, {over_random} more than random initialisation, but {rival} {than}."
     elif over_random.is_loss:
         tone = "bad"
-        meaning = f"DINO learned nothing of use: {over_random} less than the same network before training."
+        meaning = (
+            f"The network learned nothing of use: {over_random} less than the same network before training."
+        )
     else:
         tone = "unclear"
         meaning = f"No clear gain over the same network before training: {over_random} apart."
