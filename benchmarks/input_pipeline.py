@@ -6,7 +6,7 @@ only" is what the CPU has left to do where a GPU does the photometric part. Each
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 from dino_pipeline.dino.config import from_dict
 from dino_pipeline.dino.data.loader import build_loader
 from dino_pipeline.dino.data.manifest import Manifest
-from dino_pipeline.dino.data.multi_crop_config import MultiCropConfig, ViewConfig
+from dino_pipeline.dino.data.multi_crop_config import MultiCropConfig
 from dino_pipeline.dino.data.multi_crop_dataset import MultiCropDataset, ShuffledBatches
 from dino_pipeline.dino.data.replacement import ReplacingDataset
 from dino_pipeline.dino.training.config import PretrainConfig
@@ -55,7 +55,10 @@ def pil_epoch(manifest: Manifest, transform: Callable[[Image.Image], Any]) -> No
         pass
 
 
-def our_epoch(manifest: Manifest, pretrain: PretrainConfig, multi_crop: MultiCropConfig) -> None:
+def our_epoch(
+    manifest: Manifest, pretrain: PretrainConfig, multi_crop: MultiCropConfig, *, augment_on_device: bool
+) -> None:
+    """Batches as they leave the loader: with `augment_on_device`, before the device colours them."""
     batches = ShuffledBatches(
         num_images=len(manifest),
         batch_size=BATCH,
@@ -64,26 +67,11 @@ def our_epoch(manifest: Manifest, pretrain: PretrainConfig, multi_crop: MultiCro
         first_step=0,
         num_steps=len(manifest) // BATCH,
     )
-    dataset = MultiCropDataset(manifest, pretrain.images, multi_crop, seed=0)
+    dataset = MultiCropDataset(
+        manifest, pretrain.images, multi_crop, seed=0, augment_on_device=augment_on_device
+    )
     for _ in build_loader(ReplacingDataset(dataset), batches, num_workers=1, pin_memory=False):
         pass
-
-
-def without_photometric(config: MultiCropConfig) -> MultiCropConfig:
-    """The same crops and flips; nothing happens to their pixels."""
-
-    def plain(view: ViewConfig) -> ViewConfig:
-        return replace(
-            view,
-            jitter_probability=0.0,
-            grayscale_probability=0.0,
-            blur_probability=0.0,
-            solarize_probability=0.0,
-        )
-
-    return replace(
-        config, global_1=plain(config.global_1), global_2=plain(config.global_2), local=plain(config.local)
-    )
 
 
 def main() -> None:
@@ -99,13 +87,14 @@ def main() -> None:
         "local_crop_scale": [0.05, 0.4],
     }
     multi_crop = from_dict(MultiCropConfig, parameters["multi_crop"] | shape)
-    crops_only = without_photometric(multi_crop)
     with tempfile.TemporaryDirectory() as folder:
         manifest = tiles_of_photographs(Path(folder), num_images=num_images, side=(375, 500))
         competitors = {
             "PIL loop": lambda: pil_epoch(manifest, PlainMultiCrop(NUM_LOCAL_CROPS)),
-            "ours, all on CPU": lambda: our_epoch(manifest, pretrain, multi_crop),
-            "ours, crops only": lambda: our_epoch(manifest, pretrain, crops_only),
+            **{
+                name: partial(our_epoch, manifest, pretrain, multi_crop, augment_on_device=on_device)
+                for name, on_device in (("ours, all on CPU", False), ("ours, crops only", True))
+            },
         }
         if not lightly_dino.MISSING:
             from lightly.transforms import DINOTransform
