@@ -29,6 +29,10 @@ __all__ = ["tiny_manifest"]  # a fixture
 RATE = "pretrain.schedules.learning_rate.start"
 ENDLESS = {"pretrain.epochs": 100_000, "monitoring.evaluate_every_epochs": 1}
 FLAT = {f"pretrain.schedules.teacher_temperature.{name}": 50.0 for name in ("warmup_from", "start", "end")}
+FLAT |= {
+    "pretrain.loss.student_temperature": 50.0,
+    "monitoring.evaluate_every_epochs": 1000,  # an evaluation would prune it first
+}
 
 # A worker of its own, for signals to end.
 WORKER = """
