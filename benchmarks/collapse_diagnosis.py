@@ -20,11 +20,11 @@ import torch
 from tqdm import tqdm
 
 from dino_pipeline.dino.config import from_dict
-from dino_pipeline.dino.data.loader import MultiCropBatch
 from dino_pipeline.dino.data.manifest import read_manifest
 from dino_pipeline.dino.launching.stop import StopRequest
 from dino_pipeline.dino.training.collapse import diagnose_training
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, PretrainConfig, TrainingSpec
+from dino_pipeline.dino.training.device_batches import DeviceBatch
 from dino_pipeline.dino.training.fingerprint import fingerprint
 from dino_pipeline.dino.training.history import HISTORY, numbers, read_rows
 from dino_pipeline.dino.training.pretraining import pretrain
@@ -159,7 +159,7 @@ def mismatched_crops() -> Iterator[None]:
     """Every crop of a batch's image comes from another image, as after a wrong reshape."""
     whole = Training.batches
 
-    def batches(training: Training) -> Iterator[MultiCropBatch]:
+    def batches(training: Training) -> Iterator[DeviceBatch]:
         for batch in whole(training):
             yield batch._replace(
                 global_crops=torch.stack([c.roll(i, 0) for i, c in enumerate(batch.global_crops)]),
