@@ -170,6 +170,7 @@ def test_accumulation_over_two_processes_is_one_batch(
         )
 
 
+@pytest.mark.full
 def test_weights_sharded_over_two_processes_train_what_one_does(
     alone: Path, make_spec: MakeSpec, tmp_path: Path
 ) -> None:

@@ -25,6 +25,7 @@ sys.exit(worker.main())
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="limits memory the Linux way")
+@pytest.mark.full
 def test_a_batch_that_does_not_fit_is_told_with_the_accumulation_that_does(
     make_spec: MakeSpec, tmp_path: Path
 ) -> None:
