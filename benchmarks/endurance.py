@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from scipy.stats import theilslopes
 
 from dino_pipeline.dino.config import from_dict
@@ -38,24 +39,11 @@ SECONDS_BETWEEN = 5.0
 EPOCHS = 100_000  # more than any --minutes
 WATCHED = {"checkpoint_every_steps": 50, "evaluate_every_epochs": 2, "log_every_steps": 10}
 LAUNCHED = {"cpu_processes": 2, "loader_workers": 2}
-PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-def descendants(process: int) -> list[int]:
-    """This process and all that it started, directly or not."""
-    found = [process]
-    for parent in found:
-        for task in Path(f"/proc/{parent}/task").glob("*/children"):
-            found += [int(child) for child in task.read_text().split()]
-    return found
-
-
-def sample(process: int) -> tuple[str, float, int]:
+def sample(process: psutil.Process) -> tuple[str, float, int]:
     """What it is, the MB it holds and how many files it has open."""
-    folder = Path(f"/proc/{process}")
-    command = (folder / "cmdline").read_bytes().decode().replace("\0", " ")
-    pages = int((folder / "statm").read_text().split()[1])
-    return _kind(command), pages * PAGE / 2**20, len(list((folder / "fd").iterdir()))
+    return _kind(" ".join(process.cmdline())), process.memory_info().rss / 2**20, process.num_fds()
 
 
 def _kind(command: str) -> str:
@@ -79,13 +67,14 @@ class Sampler(threading.Thread):
 
     def run(self) -> None:
         while not self.stop.wait(SECONDS_BETWEEN):
-            for process in descendants(os.getpid()):
+            this = psutil.Process()
+            for process in (this, *this.children(recursive=True)):
                 try:
                     kind, megabytes, files = sample(process)
-                except (FileNotFoundError, ProcessLookupError):
+                except psutil.NoSuchProcess:
                     continue  # it ended while it was looked at
-                self.kinds.setdefault(process, kind)  # a process that has ended has no command any more
-                self.samples[process].append((time.monotonic() - self.started, megabytes, files))
+                self.kinds.setdefault(process.pid, kind)  # a process that has ended has no command any more
+                self.samples[process.pid].append((time.monotonic() - self.started, megabytes, files))
 
 
 def slopes(samples: list[tuple[float, float, int]], until: float) -> dict[str, float] | None:
