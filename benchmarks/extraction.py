@@ -5,7 +5,7 @@
 
 import timm
 import torch
-from side_by_side import Floor, arguments, report, take_turns
+from side_by_side import Floor, arguments, not_comparable, report, take_turns
 from torch import Tensor
 
 from dino_pipeline.dino.config import from_dict
@@ -57,19 +57,21 @@ def main() -> None:
         )
 
     functions = {precision: ours(precision) for precision in ("fp32", "bf16")}
+    competitors = {
+        "timm fp32": lambda: by_timm(False),
+        "timm bf16": lambda: by_timm(True),
+        **{f"ours {p}": torch.inference_mode()(lambda f=f: f(images)) for p, f in functions.items()},
+    }
+    skipped = not_comparable(competitors)
     report(
         "feature extraction",
         take_turns(
-            {
-                "timm fp32": lambda: by_timm(False),
-                "timm bf16": lambda: by_timm(True),
-                **{f"ours {p}": torch.inference_mode()(lambda f=f: f(images)) for p, f in functions.items()},
-            },
-            options.num_rounds,
+            {name: call for name, call in competitors.items() if name not in skipped}, options.num_rounds
         ),
         FLOORS,
         options,
         work=f"ViT-S/16, {num_images} images of 224 px in memory",
+        skipped=skipped,
     )
 
 

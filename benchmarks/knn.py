@@ -16,6 +16,7 @@ from dino_pipeline.dino.metrics.nearest import Bank
 
 KS = (10, 20, 100, 200)
 DIM, CLASSES, TEMPERATURE = 384, 1000, 0.07
+# Of the shortlist in bfloat16; the JSON says whether this machine multiplies it. Without, ours searches in float32.
 FLOORS = [Floor("ours", "a search a k", 15.0), Floor("ours", "faiss flat, search alone", 1.4)]
 
 

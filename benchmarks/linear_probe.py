@@ -11,6 +11,7 @@ import torch
 from side_by_side import Floor, arguments, report, take_turns
 from tiles import tiles_of_photographs
 
+from dino_pipeline.dino.bfloat16 import multiplies_bfloat16
 from dino_pipeline.dino.config import from_dict
 from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
 from dino_pipeline.dino.data.images_config import ImagesConfig
@@ -37,7 +38,8 @@ def main() -> None:
     transform = EvaluationTransformConfig(
         resize=crop, crop=crop, images=ImagesConfig(channels=3, bits=8), mean=mean, std=std
     )
-    extract = from_dict(ExtractConfig, parameters["extract"] | {"precision": "bf16"})
+    precision = "bf16" if multiplies_bfloat16("cpu") else "fp32"
+    extract = from_dict(ExtractConfig, parameters["extract"] | {"precision": precision})
     device = torch.device("cpu")
     function = backbone_features(build_backbone(pretrain.network), transform, extract, device=device)
     with torch.inference_mode():
@@ -75,7 +77,7 @@ def main() -> None:
         timings,
         FLOORS,
         options,
-        work=f"2 epochs of {num_images} image files, crops of {crop} px, ViT-S/16 in bfloat16, 13 learning rates",
+        work=f"2 epochs of {num_images} image files, crops of {crop} px, ViT-S/16 in {precision}, 13 learning rates",
     )
 
 

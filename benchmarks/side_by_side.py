@@ -15,7 +15,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -63,6 +63,17 @@ def timed(call: Callable[[], object]) -> Timing:
 def _cpu_seconds() -> float:
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def not_comparable(names: Iterable[str]) -> dict[str, str]:
+    """Which competitors say bf16 in their names while this CPU has no instructions for it, and so what to skip."""
+    if multiplies_bfloat16("cpu"):
+        return {}
+    return {
+        name: "not comparable: this CPU has no avx512_bf16, and bfloat16 takes it many times as long as float32"
+        for name in names
+        if "bf16" in name
+    }
 
 
 def take_turns(competitors: Mapping[str, Callable[[], object]], num_rounds: int) -> dict[str, list[Timing]]:

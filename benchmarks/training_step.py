@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from peers import lightly_dino
 from peers.plain_dino import PlainDINO
-from side_by_side import Floor, arguments, report, take_turns
+from side_by_side import Floor, arguments, not_comparable, report, take_turns
 from torch import Tensor
 
 from dino_pipeline.dino.config import from_dict
@@ -64,15 +64,20 @@ def main() -> None:
     )
     generator = torch.Generator().manual_seed(0)
     crops = [torch.randn(n, batch, 3, side, side, generator=generator) for n, side in ((2, 224), (8, 96))]
+    makers = {
+        "ours": lambda p: Ours(config, p),
+        "plain": lambda p: PlainDINO(backbone, prototypes, autocast=p == "bf16"),
+        "lightly": lambda p: lightly_dino.LightlyDINO(backbone, prototypes, autocast=p == "bf16"),
+    }
+    skipped = not_comparable([f"{name} bf16" for name in makers])
+    if lightly_dino.MISSING:
+        del makers["lightly"]
+        skipped["lightly"] = lightly_dino.MISSING
     networks = {
         f"{name} {precision}": make(precision)
         for precision in ("fp32", "bf16")
-        for name, make in {
-            "ours": lambda p: Ours(config, p),
-            "plain": lambda p: PlainDINO(backbone, prototypes, autocast=p == "bf16"),
-            "lightly": lambda p: lightly_dino.LightlyDINO(backbone, prototypes, autocast=p == "bf16"),
-        }.items()
-        if name != "lightly" or not lightly_dino.MISSING
+        for name, make in makers.items()
+        if f"{name} {precision}" not in skipped
     }
     timings = take_turns(
         {name: lambda network=network: network.step(*crops) for name, network in networks.items()},
@@ -84,7 +89,7 @@ def main() -> None:
         FLOORS,
         options,
         work=f"{backbone}, K = {prototypes:,}, {batch} images of 2 x 224 + 8 x 96 px",
-        skipped={"lightly": lightly_dino.MISSING} if lightly_dino.MISSING else {},
+        skipped=skipped,
         more={
             "seconds_an_image_by_cpu": {
                 n: round(min(t.cpu for t in r) / batch, 4) for n, r in timings.items()

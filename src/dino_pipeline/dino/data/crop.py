@@ -34,9 +34,9 @@ def crop_and_resize(image: np.ndarray, rectangle: tuple[int, int, int, int], siz
     torch's uint8 kernel stays within rounding of Pillow's at several times its speed; OpenCV's is faster but aliases.
     """
     top, left, height, width = rectangle
-    cut = torch.from_numpy(image[top : top + height, left : left + width])
-    # [1, channels, H, W] with the channels last in memory, which is the layout the fast kernel wants.
-    channels_first = cut.permute(2, 0, 1)[None]
-    resized = resample(channels_first, (size, size))
-    # Without this copy the last mile would be a strided array, which OpenCV refuses.
-    return np.ascontiguousarray(resized[0].permute(1, 2, 0).numpy())
+    # The axis of images is added before any is moved: only so do the strides say channels last to torch, whose fast
+    # kernel else packs and unpacks the pixels, for longer than it resamples them.
+    cut = torch.from_numpy(image[top : top + height, left : left + width])[None]
+    resized = resample(cut.permute(0, 3, 1, 2), (size, size))
+    # One or two channels, and 16 bits, come back as channels first, strided: OpenCV refuses them.
+    return np.ascontiguousarray(resized.permute(0, 2, 3, 1)[0].numpy())
