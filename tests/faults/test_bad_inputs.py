@@ -110,6 +110,12 @@ TOGETHER: list[tuple[dict[str, Any], str, str, str]] = [
     ({"pretrain.backbone.options.width": 3}, "backbone.options", "'width': 3", "leave out"),
     ({"pretrain.backbone.options.num_heads": 5}, "backbone.options", "'num_heads': 5", "change or leave out"),
     ({"pretrain.backbone.options.in_chans": 4}, "backbone.options.in_chans", "4", "leave the option out"),
+    (
+        {"pretrain.projection_head.num_prototypes": None, "pretrain.projection_head.bottleneck_dim": None},
+        "pretrain.projection_head.num_prototypes",
+        "null",
+        "give one of them the number of scores",
+    ),
     ({"pretrain.mean": [0.5]}, "pretrain.mean", "1 numbers", "give 3, or the word measured"),
     ({"pretrain.multi_crop.global_crop_size": 50}, "global_crop_size", "50", "set it to 48"),
     ({"pretrain.multi_crop.local_crop_size": 8}, "local_crop_size", "8", "set it to 16"),  # patch above crop
