@@ -16,7 +16,7 @@ from dino_pipeline.dino.training.config import PretrainConfig
 # 24.2 h on 16 GPUs), by this module's count of its FLOPs.
 V100_FLOPS = 11.3e12
 # Student's weight, gradient, AdamW's two moments; the teacher's weight: float32.
-_STATE_BYTES = 4 * 5
+_NUM_VALUES = 5
 # Under autocast matrix products keep halves, norms and the loss keep floats.
 _HALF_SHARE = 0.6
 
@@ -81,12 +81,13 @@ def training_cost(config: PretrainConfig) -> Cost:
     (flops, small), (_, large) = step(2), step(4)
     share = 1.0 if config.precision in ("fp32", "fp64") else _HALF_SHARE
     num_parameters = sum(p.numel() for p in student.parameters())
+    num_snapshots = config.teacher.num_snapshots if config.teacher.name == "snapshot_average" else 0
     num_in_backbone = sum(p.numel() for p in student.backbone.parameters())
     return Cost(
         backbone_parameters=num_in_backbone,
         head_parameters=num_parameters - num_in_backbone,
         flops_per_image=flops // 2,
-        state_bytes=_STATE_BYTES * num_parameters,
+        state_bytes=4 * (_NUM_VALUES + num_snapshots) * num_parameters,
         bytes_per_image=round((large - small) / 2 * share),
     )
 

@@ -10,6 +10,7 @@ import torch
 
 from dino_pipeline.dino.config import from_dict
 from dino_pipeline.dino.data.manifest import read_manifest
+from dino_pipeline.dino.models.batch_norm import running_means
 from dino_pipeline.dino.training.checks import check
 from dino_pipeline.dino.training.config import PretrainConfig
 from dino_pipeline.dino.training.history import numbers, read_rows
@@ -56,6 +57,7 @@ METHODS: dict[str, dict[str, dict[str, object]]] = {
     },
     "koleo": {"loss": {"koleo_weight": 0.1}},
     "softmax over the batch": {"loss": {"centering": "softmax_over_batch"}},
+    "snapshot average": {"teacher": {"name": "snapshot_average", "batch_statistics": False}},
     "previous epoch": {"teacher": {"name": "previous_epoch"}},
     "previous step": {"teacher": {"name": "previous_step"}},
     "fixed random": {"teacher": {"name": "fixed_random"}},
@@ -138,6 +140,22 @@ def test_the_previous_epochs_teacher_changes_at_the_epochs_end_only() -> None:
     assert equal(taught_by[1], taught_by[2])
     assert not equal(taught_by[0], taught_by[1])
     assert equal(taught_by[3], weights(state.student))
+
+
+def test_the_average_of_snapshots_is_the_mean_of_the_last_epochs_ends() -> None:
+    config, state = start("snapshot average")
+    followed = dict(state.teacher.named_parameters()) | running_means(state.teacher)
+    begun = {name: value.clone() for name, value in followed.items()}
+    kept: list[dict[str, torch.Tensor]] = []
+    for step in range(8):
+        take_step(config, state, step=step, steps_per_epoch=2)
+        students = dict(state.student.named_parameters()) | running_means(state.student)
+        if step % 2:
+            kept.append({name: value.detach().clone() for name, value in students.items()})
+        for name, value in followed.items():
+            last = [taken[name] for taken in kept[-2:]]
+            expected = sum(last, torch.zeros(())) / len(last) if last else begun[name]
+            torch.testing.assert_close(value, expected)
 
 
 def test_a_fixed_random_teacher_is_another_network_and_stays(make_spec: MakeSpec, tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from torch.nn.parallel import DistributedDataParallel
 from dino_pipeline.dino.distributed import world_size
 from dino_pipeline.dino.losses.objective import Objective
 from dino_pipeline.dino.models.batch_norm import globalize_batch_norm
-from dino_pipeline.dino.models.sharding import load_whole, load_whole_optimizer, shard, whole
+from dino_pipeline.dino.models.sharding import load_whole, load_whole_optimizer, shard, spread, whole
+from dino_pipeline.dino.models.snapshots import Snapshots
 from dino_pipeline.dino.models.student_teacher import build_student_and_teacher
 from dino_pipeline.dino.models.vision_transformer import ViTBackbone
 from dino_pipeline.dino.optimization.optimizers import build_optimizer
@@ -37,6 +38,8 @@ class TrainingState:
                 network.backbone.use_matmul_attention()
             if sharded:
                 shard(network, device)
+        averages_snapshots = config.teacher.name == "snapshot_average"
+        self.snapshots = Snapshots(config.teacher.num_snapshots) if averages_snapshots else None
         self.optimizer = build_optimizer(config.optimizer, self.student)
         # float16 gradients underflow without a scale; everywhere else this does nothing
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
@@ -57,6 +60,7 @@ class TrainingState:
             "scaler": self.scaler.state_dict(),
             "step": self.step,
             "num_rollbacks": self.num_rollbacks,
+            **({"snapshots": [whole(taken) for taken in self.snapshots.taken]} if self.snapshots else {}),
         }
 
     def load_initial(self, initial: dict[str, Any]) -> None:
@@ -72,6 +76,10 @@ class TrainingState:
         load_whole(self.teacher, state["teacher"])
         self.loss.load_state_dict(state["loss"])
         load_whole_optimizer(self.optimizer, state["optimizer"])
+        if self.snapshots:
+            # Adopted progress may be that of another teacher, and has none.
+            like = self.teacher.state_dict()
+            self.snapshots.taken = [spread(taken, like) for taken in state.get("snapshots", [])]
         self.scaler.load_state_dict(state["scaler"])
         self.step = state["step"]
         self.num_rollbacks = state["num_rollbacks"]

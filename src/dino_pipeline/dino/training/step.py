@@ -112,12 +112,11 @@ def _teacher_scores(state: TrainingState, config: PretrainConfig, part: Part, st
 
 
 def _follow(state: TrainingState, config: PretrainConfig, now: Scheduled) -> None:
-    update_teacher(
-        state.teacher,
-        state.student,
-        now.teacher_momentum,
-        with_statistics=config.teacher.takes_statistics,
-    )
+    with_statistics = config.teacher.takes_statistics
+    if state.snapshots is None:
+        update_teacher(state.teacher, state.student, now.teacher_momentum, with_statistics=with_statistics)
+    elif now.teacher_momentum == 0:  # at an epoch's end
+        state.snapshots.take(state.student, state.teacher, with_statistics=with_statistics)
 
 
 def part_of_batch(batch_size: int, process: int) -> range:
