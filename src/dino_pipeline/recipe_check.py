@@ -89,7 +89,8 @@ def shrunken(config: Any) -> Any:
         head,
         num_prototypes=64 if head.num_prototypes else None,
         hidden_dim=32,
-        bottleneck_dim=16 if head.bottleneck_dim else None,
+        # A frozen teacher's answer keeps its width.
+        bottleneck_dim=head.bottleneck_dim if config.frozen_teacher or not head.bottleneck_dim else 16,
     )
     return replace(
         config,

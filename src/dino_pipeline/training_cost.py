@@ -15,8 +15,8 @@ from dino_pipeline.dino.training.config import PretrainConfig
 # What a V100 sustained in the paper's own ViT-S/16 (arXiv:2104.14294, table 8: 2x224 and 10x96 px, 100 epochs in
 # 24.2 h on 16 GPUs), by this module's count of its FLOPs.
 V100_FLOPS = 11.3e12
-# Student's weight, gradient, AdamW's two moments; the teacher's weight: float32.
-_NUM_VALUES = 5
+_STUDENT_BYTES = 4 * 4  # weight, gradient, AdamW's two moments: float32
+_TEACHER_BYTES = 4  # weight; a snapshot likewise
 # Under autocast matrix products keep halves, norms and the loss keep floats.
 _HALF_SHARE = 0.6
 
@@ -48,7 +48,13 @@ def training_cost(config: PretrainConfig) -> Cost:
     with torch.device("meta"):
         # All samples keep all branches: stochastic depth only makes a step cheaper.
         backbone = replace(config.network, drop_path_rate=0.0)
-        student, teacher = build_student_and_teacher(backbone, config.projection_head, config.predictor)
+        student, teacher = build_student_and_teacher(
+            backbone,
+            config.projection_head,
+            config.predictor,
+            teacher_is_copy=config.teacher.follows_student,
+            frozen_teacher=config.frozen_teacher,
+        )
         objective = Objective(config.loss, config.projection_head.num_scores)
     own = {parameter.untyped_storage()._cdata for parameter in student.parameters()}
 
@@ -80,14 +86,16 @@ def training_cost(config: PretrainConfig) -> Cost:
 
     (flops, small), (_, large) = step(2), step(4)
     share = 1.0 if config.precision in ("fp32", "fp64") else _HALF_SHARE
-    num_parameters = sum(p.numel() for p in student.parameters())
+    num_parameters, num_in_teacher = (
+        sum(p.numel() for p in network.parameters()) for network in (student, teacher)
+    )
     num_snapshots = config.teacher.num_snapshots if config.teacher.name == "snapshot_average" else 0
     num_in_backbone = sum(p.numel() for p in student.backbone.parameters())
     return Cost(
         backbone_parameters=num_in_backbone,
         head_parameters=num_parameters - num_in_backbone,
         flops_per_image=flops // 2,
-        state_bytes=4 * (_NUM_VALUES + num_snapshots) * num_parameters,
+        state_bytes=_STUDENT_BYTES * num_parameters + _TEACHER_BYTES * (1 + num_snapshots) * num_in_teacher,
         bytes_per_image=round((large - small) / 2 * share),
     )
 

@@ -25,8 +25,9 @@ def shard(network: MultiCropNetwork, device: torch.device) -> None:
             fully_shard(block.attn, mesh=mesh)
             fully_shard(block.mlp, mesh=mesh)
     for part in (network.backbone, network.head):
-        # Spread again after each forward pass: the teacher has no backward pass that would do it.
-        fully_shard(part, mesh=mesh, reshard_after_forward=True)
+        if part is not None:  # a frozen teacher has no head
+            # Spread again after each forward pass: the teacher has no backward pass that would do it.
+            fully_shard(part, mesh=mesh, reshard_after_forward=True)
 
 
 def average_gradients(network: nn.Module, *, when: bool) -> None:

@@ -25,7 +25,8 @@ class Seen(NamedTuple):
 class MultiCropNetwork(nn.Module):
     """Backbone and head over crops of several sizes: one backbone pass a size, one head pass for all."""
 
-    def __init__(self, backbone: Backbone, head: ProjectionHead) -> None:
+    def __init__(self, backbone: Backbone, head: ProjectionHead | None) -> None:
+        """Without a head its scores are the backbone's features."""
         super().__init__()
         self.backbone = backbone
         self.head = head
@@ -49,7 +50,13 @@ class MultiCropNetwork(nn.Module):
             features.append(self.backbone(same_size.flatten(0, 1)))
             first = last
         all_features = torch.cat(features)
-        return Seen(*(x.unflatten(0, (-1, batch)) for x in (self.head(all_features), all_features)))
+        scores = all_features if self.head is None else self.head(all_features)
+        return Seen(*(x.unflatten(0, (-1, batch)) for x in (scores, all_features)))
+
+    @property
+    def prototypes(self) -> nn.Module | None:
+        """The head's last layer, where there is one that is apart."""
+        return None if self.head is None else self.head.last_layer
 
 
 def build_student_and_teacher(
@@ -58,21 +65,31 @@ def build_student_and_teacher(
     predictor: PredictorConfig | None = None,
     *,
     teacher_is_copy: bool = True,
+    frozen_teacher: BackboneConfig | None = None,
 ) -> tuple[MultiCropNetwork, MultiCropNetwork]:
     """A student, and a teacher that takes no gradient, drops no path and has no predictor.
 
     Args:
         predictor: the student's.
         teacher_is_copy: of the student, to begin with; else it is another random network.
+        frozen_teacher: its own architecture, without a head; its weights are read later.
     """
-    built = build_backbone(backbone)
-    student = MultiCropNetwork(built, ProjectionHead(head, in_dim=built.num_features, predictor=predictor))
-    built = build_backbone(replace(backbone, drop_path_rate=0.0))
-    teacher = MultiCropNetwork(built, ProjectionHead(head, in_dim=built.num_features))
+    student = _network(backbone, head, predictor)
+    if frozen_teacher is not None:
+        teacher = MultiCropNetwork(build_backbone(replace(frozen_teacher, drop_path_rate=0.0)), None)
+    else:
+        teacher = _network(replace(backbone, drop_path_rate=0.0), head)
     if teacher_is_copy:
         weights = student.state_dict()
         teacher.load_state_dict({name: weights[name] for name in teacher.state_dict()})
     return student, teacher.requires_grad_(False)
+
+
+def _network(
+    backbone: BackboneConfig, head: ProjectionHeadConfig, predictor: PredictorConfig | None = None
+) -> MultiCropNetwork:
+    built = build_backbone(backbone)
+    return MultiCropNetwork(built, ProjectionHead(head, in_dim=built.num_features, predictor=predictor))
 
 
 @torch.no_grad()

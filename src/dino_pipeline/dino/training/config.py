@@ -1,6 +1,5 @@
 """What a training is: `PretrainConfig` decides the weights, `MonitoringConfig` watches, `LaunchConfig` runs it."""
 
-from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -65,13 +64,32 @@ class PretrainConfig:
             )
         return self
 
+    @model_validator(mode="after")
+    def _distillation_has_a_teacher(self) -> "PretrainConfig":
+        if self.loss.name != "distillation":
+            return self
+        if self.teacher.follows_student:
+            raise ValueError(
+                f"pretrain.loss.name is distillation, and pretrain.teacher.name is {self.teacher.name}: who repeats "
+                "itself of the same view learns nothing; set teacher.name to frozen"
+            )
+        if self.multi_crop.num_local_crops:
+            raise ValueError(
+                f"pretrain.multi_crop.num_local_crops is {self.multi_crop.num_local_crops}, and pretrain.loss.name "
+                "distillation compares views that the teacher sees, the global crops: set num_local_crops to 0"
+            )
+        return self
+
     @property
     def network(self) -> BackboneConfig:
-        """The backbone for images of these channels, which is said where it is not timm's own 3."""
-        if self.images.channels == 3:
-            return self.backbone
-        options = {**self.backbone.options, "in_chans": self.images.channels}
-        return replace(self.backbone, options=options)
+        """The backbone for images of these channels."""
+        return self.backbone.for_images(self.images.channels)
+
+    @property
+    def frozen_teacher(self) -> BackboneConfig | None:
+        """The backbone of a teacher of another architecture, likewise; None of other teachers."""
+        own = self.teacher.backbone
+        return None if own is None else own.for_images(self.images.channels)
 
     @property
     def statistics(self) -> PixelStatistics:

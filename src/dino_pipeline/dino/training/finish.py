@@ -35,8 +35,8 @@ def finish(
         recipe=spec.recipe,
         config=to_dict(spec.pretrain),
     )
-    # What others ask for is the teacher; one that never learned anything is not what a training is for.
-    teacher = state["teacher" if spec.pretrain.teacher.is_students else "student"]
+    # What others ask for is the teacher; one that did not learn here is not what a training is for.
+    teacher = state["teacher" if spec.pretrain.teacher.follows_student else "student"]
     write_model(temporary, description, {"teacher": teacher, "student": state["student"]})
     shutil.copyfile(folder / HISTORY, temporary / HISTORY)
     if verdict is not None:

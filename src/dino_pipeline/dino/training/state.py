@@ -26,8 +26,12 @@ class TrainingState:
             config.network,
             config.projection_head,
             config.predictor,
-            teacher_is_copy=config.teacher.is_students,
+            teacher_is_copy=config.teacher.follows_student,
+            frozen_teacher=config.frozen_teacher,
         )
+        # A teacher that follows the student is what a training is for; one that never learned here is not.
+        self.product = self.teacher if config.teacher.follows_student else self.student
+        self.has_frozen_teacher = config.frozen_teacher is not None
         self.loss = Objective(config.loss, config.projection_head.num_scores)
         for part in (self.student, self.teacher, self.loss):
             part.to(device, torch.float64 if config.precision == "fp64" else torch.float32)
@@ -54,7 +58,8 @@ class TrainingState:
         """Plain values and whole tensors; every process must ask."""
         return {
             "student": whole(self.student.state_dict()),
-            "teacher": whole(self.teacher.state_dict()),
+            # A frozen teacher lies in the training's folder, once.
+            **({} if self.has_frozen_teacher else {"teacher": whole(self.teacher.state_dict())}),
             "loss": self.loss.state_dict(),
             "optimizer": whole(self.optimizer.state_dict()),
             "scaler": self.scaler.state_dict(),
@@ -65,7 +70,8 @@ class TrainingState:
 
     def load_initial(self, initial: dict[str, Any]) -> None:
         """Start from given weights; a head or center that they lack stays new, the same head in both networks."""
-        for name, network in (("student", self.student), ("teacher", self.teacher)):
+        networks = {"student": self.student} | ({} if self.has_frozen_teacher else {"teacher": self.teacher})
+        for name, network in networks.items():
             load_whole(network, whole(network.state_dict()) | initial[name])
         center = "between.operator.center"
         if initial["center"] is not None and center in self.loss.state_dict():
@@ -73,7 +79,8 @@ class TrainingState:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         load_whole(self.student, state["student"])
-        load_whole(self.teacher, state["teacher"])
+        if not self.has_frozen_teacher:
+            load_whole(self.teacher, state["teacher"])
         self.loss.load_state_dict(state["loss"])
         load_whole_optimizer(self.optimizer, state["optimizer"])
         if self.snapshots:

@@ -85,8 +85,8 @@ def training_step(
     state.scaler.unscale_(state.optimizer)
     gradients = [p.grad for p in state.student.parameters() if p.grad is not None]
     gradient_norm = clip_each_gradient(gradients, config.optimizer.clip_gradient_norm)
-    if now.last_layer_is_frozen and state.student.head.last_layer is not None:
-        for parameter in state.student.head.last_layer.parameters():
+    if now.last_layer_is_frozen and state.student.prototypes is not None:
+        for parameter in state.student.prototypes.parameters():
             parameter.grad = None  # a zero gradient would still be decayed
     loss, entropy, kl = (torch.stack(values).mean().detach() for values in zip(*judged, strict=True))
     skip = not_finite_anywhere(loss, gradient_norm)
@@ -112,6 +112,8 @@ def _teacher_scores(state: TrainingState, config: PretrainConfig, part: Part, st
 
 
 def _follow(state: TrainingState, config: PretrainConfig, now: Scheduled) -> None:
+    if not config.teacher.follows_student:
+        return
     with_statistics = config.teacher.takes_statistics
     if state.snapshots is None:
         update_teacher(state.teacher, state.student, now.teacher_momentum, with_statistics=with_statistics)
