@@ -1,5 +1,6 @@
-"""Student and teacher: two networks of one shape, the teacher an average of the student over time."""
+"""Student and teacher: most often two networks of one shape, the teacher an average of the student over time."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from dino_pipeline.dino.models.batch_norm import running_means
 from dino_pipeline.dino.models.drop_path import address_drop_paths
 from dino_pipeline.dino.models.head_config import PredictorConfig, ProjectionHeadConfig
 from dino_pipeline.dino.models.projection_head import ProjectionHead
+from dino_pipeline.dino.models.teacher_config import TeacherConfig
 
 
 class Seen(NamedTuple):
@@ -54,9 +56,11 @@ class MultiCropNetwork(nn.Module):
         return Seen(*(x.unflatten(0, (-1, batch)) for x in (scores, all_features)))
 
     @property
-    def prototypes(self) -> nn.Module | None:
-        """The head's last layer, where there is one that is apart."""
-        return None if self.head is None else self.head.last_layer
+    def prototypes(self) -> list[nn.Parameter]:
+        """Those of the head's last layer; none of a network without."""
+        if self.head is None or self.head.last_layer is None:
+            return []
+        return list(self.head.last_layer.parameters())
 
 
 def build_student_and_teacher(
@@ -85,11 +89,38 @@ def build_student_and_teacher(
     return student, teacher.requires_grad_(False)
 
 
+def build_peers(
+    backbone: BackboneConfig, head: ProjectionHeadConfig
+) -> tuple[MultiCropNetwork, MultiCropNetwork]:
+    """Two students of one shape, each with weights of its own."""
+    return _network(backbone, head), _network(backbone, head)
+
+
 def _network(
     backbone: BackboneConfig, head: ProjectionHeadConfig, predictor: PredictorConfig | None = None
 ) -> MultiCropNetwork:
     built = build_backbone(backbone)
     return MultiCropNetwork(built, ProjectionHead(head, in_dim=built.num_features, predictor=predictor))
+
+
+def answers_to_follow(
+    config: TeacherConfig, teacher: MultiCropNetwork, global_crops: Tensor, seen: Sequence[Seen]
+) -> list[Tensor]:
+    """What each network that learns is to agree with: scores [global crops, batch, scores].
+
+    Args:
+        global_crops: [global crops, batch, channels, H, W]
+        seen: by the student, and by its peer where it has one.
+    """
+    own = [answer.scores[: len(global_crops)] for answer in seen]
+    if config.name == "none":
+        return own
+    if config.name == "peer":
+        student, peer = own
+        return [peer.detach(), student.detach()]
+    teacher.train(config.batch_statistics)
+    with torch.no_grad():
+        return [teacher([global_crops]).scores]
 
 
 @torch.no_grad()

@@ -15,7 +15,8 @@ class TeacherConfig:
     # momentum: an average over time, by schedules.teacher_momentum; snapshot_average: the uniform mean of the student's
     # weights at the ends of the last num_snapshots epochs; previous_epoch | previous_step | copy: the student's weights
     # of then, or of now; fixed_random: another network, never changed; frozen: a trained one of another architecture,
-    # whose answer is its backbone's feature; none: the student's own scores, with gradient.
+    # whose answer is its backbone's feature; peer: another network that learns as well, each from the other's answers
+    # (arXiv:1804.03235); none: the student's own scores, with gradient.
     name: Literal[
         "momentum",
         "snapshot_average",
@@ -24,6 +25,7 @@ class TeacherConfig:
         "copy",
         "fixed_random",
         "frozen",
+        "peer",
         "none",
     ]
     num_snapshots: Annotated[int, Field(ge=1)]  # snapshot_average; each is held beside the networks
@@ -35,7 +37,7 @@ class TeacherConfig:
     backbone: BackboneConfig | None  # frozen: what those weights are of
 
     @model_validator(mode="after")
-    def _frozen_one_is_whole(self) -> "TeacherConfig":
+    def _parts_fit_the_name(self) -> "TeacherConfig":
         if self.name != "frozen":
             for key in ("weights", "backbone"):
                 if getattr(self, key) is not None:
@@ -43,6 +45,11 @@ class TeacherConfig:
                         f"{key} is given, and name is {self.name}, a teacher that has the student's shape: set {key} "
                         "to null, or name to frozen"
                     )
+            if self.name == "peer" and not self.batch_statistics:
+                raise ValueError(
+                    "batch_statistics is false, and a peer learns as the student does, from the statistics of its "
+                    "batch: set it to true"
+                )
             return self
         if self.backbone is None:
             raise ValueError("backbone is null, and name is frozen: give the teacher's name, options, drop_path_rate")
@@ -55,8 +62,13 @@ class TeacherConfig:
 
     @property
     def follows_student(self) -> bool:
-        """Whether its weights come from the student, so that it is what a training is for."""
-        return self.name not in ("fixed_random", "frozen")
+        """Whether its weights come from the student."""
+        return self.name not in ("fixed_random", "frozen", "peer")
+
+    @property
+    def learns(self) -> bool:
+        """Whether it changes in a training, which is then for it rather than for the student."""
+        return self.follows_student or self.name == "peer"
 
     @property
     def takes_statistics(self) -> bool:

@@ -40,7 +40,7 @@ def finish(
         config=to_dict(spec.pretrain),
     )
     # What others ask for is the teacher; one that did not learn here is not what a training is for.
-    teacher = state["teacher" if spec.pretrain.teacher.follows_student else "student"]
+    teacher = state["teacher" if spec.pretrain.teacher.learns else "student"]
     # Beside what was made of it, so that evaluations can say what was kept.
     kept = folder / FROZEN_TEACHER
     frozen_teacher = load_checkpoint(kept, torch.device("cpu")) if kept.is_file() else None
