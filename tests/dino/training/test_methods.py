@@ -171,9 +171,7 @@ def test_sharded_weights_train_what_whole_ones_do(method: str, make_spec: MakeSp
     assert train(prepared(make_spec, tmp_path / "one", **changes))
     # Stopped at an epoch's end unsharded, finished sharded: whole tensors lie in every checkpoint.
     assert not train(prepared(make_spec, tmp_path / "two", **changes), stop_after=5)
-    train_with_processes(
-        prepared(make_spec, tmp_path / "two", **changes, launch={"shard_weights": True}), 2
-    )
+    train_with_processes(prepared(make_spec, tmp_path / "two", **changes, launch={"shard_weights": True}), 2)
     assert_close(tmp_path / "one", tmp_path / "two")
 
 

@@ -39,10 +39,10 @@ class TeacherConfig:
     @model_validator(mode="after")
     def _parts_fit_the_name(self) -> "TeacherConfig":
         if self.name != "frozen":
-            for key in ("weights", "backbone"):
-                if getattr(self, key) is not None:
+            for key, given in (("weights", self.weights), ("backbone", self.backbone and self.backbone.name)):
+                if given is not None:
                     raise ValueError(
-                        f"{key} is given, and name is {self.name}, a teacher that has the student's shape: set {key} "
+                        f"{key} is {given}, and name is {self.name}, a teacher that has the student's shape: set {key} "
                         "to null, or name to frozen"
                     )
             if self.name == "peer" and not self.batch_statistics:
@@ -52,7 +52,9 @@ class TeacherConfig:
                 )
             return self
         if self.backbone is None:
-            raise ValueError("backbone is null, and name is frozen: give the teacher's name, options, drop_path_rate")
+            raise ValueError(
+                "backbone is null, and name is frozen: give the teacher's name, options, drop_path_rate"
+            )
         if self.batch_statistics:
             raise ValueError(
                 "batch_statistics is true, and a frozen teacher keeps the statistics of its own training: set it to "
