@@ -22,9 +22,8 @@ class Snapshots:
             with_statistics: the running statistics of batch norm are the snapshots' mean likewise.
         """
         teachers = _averaged(teacher, with_statistics=with_statistics)
-        students = _averaged(
-            student, with_statistics=with_statistics
-        )  # a predictor's, too, which no teacher has
+        # A student's predictor is among its parameters, and no teacher has one.
+        students = _averaged(student, with_statistics=with_statistics)
         newest = {name: students[name].detach().clone() for name in teachers}
         self.taken = [newest, *self.taken][: self.length]
         for name, values in zip(teachers, local(teachers.values()), strict=True):

@@ -71,9 +71,8 @@ def training_step(
     statistics = running_statistics(state.student, state.teacher)
     statistics_before = [values.clone() for values in statistics]
     judged: list[Judged] = []
-    followed: list[
-        list[Tensor]
-    ] = []  # of each part, for each learner: the student, and its peer where it has one
+    # Of each part, for each learner: the student, and its peer where it has one.
+    followed: list[list[Tensor]] = []
     for part in _parts(global_crops, local_crops, labels, config):
         with _gradients_averaged(state, when=part.is_last):
             with torch.autocast(global_crops.device.type, state.half, enabled=state.half is not None):
