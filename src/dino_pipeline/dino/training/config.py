@@ -13,6 +13,7 @@ from dino_pipeline.dino.models.head_config import PredictorConfig, ProjectionHea
 from dino_pipeline.dino.models.teacher_config import TeacherConfig
 from dino_pipeline.dino.optimization.config import NonFiniteConfig, OptimizerConfig
 from dino_pipeline.dino.optimization.schedules import SchedulesConfig
+from dino_pipeline.dino.training.combinations import refuse_meaningless
 
 Count = Annotated[int, Field(ge=1)]
 Measured = Literal["measured"]  # on train images, before the training is begun (training/resolution.py)
@@ -65,40 +66,10 @@ class PretrainConfig:
         return self
 
     @model_validator(mode="after")
-    def _distillation_has_a_teacher(self) -> "PretrainConfig":
-        if self.loss.name != "distillation":
-            return self
-        if self.teacher.learns:
-            raise ValueError(
-                f"pretrain.loss.name is distillation, and pretrain.teacher.name is {self.teacher.name}: who repeats "
-                "itself of the same view learns nothing; set teacher.name to frozen"
-            )
-        if self.multi_crop.num_local_crops:
-            raise ValueError(
-                f"pretrain.multi_crop.num_local_crops is {self.multi_crop.num_local_crops}, and pretrain.loss.name "
-                "distillation compares views that the teacher sees, the global crops: set num_local_crops to 0"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _peers_are_alike(self) -> "PretrainConfig":
-        if self.teacher.name != "peer":
-            return self
-        if self.predictor.num_layers:
-            raise ValueError(
-                f"pretrain.predictor.num_layers is {self.predictor.num_layers}, and pretrain.teacher.name is peer: "
-                "one answer would serve as the student's and as the teacher's; set num_layers to 0"
-            )
-        if self.initial_weights is not None:
-            raise ValueError(
-                f"pretrain.initial_weights is {self.initial_weights}, and pretrain.teacher.name is peer: two networks "
-                "that begin as one have nothing to tell each other; set initial_weights to null"
-            )
-        if self.loss.name == "labels":
-            raise ValueError(
-                "pretrain.loss.name is labels, which asks no teacher, and pretrain.teacher.name is peer: set "
-                "teacher.name to none"
-            )
+    def _parts_fit(self) -> "PretrainConfig":
+        refuse_meaningless(
+            self.loss, self.teacher, self.predictor, self.multi_crop, initial_weights=self.initial_weights
+        )
         return self
 
     @property
