@@ -7,7 +7,13 @@ import pytest
 
 from dino_pipeline import tracking
 from dino_pipeline.dino.models.published import PublishedModel, write_model
-from dino_pipeline.weights_origin import RANDOM, UNKNOWN, origin_of_model, origin_of_weights
+from dino_pipeline.weights_origin import (
+    RANDOM,
+    UNKNOWN,
+    origin_of_model,
+    origin_of_training,
+    origin_of_weights,
+)
 
 
 def test_official_files_are_known_by_name_and_others_not(tmp_path: Path) -> None:
@@ -61,3 +67,15 @@ def test_without_a_run_the_description_says_what_it_can() -> None:
         {"imported": {"source": "a.pth"}}, {"weights_origin": "o", "weights_licence": "l"}
     )
     assert known == ("o", "l")
+
+
+def test_who_taught_a_distilled_model_is_told_with_the_licence(tmp_path: Path) -> None:
+    official = "dino_resnet50_pretrain.pth"
+    taught = origin_of_training(None, official, tmp_path)
+    assert taught.origin.startswith("random weights, taught by official DINO weights")
+    assert taught.licence == origin_of_weights(official, tmp_path).licence
+    both = origin_of_training("mine.pth", official, tmp_path)
+    assert both.licence == f"{UNKNOWN}; of the teacher: {taught.licence}"
+    assert origin_of_training(None, None, tmp_path) == RANDOM
+    known = origin_of_model({"initial_weights": None, "teacher": {"weights": "5e1f"}}, {})
+    assert "taught by a file of sha256 5e1f" in known.origin

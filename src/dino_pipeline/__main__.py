@@ -97,9 +97,7 @@ def _spec(options: argparse.Namespace) -> str:
     images = read_manifest(options.manifest, options.images)
     start = resolve(from_dict(PretrainConfig, parameters["pretrain"]), root=Path())
     pretrain = resolved(start.config, images.split("train"))
-    if start.state is not None:
-        options.folder.mkdir(parents=True, exist_ok=True)
-        store(start, options.folder)
+    store(start, options.folder)
     spec = TrainingSpec(
         fingerprint=fingerprint(pretrain, images.digest()),
         recipe=options.recipe,

@@ -42,9 +42,11 @@ class SizeHooks:
         from dino_pipeline.dino.models.backbone import build_backbone
         from dino_pipeline.dino.training.checks import check_whole_patches
 
-        with torch.device("meta"):  # shapes without memory
-            backbone = build_backbone(pretrain.network)
-        check_whole_patches(backbone, {"extract.crop": extract.crop})
+        for network in (pretrain.network, pretrain.frozen_teacher):
+            if network is not None:
+                with torch.device("meta"):  # shapes without memory
+                    backbone = build_backbone(network)
+                check_whole_patches(backbone, {"extract.crop": extract.crop})
 
 
 class StageHooks:

@@ -84,8 +84,14 @@ def shrunken(config: Any) -> Any:
     else:
         sizes = 64, 32
     crops = replace(config.multi_crop, global_crop_size=sizes[0], local_crop_size=sizes[1])
-    num_prototypes = 64 if config.projection_head.num_prototypes else None
-    head = replace(config.projection_head, num_prototypes=num_prototypes, hidden_dim=32, bottleneck_dim=16)
+    head = config.projection_head
+    head = replace(
+        head,
+        num_prototypes=64 if head.num_prototypes else None,
+        hidden_dim=32,
+        # A frozen teacher's answer keeps its width.
+        bottleneck_dim=head.bottleneck_dim if config.frozen_teacher or not head.bottleneck_dim else 16,
+    )
     return replace(
         config,
         batch_size=4,

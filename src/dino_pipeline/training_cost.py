@@ -9,14 +9,15 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dino_pipeline.dino.losses.loss import Answers
 from dino_pipeline.dino.losses.objective import Objective
-from dino_pipeline.dino.models.student_teacher import build_student_and_teacher
+from dino_pipeline.dino.models.student_teacher import answers_to_follow
 from dino_pipeline.dino.training.config import PretrainConfig
+from dino_pipeline.dino.training.state import build_networks
 
 # What a V100 sustained in the paper's own ViT-S/16 (arXiv:2104.14294, table 8: 2x224 and 10x96 px, 100 epochs in
 # 24.2 h on 16 GPUs), by this module's count of its FLOPs.
 V100_FLOPS = 11.3e12
-# Student's weight, gradient, AdamW's two moments; the teacher's weight: float32.
-_STATE_BYTES = 4 * 5
+_STUDENT_BYTES = 4 * 4  # weight, gradient, AdamW's two moments: float32
+_TEACHER_BYTES = 4  # weight; a snapshot likewise
 # Under autocast matrix products keep halves, norms and the loss keep floats.
 _HALF_SHARE = 0.6
 
@@ -47,10 +48,12 @@ def training_cost(config: PretrainConfig) -> Cost:
     """Build the networks of a configuration without memory, and count a step of 2 and of 4 images."""
     with torch.device("meta"):
         # All samples keep all branches: stochastic depth only makes a step cheaper.
-        backbone = replace(config.network, drop_path_rate=0.0)
-        student, teacher = build_student_and_teacher(backbone, config.projection_head, config.predictor)
+        student, teacher = build_networks(
+            replace(config, backbone=replace(config.backbone, drop_path_rate=0.0))
+        )
         objective = Objective(config.loss, config.projection_head.num_scores)
-    own = {parameter.untyped_storage()._cdata for parameter in student.parameters()}
+    learning = [student, teacher] if config.teacher.name == "peer" else [student]
+    own = {parameter.untyped_storage()._cdata for network in learning for parameter in network.parameters()}
 
     def step(num_images: int) -> tuple[int, int]:
         saved: dict[int, int] = {}
@@ -68,25 +71,26 @@ def training_cost(config: PretrainConfig) -> Cost:
             FlopCounterMode(display=False) as counter,
             torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t),
         ):
-            seen = student(crops)
-            if config.teacher.name == "none":
-                told = seen.scores[:2]
-            else:
-                with torch.no_grad():
-                    told = teacher(crops[:1]).scores
+            seen = [network(crops) for network in learning]
+            followed = answers_to_follow(config.teacher, teacher, crops[0], seen)
             labels = torch.zeros(num_images, dtype=torch.int64, device="meta")
-            objective(Answers(seen.scores, seen.features, told, 1.0, labels)).loss.backward()
+            for (scores, features), told in zip(seen, followed, strict=True):
+                objective(Answers(scores, features, told, 1.0, labels)).loss.backward()
         return counter.get_total_flops(), sum(saved.values())
 
     (flops, small), (_, large) = step(2), step(4)
     share = 1.0 if config.precision in ("fp32", "fp64") else _HALF_SHARE
-    num_parameters = sum(p.numel() for p in student.parameters())
+    num_snapshots = config.teacher.num_snapshots if config.teacher.name == "snapshot_average" else 0
+    num_parameters, num_in_teacher = (
+        sum(p.numel() for p in network.parameters()) for network in (student, teacher)
+    )
+    teacher_bytes = _STUDENT_BYTES if config.teacher.name == "peer" else _TEACHER_BYTES * (1 + num_snapshots)
     num_in_backbone = sum(p.numel() for p in student.backbone.parameters())
     return Cost(
         backbone_parameters=num_in_backbone,
         head_parameters=num_parameters - num_in_backbone,
         flops_per_image=flops // 2,
-        state_bytes=_STATE_BYTES * num_parameters,
+        state_bytes=_STUDENT_BYTES * num_parameters + teacher_bytes * num_in_teacher,
         bytes_per_image=round((large - small) / 2 * share),
     )
 

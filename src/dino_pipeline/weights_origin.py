@@ -33,6 +33,18 @@ class Origin(NamedTuple):
 RANDOM = Origin("random weights", "none applies")
 
 
+def origin_of_training(initial_weights: str | None, frozen_teacher: str | None, project: Path) -> Origin:
+    """The origin of what a training starts from and, where its teacher was trained elsewhere, of what it is taught by.
+
+    Args:
+        initial_weights: as `pretrain` names them; None: random ones.
+        frozen_teacher: as `pretrain.teacher.weights` names it.
+        project: whose runs know where its own models come from.
+    """
+    own = RANDOM if initial_weights is None else origin_of_weights(initial_weights, project)
+    return own if frozen_teacher is None else _taught(own, origin_of_weights(frozen_teacher, project))
+
+
 def origin_of_weights(name: str, project: Path) -> Origin:
     """The origin of what `pretrain.initial_weights` or `model.checkpoint` names.
 
@@ -68,10 +80,23 @@ def origin_of_model(config: Mapping[str, Any], run_tags: Mapping[str, str]) -> O
     if _ORIGIN_TAG in run_tags:
         return Origin(run_tags[_ORIGIN_TAG], run_tags[_LICENCE_TAG])
     imported, digest = config.get(IMPORTED), config.get("initial_weights")
+    teacher = config.get("teacher", {}).get("weights")
     if imported is None and digest is None:
-        return RANDOM
-    known = imported["source"] if imported else f"a file of sha256 {digest}"
+        own = RANDOM
+    else:
+        own = _unrecorded(imported["source"] if imported else f"a file of sha256 {digest}")
+    return own if teacher is None else _taught(own, _unrecorded(f"a file of sha256 {teacher}"))
+
+
+def _unrecorded(known: str) -> Origin:
     return Origin(f"{known}, of which no run here has a record", UNKNOWN)
+
+
+def _taught(student: Origin, teacher: Origin) -> Origin:
+    licences = (
+        teacher.licence if student == RANDOM else f"{student.licence}; of the teacher: {teacher.licence}"
+    )
+    return Origin(f"{student.origin}, taught by {teacher.origin}", licences)
 
 
 def _origin_of_ours(fingerprint: str, recipe: str, config: Mapping[str, Any]) -> Origin:

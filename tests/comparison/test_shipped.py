@@ -18,7 +18,7 @@ SHIPPED = sorted(path.stem for path in (ROOT / "conf" / "comparisons").glob("*.y
 UNPUBLISHED = {
     "collapse": {"both", "no centering", "no sharpening"},
     "patch_size": {"patch 16", "patch 8"},
-    "teachers": {"fixed random"},
+    "teachers": {"snapshot average", "fixed random"},
 }
 
 

@@ -60,6 +60,8 @@ TYPED: list[tuple[str, Any, str]] = [
     ("pretrain.projection_head.num_prototypes", 0, "greater than or equal to 2"),  # K
     ("pretrain.projection_head.num_layers", 0, "greater than or equal to 1"),
     ("pretrain.projection_head.bottleneck_dim", -8, "greater than or equal to 1"),
+    ("pretrain.teacher.name", "ema", "'momentum', 'snapshot_average'"),
+    ("pretrain.teacher.num_snapshots", 0, "greater than or equal to 1"),
     ("pretrain.multi_crop.num_local_crops", -1, "greater than or equal to 0"),
     ("pretrain.multi_crop.local_crop_size", 2, "greater than or equal to 4"),
     ("pretrain.multi_crop.global_crop_scale", [1, 0.4], "smaller first"),
@@ -100,6 +102,14 @@ TYPED: list[tuple[str, Any, str]] = [
     ("low_shot.fractions[0]", [0.0], "greater than 0"),
 ]
 
+FROZEN = {
+    "pretrain.teacher.name": "frozen",
+    "pretrain.teacher.batch_statistics": False,
+    "pretrain.teacher.backbone": {"name": "resnet18", "options": {}, "drop_path_rate": 0.0},
+    "pretrain.teacher.weights": "nowhere.pth",
+}
+PEER = {"pretrain.teacher.name": "peer"}
+
 # What only shows when parameters meet one another, the images and the machine.
 TOGETHER: list[tuple[dict[str, Any], str, str, str]] = [
     ({"pretrain.batch_size": 64}, "pretrain.batch_size", "64", "set it to 8 or less"),
@@ -110,12 +120,34 @@ TOGETHER: list[tuple[dict[str, Any], str, str, str]] = [
     ({"pretrain.backbone.options.width": 3}, "backbone.options", "'width': 3", "leave out"),
     ({"pretrain.backbone.options.num_heads": 5}, "backbone.options", "'num_heads': 5", "change or leave out"),
     ({"pretrain.backbone.options.in_chans": 4}, "backbone.options.in_chans", "4", "leave the option out"),
+    (
+        {"pretrain.projection_head.num_prototypes": None, "pretrain.projection_head.bottleneck_dim": None},
+        "pretrain.projection_head.num_prototypes",
+        "null",
+        "give one of them the number of scores",
+    ),
     ({"pretrain.mean": [0.5]}, "pretrain.mean", "1 numbers", "give 3, or the word measured"),
     ({"pretrain.multi_crop.global_crop_size": 50}, "global_crop_size", "50", "set it to 48"),
     ({"pretrain.multi_crop.local_crop_size": 8}, "local_crop_size", "8", "set it to 16"),  # patch above crop
     ({"monitoring.crop": 40}, "monitoring.crop", "40", "set it to 32"),
     ({"pretrain.precision": "fp16", "launch.shard_weights": True}, "launch.shard_weights", "true", "bf16"),
     ({"pretrain.initial_weights": "nowhere.pth"}, "pretrain.initial_weights", "nowhere.pth", "give a file"),
+    ({"pretrain.teacher.weights": "x.pth"}, "pretrain.teacher.weights", "x.pth", "name to frozen"),
+    (FROZEN | {"pretrain.teacher.backbone": None}, "pretrain.teacher.backbone", "null", "options"),
+    (FROZEN | {"pretrain.teacher.batch_statistics": True}, "batch_statistics", "true", "to false"),
+    (
+        FROZEN | {"pretrain.teacher.weights": None},
+        "pretrain.teacher.weights",
+        "null",
+        "give the teacher's file",
+    ),
+    (FROZEN, "pretrain.teacher.weights", "nowhere.pth", "give a file"),
+    ({"pretrain.loss.name": "distillation"}, "teacher.name", "momentum", "to frozen"),
+    (FROZEN | {"pretrain.loss.name": "distillation"}, "num_local_crops", "2", "to 0"),
+    (PEER | {"pretrain.teacher.batch_statistics": False}, "batch_statistics", "false", "to true"),
+    (PEER | {"pretrain.predictor.num_layers": 2}, "pretrain.predictor.num_layers", "2", "to 0"),
+    (PEER | {"pretrain.initial_weights": "x.pth"}, "pretrain.initial_weights", "x.pth", "to null"),
+    (PEER | {"pretrain.loss.name": "labels"}, "pretrain.loss.name", "labels", "teacher.name to none"),
     ({"launch.adopt_progress": "0123"}, "launch.adopt_progress", "'0123'", "there is: none"),
 ]
 

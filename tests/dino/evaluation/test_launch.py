@@ -1,12 +1,16 @@
 """Extraction under torchrun."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from safetensors.torch import save_file
 
 from dino_pipeline.dino.evaluation.launch import extract
+from dino_pipeline.dino.models.backbone import build_backbone
+from dino_pipeline.dino.models.backbone_config import BackboneConfig
 
 NAMES = ("teacher", "student", "random", "pixels", "histogram")
 
@@ -30,3 +34,22 @@ def test_weights_without_a_student_have_no_features_of_one(
     for name in ("model.json", "teacher.safetensors"):
         shutil.copy(model_folder / name, tmp_path / name)
     assert set(extract(manifest, tmp_path, extract_config)) == set(NAMES) - {"student"}
+
+
+def test_the_teacher_of_a_distillation_is_extracted_beside_its_student(
+    manifest, extract_config, model_folder: Path, tmp_path: Path
+) -> None:
+    for name in ("teacher.safetensors", "student.safetensors"):
+        shutil.copy(model_folder / name, tmp_path / name)
+    description = json.loads((model_folder / "model.json").read_text())
+    larger = description["config"]["backbone"] | {"name": "resnet10t", "options": {}}
+    description["config"]["teacher"] = {"backbone": larger}
+    (tmp_path / "model.json").write_text(json.dumps(description))
+    teacher = build_backbone(BackboneConfig(**larger))
+    save_file(
+        {f"backbone.{name}": value for name, value in teacher.state_dict().items()},
+        tmp_path / "frozen_teacher.safetensors",
+    )
+    found = extract(manifest, tmp_path, extract_config)
+    assert set(found) == {*NAMES, "frozen_teacher"}
+    assert found["frozen_teacher"].embedding.shape[1] == 512

@@ -178,3 +178,10 @@ def test_labels_are_told_from_every_view_and_unknown_ones_left_out() -> None:
 def test_mse_has_no_operator_that_makes_distributions() -> None:
     with pytest.raises(ValueError, match=r"centering is sinkhorn_knopp.*set it to center or none"):
         LossConfig(**(USUAL | {"name": "mse", "centering": "sinkhorn_knopp"}))
+
+
+def test_distillation_is_two_less_two_cosines_of_the_same_view() -> None:
+    student, teacher = scores(2, 3, 5), scores(2, 3, 5, seed=1)
+    expected = sum(2 - 2 * cosine(student[v, i], teacher[v, i]) for v in range(2) for i in range(3)) / 6
+    found = objective(5, name="distillation")(answers(student, teacher)).loss
+    assert float(found) == pytest.approx(expected)

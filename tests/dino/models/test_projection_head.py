@@ -72,3 +72,20 @@ def test_batch_norm_follows_every_hidden_layer() -> None:
     assert [type(m) for m in head.mlp] == [
         nn.Linear, nn.BatchNorm1d, nn.GELU, nn.Linear, nn.BatchNorm1d, nn.GELU, nn.Linear,
     ]  # fmt: skip
+
+
+def test_without_a_bottleneck_the_mlp_gives_the_scores_and_nothing_is_normalised() -> None:
+    head = ProjectionHead(config(bottleneck_dim=None), in_dim=8)
+    assert [(m.in_features, m.out_features) for m in head.mlp if isinstance(m, nn.Linear)] == [
+        (8, 32),
+        (32, 32),
+        (32, 40),
+    ]
+    assert head.last_layer is None
+    features = torch.randn(5, 8)
+    torch.testing.assert_close(head(features), head.mlp(features))
+
+
+def test_a_head_that_gives_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"num_prototypes is null, and so is bottleneck_dim: give one"):
+        config(num_prototypes=None, bottleneck_dim=None)

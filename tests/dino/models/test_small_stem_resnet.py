@@ -7,8 +7,8 @@ from dino_pipeline.dino.models.backbone import build_backbone
 from dino_pipeline.dino.models.backbone_config import BackboneConfig
 
 
-def build(**options):
-    return build_backbone(BackboneConfig(name="resnet18_small_stem", options=options, drop_path_rate=0.0))
+def build(name="resnet18_small_stem", **options):
+    return build_backbone(BackboneConfig(name=name, options=options, drop_path_rate=0.0))
 
 
 def test_a_map_of_4_by_4_is_left_of_32_px():
@@ -29,3 +29,11 @@ def test_only_the_stem_differs_from_timms():
 
 def test_it_takes_other_channels():
     assert build(in_chans=5)(torch.zeros(1, 5, 32, 32)).shape == (1, 512)
+
+
+def test_the_larger_one_has_resnet_50s_width_at_the_same_resolution():
+    network = build("resnet50_small_stem")
+    assert network.patch_tokens(torch.zeros(1, 3, 32, 32)).shape == (1, 4, 4, 2048)
+    theirs = timm.create_model("resnet50", num_classes=0)
+    difference = sum(p.numel() for p in theirs.parameters()) - sum(p.numel() for p in network.parameters())
+    assert difference == 64 * 3 * (7 * 7 - 3 * 3)

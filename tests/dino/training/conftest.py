@@ -58,7 +58,13 @@ PRETRAIN = {
         "batch_norm": True,
     },
     "predictor": {"num_layers": 0, "hidden_dim": 32, "batch_norm": True},
-    "teacher": {"name": "momentum", "batch_statistics": True},
+    "teacher": {
+        "name": "momentum",
+        "num_snapshots": 2,
+        "batch_statistics": True,
+        "weights": None,
+        "backbone": None,
+    },
     "multi_crop": {
         "global_crop_size": 16,
         "global_crop_scale": [0.4, 1.0],

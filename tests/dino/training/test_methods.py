@@ -1,5 +1,6 @@
 """Every method trains the same with one process and two, and goes on after a stop as if there had been none."""
 
+import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,12 @@ import torch
 
 from dino_pipeline.dino.config import from_dict
 from dino_pipeline.dino.data.manifest import read_manifest
+from dino_pipeline.dino.models.backbone import build_backbone
+from dino_pipeline.dino.models.batch_norm import running_means
+from dino_pipeline.dino.training.checkpoint import save_checkpoint
 from dino_pipeline.dino.training.checks import check
-from dino_pipeline.dino.training.config import PretrainConfig
+from dino_pipeline.dino.training.config import PretrainConfig, TrainingSpec
+from dino_pipeline.dino.training.frozen_teacher import FROZEN_TEACHER
 from dino_pipeline.dino.training.history import numbers, read_rows
 from dino_pipeline.dino.training.scheduled import scheduled_values
 from dino_pipeline.dino.training.state import TrainingState
@@ -56,6 +61,23 @@ METHODS: dict[str, dict[str, dict[str, object]]] = {
     },
     "koleo": {"loss": {"koleo_weight": 0.1}},
     "softmax over the batch": {"loss": {"centering": "softmax_over_batch"}},
+    "distillation": {
+        "loss": {"name": "distillation"},
+        "projection_head": {"num_prototypes": None, "num_layers": 1, "bottleneck_dim": 36},
+        "teacher": {
+            "name": "frozen",
+            "batch_statistics": False,
+            "weights": "a hash",
+            "backbone": {
+                "name": "vit_tiny_patch16_224",
+                "options": {"img_size": 16, "patch_size": 8, "embed_dim": 36, "depth": 1, "num_heads": 3},
+                "drop_path_rate": 0.0,
+            },
+        },
+        "multi_crop": {"num_local_crops": 0},
+    },
+    "co_distillation": {"teacher": {"name": "peer"}},
+    "snapshot average": {"teacher": {"name": "snapshot_average", "batch_statistics": False}},
     "previous epoch": {"teacher": {"name": "previous_epoch"}},
     "previous step": {"teacher": {"name": "previous_step"}},
     "fixed random": {"teacher": {"name": "fixed_random"}},
@@ -72,10 +94,17 @@ def start(method: str) -> tuple[PretrainConfig, TrainingState]:
     return config, TrainingState(config, CPU)
 
 
+def crops(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    random = torch.Generator().manual_seed(seed)
+    return (
+        torch.randn(2, 8, 3, 16, 16, dtype=torch.float64, generator=random),
+        torch.randn(2, 8, 3, 8, 8, dtype=torch.float64, generator=random),
+    )
+
+
 def take_step(config: PretrainConfig, state: TrainingState, *, step: int, steps_per_epoch: int = 5) -> None:
-    random = torch.Generator().manual_seed(step)
-    global_crops = torch.randn(2, 8, 3, 16, 16, dtype=torch.float64, generator=random)
-    local_crops = torch.randn(2, 8, 3, 8, 8, dtype=torch.float64, generator=random)
+    global_crops, local_crops = crops(step)
+    local_crops = local_crops[: config.multi_crop.num_local_crops]
     now = scheduled_values(config, step, 20, steps_per_epoch=steps_per_epoch)
     training_step(state, config, global_crops, local_crops, now, torch.arange(8) % 4)
 
@@ -88,13 +117,34 @@ def equal(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) ->
     return all(torch.equal(value, other[name]) for name, value in one.items())
 
 
+def prepared(make_spec: MakeSpec, folder: Path, **changes: dict[str, object]) -> TrainingSpec:
+    """A training's specification; the weights of a frozen teacher lie where it looks for them."""
+    spec = make_spec(folder, **changes)
+    if spec.pretrain.frozen_teacher is not None:
+        torch.manual_seed(7)
+        teacher = build_backbone(spec.pretrain.frozen_teacher)
+        named = {f"backbone.{name}": value for name, value in teacher.state_dict().items()}
+        save_checkpoint(named, folder / FROZEN_TEACHER)
+    return spec
+
+
+def assert_close(one: Path, two: Path) -> None:
+    """All that the last checkpoints of two trainings hold."""
+    first, second = checkpoint(one), checkpoint(two)
+    assert set(first) == set(second)
+    for name, value in first.items():
+        torch.testing.assert_close(
+            second[name], value, atol=1e-8, rtol=0, msg=lambda text, n=name: f"{n}: {text}"
+        )
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_a_resumed_training_is_an_undisturbed_one_bit_for_bit(
     method: str, make_spec: MakeSpec, tmp_path: Path
 ) -> None:
     changes = {"pretrain": parameters(method, precision="fp32"), "monitoring": {"num_trial_steps": 0}}
-    assert train(make_spec(tmp_path / "whole", **changes))
-    interrupted = make_spec(tmp_path / "interrupted", **changes)
+    assert train(prepared(make_spec, tmp_path / "whole", **changes))
+    interrupted = prepared(make_spec, tmp_path / "interrupted", **changes)
     assert not train(interrupted, stop_after=7)
     assert train(interrupted)
     for name in ("teacher.safetensors", "student.safetensors", "history.csv"):
@@ -109,14 +159,20 @@ def test_a_resumed_training_is_an_undisturbed_one_bit_for_bit(
 @pytest.mark.parametrize("method", METHODS)
 def test_two_processes_train_what_one_does(method: str, make_spec: MakeSpec, tmp_path: Path) -> None:
     changes = {"pretrain": parameters(method, epochs=1), "monitoring": {"num_trial_steps": 0}}
-    assert train(make_spec(tmp_path / "one", **changes))
-    train_with_processes(make_spec(tmp_path / "two", **changes), 2)
-    one, two = checkpoint(tmp_path / "one"), checkpoint(tmp_path / "two")
-    assert set(one) == set(two)
-    for name, value in one.items():
-        torch.testing.assert_close(
-            two[name], value, atol=1e-8, rtol=0, msg=lambda text, n=name: f"{n}: {text}"
-        )
+    assert train(prepared(make_spec, tmp_path / "one", **changes))
+    train_with_processes(prepared(make_spec, tmp_path / "two", **changes), 2)
+    assert_close(tmp_path / "one", tmp_path / "two")
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("method", ["snapshot average", "distillation", "co_distillation"])
+def test_sharded_weights_train_what_whole_ones_do(method: str, make_spec: MakeSpec, tmp_path: Path) -> None:
+    changes = {"pretrain": parameters(method), "monitoring": {"num_trial_steps": 0}}
+    assert train(prepared(make_spec, tmp_path / "one", **changes))
+    # Stopped at an epoch's end unsharded, finished sharded: whole tensors lie in every checkpoint.
+    assert not train(prepared(make_spec, tmp_path / "two", **changes), stop_after=5)
+    train_with_processes(prepared(make_spec, tmp_path / "two", **changes, launch={"shard_weights": True}), 2)
+    assert_close(tmp_path / "one", tmp_path / "two")
 
 
 def test_a_copy_is_the_student_of_now_and_the_previous_steps_the_one_before() -> None:
@@ -140,6 +196,22 @@ def test_the_previous_epochs_teacher_changes_at_the_epochs_end_only() -> None:
     assert equal(taught_by[3], weights(state.student))
 
 
+def test_the_average_of_snapshots_is_the_mean_of_the_last_epochs_ends() -> None:
+    config, state = start("snapshot average")
+    followed = dict(state.teacher.named_parameters()) | running_means(state.teacher)
+    begun = {name: value.clone() for name, value in followed.items()}
+    kept: list[dict[str, torch.Tensor]] = []
+    for step in range(8):
+        take_step(config, state, step=step, steps_per_epoch=2)
+        students = dict(state.student.named_parameters()) | running_means(state.student)
+        if step % 2:
+            kept.append({name: value.detach().clone() for name, value in students.items()})
+        for name, value in followed.items():
+            last = [taken[name] for taken in kept[-2:]]
+            expected = sum(last, torch.zeros(())) / len(last) if last else begun[name]
+            torch.testing.assert_close(value, expected)
+
+
 def test_a_fixed_random_teacher_is_another_network_and_stays(make_spec: MakeSpec, tmp_path: Path) -> None:
     config, state = start("fixed random")
     teacher = weights(state.teacher)
@@ -149,6 +221,53 @@ def test_a_fixed_random_teacher_is_another_network_and_stays(make_spec: MakeSpec
     # What others ask a model for is then the student's.
     assert train(make_spec(tmp_path, pretrain=parameters("fixed random", epochs=1)))
     assert equal(model(tmp_path, "teacher"), model(tmp_path, "student"))
+
+
+def test_each_of_two_peers_follows_what_the_other_answered() -> None:
+    groups = parameters("co_distillation")
+    groups |= {
+        "backbone": PRETRAIN["backbone"] | {"drop_path_rate": 0.0},  # type: ignore[operator]
+        "optimizer": PRETRAIN["optimizer"] | {"clip_gradient_norm": 0.0, "freeze_last_layer_fraction": 0.0},  # type: ignore[operator]
+    }
+    config = from_dict(PretrainConfig, PRETRAIN | groups)
+    state = TrainingState(config, CPU)
+    copies = copy.deepcopy(state.student), copy.deepcopy(state.teacher)
+    global_crops, local_crops = crops(0)
+    student, peer = (network([global_crops, local_crops]).scores for network in copies)
+    assert not torch.allclose(student, peer)
+    for own, other in ((student, peer), (peer, student)):
+        targets = (other[:2].detach() / 0.04).softmax(dim=-1)  # the centers are still 0
+        pairs = [
+            -(targets[t] * (own[v] / 0.1).log_softmax(dim=-1)).sum(dim=-1).mean()
+            for t in range(2)
+            for v in range(len(own))
+            if v != t
+        ]
+        torch.stack(pairs).mean().backward()
+    take_step(config, state, step=0)
+    for copied, trained in zip(copies, (state.student, state.teacher), strict=True):
+        gradients = {name: p.grad for name, p in copied.named_parameters() if p.grad is not None}
+        assert gradients
+        for name, gradient in gradients.items():
+            torch.testing.assert_close(trained.get_parameter(name).grad, gradient, atol=1e-10, rtol=0)
+    centers = [learner.loss.state_dict()["between.operator.center"] for learner in state.learners]
+    for center, answers in zip(centers, (peer, student), strict=True):
+        torch.testing.assert_close(center, 0.1 * answers[:2].mean(dim=(0, 1))[None].detach())
+
+
+def test_a_frozen_teacher_answers_by_the_statistics_of_its_own_training_and_stays() -> None:
+    groups = parameters("distillation")
+    groups["teacher"] |= {"backbone": {"name": "resnet10t", "options": {}, "drop_path_rate": 0.0}}  # type: ignore[operator]
+    groups["projection_head"] |= {"bottleneck_dim": 512}  # type: ignore[operator]
+    config = from_dict(PretrainConfig, PRETRAIN | groups)
+    state = TrainingState(config, CPU)
+    before = {name: value.clone() for name, value in state.teacher.state_dict().items()}
+    global_crops, _ = crops(0)
+    state.teacher.eval()
+    alone = state.teacher([global_crops[:, :1]]).scores
+    take_step(config, state, step=0)
+    assert all(torch.equal(value, before[name]) for name, value in state.teacher.state_dict().items())
+    torch.testing.assert_close(state.teacher([global_crops]).scores[:, :1], alone)
 
 
 def test_simclrs_teacher_is_the_student_with_its_statistics() -> None:

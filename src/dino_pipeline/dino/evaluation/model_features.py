@@ -1,4 +1,7 @@
-"""Features of every image by a model and by what it is compared with: teacher, student, random, pixels, histogram."""
+"""Features of every image by a model and by what it is compared with.
+
+Teacher, student, the frozen teacher of a distillation, random, pixels, histogram.
+"""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +17,7 @@ from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.extraction import FeatureFunction
 from dino_pipeline.dino.evaluation.features import Features
 from dino_pipeline.dino.evaluation.networks import load_networks
+from dino_pipeline.dino.models.published import FROZEN_TEACHER, load_frozen_teacher
 
 
 class FeatureFunctions(NamedTuple):
@@ -37,6 +41,11 @@ def feature_functions(
         name: extraction.backbone_features(backbone, networks.transform, config, device=device)
         for name, backbone in networks.backbones.items()
     }
+    frozen_teacher = load_frozen_teacher(model)
+    if frozen_teacher is not None:
+        functions[FROZEN_TEACHER] = extraction.backbone_features(
+            frozen_teacher, networks.transform, config, device=device
+        )
     functions["pixels"] = baselines.pixel_features(networks.transform, config.baselines)
     functions["histogram"] = baselines.histogram_features(config.baselines)
     return FeatureFunctions(functions, networks.transform)
@@ -45,7 +54,7 @@ def feature_functions(
 def model_features(
     manifest: Manifest, model: Path, config: ExtractConfig, *, device: torch.device
 ) -> dict[str, Features]:
-    """This process's share of the images, every image when alone; no `student` where the model has none.
+    """This process's share of the images, every image when alone; of the networks that the model has.
 
     Args:
         model: a published model's folder

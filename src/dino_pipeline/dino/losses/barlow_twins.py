@@ -5,7 +5,7 @@ from torch import Tensor
 
 from dino_pipeline.dino.distributed import differentiable_gather
 from dino_pipeline.dino.losses.config import LossConfig
-from dino_pipeline.dino.losses.loss import Answers, Judged, Loss, without_distribution
+from dino_pipeline.dino.losses.loss import Answers, Judged, Loss, at_least_float32, without_distribution
 from dino_pipeline.dino.losses.view_pairs import mean_over_pairs
 
 _REDUNDANCY = 5e-3  # the paper's lambda
@@ -32,7 +32,6 @@ class BarlowTwins(Loss):
 
 def _standardised(scores: Tensor) -> Tensor:
     """[crops, whole batch, dim], of mean 0 and variance 1 in each dimension of each crop."""
-    precise = scores.float() if scores.dtype in (torch.float16, torch.bfloat16) else scores
-    whole = differentiable_gather(precise).transpose(0, 1).flatten(1, 2)
+    whole = differentiable_gather(at_least_float32(scores)).transpose(0, 1).flatten(1, 2)
     variance, mean = torch.var_mean(whole, dim=1, correction=0, keepdim=True)
     return (whole - mean) * (variance + _EPSILON).rsqrt()

@@ -13,7 +13,7 @@ Centering = Literal["center", "sinkhorn_knopp", "softmax_over_batch", "none"]
 class LossConfig:
     """The loss of table 7 of arXiv:2104.14294, and what keeps it from collapsing."""
 
-    name: Literal["cross_entropy", "mse", "info_nce", "labels", "barlow_twins"]
+    name: Literal["cross_entropy", "mse", "info_nce", "labels", "barlow_twins", "distillation"]
     student_temperature: Annotated[float, Field(gt=0)]  # cross_entropy; info_nce's only temperature
     centering: Centering  # cross_entropy; of mse center or none
     center_momentum: Annotated[float, Field(ge=0, lt=1)]  # center

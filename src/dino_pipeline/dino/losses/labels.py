@@ -1,10 +1,9 @@
 """The supervised baseline: cross-entropy with the images' labels, on the same backbone, views and budget."""
 
-import torch
 import torch.nn.functional as F
 
 from dino_pipeline.dino.losses.config import LossConfig
-from dino_pipeline.dino.losses.loss import Answers, Judged, Loss, without_distribution
+from dino_pipeline.dino.losses.loss import Answers, Judged, Loss, at_least_float32, without_distribution
 
 UNKNOWN = -100  # a label that is left out of the mean
 
@@ -18,9 +17,7 @@ class Labels(Loss):
     def forward(self, answers: Answers) -> Judged:
         assert answers.labels is not None, "training gives labels to this loss (Run.labels_of)"
         num_crops = len(answers.student)
-        scores = answers.student.flatten(0, 1)
-        if scores.dtype in (torch.float16, torch.bfloat16):
-            scores = scores.float()
+        scores = at_least_float32(answers.student.flatten(0, 1))
         return without_distribution(
             F.cross_entropy(scores, answers.labels.repeat(num_crops), ignore_index=UNKNOWN)
         )

@@ -45,6 +45,11 @@ def without_distribution(loss: Tensor) -> Judged:
     return Judged(loss, nothing, nothing)
 
 
+def at_least_float32(scores: Tensor) -> Tensor:
+    """Scores for a loss without a state, in half precision no longer."""
+    return scores.float() if scores.dtype in (torch.float16, torch.bfloat16) else scores
+
+
 def in_full(scores: Tensor, like: Tensor) -> Tensor:
     """Scores that are no coarser than the loss's own state, which is never in half precision."""
     return scores.to(like.dtype)

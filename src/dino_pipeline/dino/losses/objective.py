@@ -5,6 +5,7 @@ from torch import Tensor
 from dino_pipeline.dino.losses.barlow_twins import BarlowTwins
 from dino_pipeline.dino.losses.config import LossConfig
 from dino_pipeline.dino.losses.cross_entropy import CrossEntropy
+from dino_pipeline.dino.losses.distillation import Distillation
 from dino_pipeline.dino.losses.info_nce import InfoNCE
 from dino_pipeline.dino.losses.koleo import koleo
 from dino_pipeline.dino.losses.labels import Labels
@@ -17,6 +18,7 @@ _LOSSES = {
     "info_nce": InfoNCE,
     "labels": Labels,
     "barlow_twins": BarlowTwins,
+    "distillation": Distillation,
 }
 
 

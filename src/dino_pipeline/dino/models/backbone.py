@@ -8,12 +8,13 @@ from timm.models.vision_transformer import Block, VisionTransformer
 
 from dino_pipeline.dino.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.models.convnet import PooledBackbone
-from dino_pipeline.dino.models.small_stem_resnet import resnet18_small_stem
+from dino_pipeline.dino.models.small_stem_resnet import resnet18_small_stem, resnet50_small_stem
 from dino_pipeline.dino.models.vision_transformer import ViTBackbone
 
 Backbone = ViTBackbone | PooledBackbone
 
-register_model(resnet18_small_stem)  # beside timm's own, by its function's name
+for small_stem in (resnet18_small_stem, resnet50_small_stem):
+    register_model(small_stem)  # beside timm's own, by its function's name
 
 
 def build_backbone(config: BackboneConfig) -> Backbone:

@@ -1,5 +1,6 @@
 """Which network is trained: a timm name, its options, and its stochastic depth."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field
@@ -19,3 +20,7 @@ class BackboneConfig:
     name: str
     options: dict[str, bool | int | float | str | None]
     drop_path_rate: Annotated[float, Field(ge=0, lt=1)]  # student only
+
+    def for_images(self, channels: int) -> "BackboneConfig":
+        """The same for images of these channels, which is said where it is not timm's own 3."""
+        return self if channels == 3 else replace(self, options={**self.options, "in_chans": channels})

@@ -13,23 +13,26 @@ __all__ = ["ProjectionHead", "ProjectionHeadConfig"]
 class ProjectionHead(nn.Module):
     """Maps features [N, dim] to scores [N, prototypes]; without prototypes to the bottleneck [N, bottleneck].
 
-    A predictor, which the student may have, stands before the prototypes: what it costs does not hang on their number.
+    Without a bottleneck the MLP itself gives the scores [N, prototypes]: the appendix's other design, which fails when
+    it is deep. A predictor, which the student may have, stands before the prototypes: what it costs does not hang on
+    their number.
     """
 
     def __init__(
         self, config: ProjectionHeadConfig, *, in_dim: int, predictor: PredictorConfig | None = None
     ) -> None:
         super().__init__()
+        mlp_dim = config.bottleneck_dim or config.num_scores
         self.mlp = build_mlp(
             in_dim,
             config.hidden_dim,
-            config.bottleneck_dim,
+            mlp_dim,
             num_layers=config.num_layers,
             batch_norm=config.batch_norm,
             activation=config.activation,
         )
         self.last_layer: nn.Module | None = None
-        if config.num_prototypes:
+        if config.num_prototypes and config.bottleneck_dim:
             self.last_layer = weight_norm(nn.Linear(config.bottleneck_dim, config.num_prototypes, bias=False))
         self.apply(_initialize)
         if self.last_layer is not None:
@@ -40,9 +43,9 @@ class ProjectionHead(nn.Module):
         self.predictor: nn.Module | None = None
         if predictor is not None and predictor.num_layers:
             self.predictor = build_mlp(
-                config.bottleneck_dim,
+                mlp_dim,
                 predictor.hidden_dim,
-                config.bottleneck_dim,
+                mlp_dim,
                 num_layers=predictor.num_layers,
                 batch_norm=predictor.batch_norm,
                 activation=config.activation,

@@ -1,6 +1,7 @@
 """A finished model on disk: model.json, teacher.safetensors, student.safetensors, history.csv.
 
-Imported weights may have no student, and have no history.
+Imported weights may have no student, and have no history. A distilled model has the teacher that it was made from, too:
+frozen_teacher.safetensors, a backbone of its own architecture.
 """
 
 import json
@@ -19,6 +20,7 @@ from dino_pipeline.dino.models.backbone_config import BackboneConfig
 DESCRIPTION = "model.json"
 IMPORTED = "imported"
 Network = Literal["teacher", "student"]
+FROZEN_TEACHER = "frozen_teacher"
 
 
 @frozen
@@ -39,16 +41,28 @@ class PublishedModel:
 
 
 def write_model(
-    folder: Path, description: PublishedModel, networks: Mapping[Network, Mapping[str, Tensor]]
+    folder: Path,
+    description: PublishedModel,
+    networks: Mapping[Network, Mapping[str, Tensor]],
+    *,
+    frozen_teacher: Mapping[str, Tensor] | None = None,
 ) -> None:
-    """Write description and state dictionaries (float32, `backbone.model.*` and `head.*`) into an existing folder."""
+    """Write description and state dictionaries (float32, `backbone.model.*` and `head.*`) into an existing folder.
+
+    Args:
+        frozen_teacher: of another architecture, which the description's configuration names.
+    """
     for name, state in networks.items():
-        weights = {key: value.detach().cpu().contiguous() for key, value in state.items()}
-        weights = {
-            key: value.float() if value.is_floating_point() else value for key, value in weights.items()
-        }
-        (folder / f"{name}.safetensors").write_bytes(save(weights))  # save_file would shut others out (0600)
+        _write_weights(folder / f"{name}.safetensors", state)
+    if frozen_teacher is not None:
+        _write_weights(folder / f"{FROZEN_TEACHER}.safetensors", frozen_teacher)
     (folder / DESCRIPTION).write_text(json.dumps(to_dict(description), indent=2, sort_keys=True) + "\n")
+
+
+def _write_weights(file: Path, state: Mapping[str, Tensor]) -> None:
+    weights = {key: value.detach().cpu().contiguous() for key, value in state.items()}
+    weights = {key: value.float() if value.is_floating_point() else value for key, value in weights.items()}
+    file.write_bytes(save(weights))  # save_file would shut others out (0600)
 
 
 def read_model(folder: Path) -> PublishedModel:
@@ -72,9 +86,25 @@ def networks_of(folder: Path) -> list[Network]:
 def load_backbone(folder: Path, network: Network = "teacher") -> Backbone:
     """A published backbone in evaluation mode, on CPU, in float32."""
     config = from_dict(BackboneConfig, read_model(folder).config["backbone"])
+    return _loaded(config, folder / f"{network}.safetensors")
+
+
+def frozen_teacher_config(model: PublishedModel) -> BackboneConfig | None:
+    """What the teacher is that a model was distilled from; None of a model that was not."""
+    own = model.config.get("teacher", {}).get("backbone")
+    return from_dict(BackboneConfig, own).for_images(model.config["images"]["channels"]) if own else None
+
+
+def load_frozen_teacher(folder: Path) -> Backbone | None:
+    """The teacher that a model was distilled from, likewise; None of a model that was not."""
+    config = frozen_teacher_config(read_model(folder))
+    return None if config is None else _loaded(config, folder / f"{FROZEN_TEACHER}.safetensors")
+
+
+def _loaded(config: BackboneConfig, file: Path) -> Backbone:
     backbone = build_backbone(config)
     prefix = "backbone."
-    weights = load_file(folder / f"{network}.safetensors")
+    weights = load_file(file)
     backbone.load_state_dict(
         {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
     )

@@ -25,8 +25,9 @@ def shard(network: MultiCropNetwork, device: torch.device) -> None:
             fully_shard(block.attn, mesh=mesh)
             fully_shard(block.mlp, mesh=mesh)
     for part in (network.backbone, network.head):
-        # Spread again after each forward pass: the teacher has no backward pass that would do it.
-        fully_shard(part, mesh=mesh, reshard_after_forward=True)
+        if part is not None:  # a frozen teacher has no head
+            # Spread again after each forward pass: the teacher has no backward pass that would do it.
+            fully_shard(part, mesh=mesh, reshard_after_forward=True)
 
 
 def average_gradients(network: nn.Module, *, when: bool) -> None:
@@ -45,20 +46,26 @@ def whole(state: Any) -> Any:
 
 def load_whole(network: nn.Module, state: dict[str, Tensor]) -> None:
     """Load whole tensors into a network that may be sharded."""
-    network.load_state_dict({name: _like(state[name], own) for name, own in network.state_dict().items()})
+    own = network.state_dict()
+    network.load_state_dict(spread({name: state[name] for name in own}, own))
+
+
+def spread(state: dict[str, Tensor], like: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Whole tensors, sharded as those of the same names are."""
+    return {name: _like(value, like[name]) for name, value in state.items()}
 
 
 def load_whole_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """Load an optimizer's whole state over parameters that may be sharded."""
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    spread = {
+    moments = {
         index: {
             name: _like(value, parameters[index]) if _has_shape_of(value, parameters[index]) else value
             for name, value in values.items()
         }
         for index, values in state["state"].items()
     }
-    optimizer.load_state_dict(state | {"state": spread})
+    optimizer.load_state_dict(state | {"state": moments})
 
 
 def _has_shape_of(value: Any, parameter: Tensor) -> bool:

@@ -1,6 +1,6 @@
-"""ResNet-18 for images of 32 px, which timm has no options for: a 3x3 stem of stride 1 and no max-pooling.
+"""ResNets for images of 32 px, which timm has no options for: a 3x3 stem of stride 1 and no max-pooling.
 
-The usual network of CIFAR-10 in self-supervised learning (SimCLR, arXiv:2002.05709, appendix B.9).
+The usual networks of CIFAR-10 in self-supervised learning (SimCLR, arXiv:2002.05709, appendix B.9).
 """
 
 from typing import Any
@@ -11,7 +11,16 @@ from torch import nn
 
 def resnet18_small_stem(pretrained: bool = False, **options: Any) -> nn.Module:  # noqa: ARG001  timm passes it
     """timm's `resnet18`, its first layers changed; takes the same options."""
-    network: Any = timm.create_model("resnet18", **options)
+    return _with_small_stem("resnet18", options)
+
+
+def resnet50_small_stem(pretrained: bool = False, **options: Any) -> nn.Module:  # noqa: ARG001  timm passes it
+    """timm's `resnet50` likewise: a larger teacher of the same images."""
+    return _with_small_stem("resnet50", options)
+
+
+def _with_small_stem(name: str, options: dict[str, Any]) -> nn.Module:
+    network: Any = timm.create_model(name, **options)
     stem = network.conv1
     network.conv1 = nn.Conv2d(
         stem.in_channels, stem.out_channels, kernel_size=3, stride=1, padding=1, bias=False

@@ -1,5 +1,6 @@
-"""Student and teacher: two networks of one shape, the teacher an average of the student over time."""
+"""Student and teacher: most often two networks of one shape, the teacher an average of the student over time."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from dino_pipeline.dino.models.batch_norm import running_means
 from dino_pipeline.dino.models.drop_path import address_drop_paths
 from dino_pipeline.dino.models.head_config import PredictorConfig, ProjectionHeadConfig
 from dino_pipeline.dino.models.projection_head import ProjectionHead
+from dino_pipeline.dino.models.teacher_config import TeacherConfig
 
 
 class Seen(NamedTuple):
@@ -25,7 +27,8 @@ class Seen(NamedTuple):
 class MultiCropNetwork(nn.Module):
     """Backbone and head over crops of several sizes: one backbone pass a size, one head pass for all."""
 
-    def __init__(self, backbone: Backbone, head: ProjectionHead) -> None:
+    def __init__(self, backbone: Backbone, head: ProjectionHead | None) -> None:
+        """Without a head its scores are the backbone's features."""
         super().__init__()
         self.backbone = backbone
         self.head = head
@@ -49,7 +52,15 @@ class MultiCropNetwork(nn.Module):
             features.append(self.backbone(same_size.flatten(0, 1)))
             first = last
         all_features = torch.cat(features)
-        return Seen(*(x.unflatten(0, (-1, batch)) for x in (self.head(all_features), all_features)))
+        scores = all_features if self.head is None else self.head(all_features)
+        return Seen(*(x.unflatten(0, (-1, batch)) for x in (scores, all_features)))
+
+    @property
+    def prototypes(self) -> list[nn.Parameter]:
+        """Those of the head's last layer; none of a network without."""
+        if self.head is None or self.head.last_layer is None:
+            return []
+        return list(self.head.last_layer.parameters())
 
 
 def build_student_and_teacher(
@@ -58,21 +69,58 @@ def build_student_and_teacher(
     predictor: PredictorConfig | None = None,
     *,
     teacher_is_copy: bool = True,
+    frozen_teacher: BackboneConfig | None = None,
 ) -> tuple[MultiCropNetwork, MultiCropNetwork]:
     """A student, and a teacher that takes no gradient, drops no path and has no predictor.
 
     Args:
         predictor: the student's.
         teacher_is_copy: of the student, to begin with; else it is another random network.
+        frozen_teacher: its own architecture, without a head; its weights are read later.
     """
-    built = build_backbone(backbone)
-    student = MultiCropNetwork(built, ProjectionHead(head, in_dim=built.num_features, predictor=predictor))
-    built = build_backbone(replace(backbone, drop_path_rate=0.0))
-    teacher = MultiCropNetwork(built, ProjectionHead(head, in_dim=built.num_features))
+    student = _network(backbone, head, predictor)
+    if frozen_teacher is not None:
+        teacher = MultiCropNetwork(build_backbone(replace(frozen_teacher, drop_path_rate=0.0)), None)
+    else:
+        teacher = _network(replace(backbone, drop_path_rate=0.0), head)
     if teacher_is_copy:
         weights = student.state_dict()
         teacher.load_state_dict({name: weights[name] for name in teacher.state_dict()})
     return student, teacher.requires_grad_(False)
+
+
+def build_peers(
+    backbone: BackboneConfig, head: ProjectionHeadConfig
+) -> tuple[MultiCropNetwork, MultiCropNetwork]:
+    """Two students of one shape, each with weights of its own."""
+    return _network(backbone, head), _network(backbone, head)
+
+
+def _network(
+    backbone: BackboneConfig, head: ProjectionHeadConfig, predictor: PredictorConfig | None = None
+) -> MultiCropNetwork:
+    built = build_backbone(backbone)
+    return MultiCropNetwork(built, ProjectionHead(head, in_dim=built.num_features, predictor=predictor))
+
+
+def answers_to_follow(
+    config: TeacherConfig, teacher: MultiCropNetwork, global_crops: Tensor, seen: Sequence[Seen]
+) -> list[Tensor]:
+    """What each network that learns is to agree with: scores [global crops, batch, scores].
+
+    Args:
+        global_crops: [global crops, batch, channels, H, W]
+        seen: by the student, and by its peer where it has one.
+    """
+    own = [answer.scores[: len(global_crops)] for answer in seen]
+    if config.name == "none":
+        return own
+    if config.name == "peer":
+        student, peer = own
+        return [peer.detach(), student.detach()]
+    teacher.train(config.batch_statistics)
+    with torch.no_grad():
+        return [teacher([global_crops]).scores]
 
 
 @torch.no_grad()

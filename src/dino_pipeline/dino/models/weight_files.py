@@ -124,7 +124,8 @@ def _own_checkpoint(content: Mapping[str, Any]) -> Weights:
     return Weights(
         "training checkpoint",
         from_dict(BackboneConfig, config["backbone"]),
-        {"teacher": state["teacher"], "student": state["student"]},
+        # A frozen teacher is another network and not in it: the student is what that training is for.
+        {"teacher": state.get("teacher", state["student"]), "student": state["student"]},
         center=state["loss"].get("between.operator.center"),
         normalisation=(tuple(config["mean"]), tuple(config["std"])),
         images=from_dict(ImagesConfig, config["images"]),

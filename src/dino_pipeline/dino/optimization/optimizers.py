@@ -9,9 +9,9 @@ from torch.optim import SGD, AdamW, Optimizer
 from dino_pipeline.dino.optimization.config import OptimizerConfig
 
 
-def build_optimizer(config: OptimizerConfig, network: nn.Module) -> Optimizer:
-    """An optimizer whose learning rate and weight decay are set before each step."""
-    groups = parameter_groups(network)
+def build_optimizer(config: OptimizerConfig, *networks: nn.Module) -> Optimizer:
+    """An optimizer of networks, whose learning rate and weight decay are set before each step."""
+    groups = parameter_groups(*networks)
     if config.name == "adamw":
         return AdamW(groups, lr=0.0, betas=config.betas, fused=True)
     if config.name == "lars":
@@ -21,7 +21,7 @@ def build_optimizer(config: OptimizerConfig, network: nn.Module) -> Optimizer:
     return SGD(groups, lr=0.0, momentum=config.momentum, foreach=True)
 
 
-def parameter_groups(network: nn.Module) -> list[dict[str, object]]:
+def parameter_groups(*networks: nn.Module) -> list[dict[str, object]]:
     """Weights are decayed, biases and one-dimensional parameters are not; the backbone has groups of its own.
 
     As in the reference, position embedding, [CLS] token and prototype lengths count as weights.
@@ -31,7 +31,7 @@ def parameter_groups(network: nn.Module) -> list[dict[str, object]]:
         for backbone in (True, False)
         for decayed in (True, False)
     ]
-    for name, parameter in network.named_parameters():
+    for name, parameter in (named for network in networks for named in network.named_parameters()):
         if parameter.requires_grad:
             is_plain = parameter.ndim == 1 or name.endswith(".bias")
             groups[2 * (not name.startswith("backbone.")) + is_plain]["params"].append(parameter)

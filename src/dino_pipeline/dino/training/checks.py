@@ -51,6 +51,7 @@ def check(
             "batch_size to 2 or more, or batch_norm to false"
         )
     _check_labels(config, manifest)
+    _check_frozen_teacher(config, monitoring)
     with torch.device("meta"):  # shapes without memory
         backbone = build_backbone(config.network)
     if config.precision == "bf16" and not isinstance(backbone, ViTBackbone) and not torch.cuda.is_available():
@@ -101,6 +102,27 @@ def check_whole_patches(backbone: Backbone, sizes: Mapping[str, int]) -> None:
             raise ValueError(
                 f"{name} is {size}, no multiple of the ViT's patch of {patch}: set it to {nearest}"
             )
+
+
+def _check_frozen_teacher(config: PretrainConfig, monitoring: MonitoringConfig) -> None:
+    if config.frozen_teacher is None:
+        return
+    with torch.device("meta"):  # shapes without memory
+        teacher = build_backbone(config.frozen_teacher)
+    if config.projection_head.num_scores != teacher.num_features:
+        raise ValueError(
+            f"pretrain.projection_head gives {config.projection_head.num_scores} scores, and the features of "
+            f"pretrain.teacher.backbone {config.frozen_teacher.name} have {teacher.num_features} dimensions: set "
+            f"bottleneck_dim to {teacher.num_features}, and num_prototypes to null"
+        )
+    # The teacher sees global crops, and the images of online evaluation.
+    check_whole_patches(
+        teacher,
+        {
+            "pretrain.multi_crop.global_crop_size": config.multi_crop.global_crop_size,
+            "monitoring.crop": monitoring.crop,
+        },
+    )
 
 
 def _check_labels(config: PretrainConfig, manifest: Manifest) -> None:

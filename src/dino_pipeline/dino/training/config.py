@@ -1,6 +1,5 @@
 """What a training is: `PretrainConfig` decides the weights, `MonitoringConfig` watches, `LaunchConfig` runs it."""
 
-from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -14,6 +13,7 @@ from dino_pipeline.dino.models.head_config import PredictorConfig, ProjectionHea
 from dino_pipeline.dino.models.teacher_config import TeacherConfig
 from dino_pipeline.dino.optimization.config import NonFiniteConfig, OptimizerConfig
 from dino_pipeline.dino.optimization.schedules import SchedulesConfig
+from dino_pipeline.dino.training.combinations import refuse_meaningless
 
 Count = Annotated[int, Field(ge=1)]
 Measured = Literal["measured"]  # on train images, before the training is begun (training/resolution.py)
@@ -65,13 +65,23 @@ class PretrainConfig:
             )
         return self
 
+    @model_validator(mode="after")
+    def _parts_fit(self) -> "PretrainConfig":
+        refuse_meaningless(
+            self.loss, self.teacher, self.predictor, self.multi_crop, initial_weights=self.initial_weights
+        )
+        return self
+
     @property
     def network(self) -> BackboneConfig:
-        """The backbone for images of these channels, which is said where it is not timm's own 3."""
-        if self.images.channels == 3:
-            return self.backbone
-        options = {**self.backbone.options, "in_chans": self.images.channels}
-        return replace(self.backbone, options=options)
+        """The backbone for images of these channels."""
+        return self.backbone.for_images(self.images.channels)
+
+    @property
+    def frozen_teacher(self) -> BackboneConfig | None:
+        """The backbone of a teacher of another architecture, likewise; None of other teachers."""
+        own = self.teacher.backbone
+        return None if own is None else own.for_images(self.images.channels)
 
     @property
     def statistics(self) -> PixelStatistics:

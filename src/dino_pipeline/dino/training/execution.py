@@ -7,7 +7,8 @@ from dino_pipeline.dino.training.state import TrainingState
 def use_options(state: TrainingState, launch: LaunchConfig) -> None:
     """Switch on what the launch asks for; names and values of the weights stay as they are."""
     if launch.gradient_checkpointing:
-        state.student.backbone.use_checkpointing()
+        for learner in state.learners:
+            learner.network.backbone.use_checkpointing()
     if launch.compile:
         for network in (state.student, state.teacher):
             network.backbone.compile()  # in place: a wrapper would rename the weights in checkpoints

@@ -7,10 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from dino_pipeline.dino.config import to_dict
-from dino_pipeline.dino.models.published import PublishedModel, write_model
+from dino_pipeline.dino.models.published import Network, PublishedModel, write_model
+from dino_pipeline.dino.training.checkpoint import load_checkpoint
 from dino_pipeline.dino.training.comparison import VERDICT
 from dino_pipeline.dino.training.config import TrainingSpec
+from dino_pipeline.dino.training.frozen_teacher import FROZEN_TEACHER
 from dino_pipeline.dino.training.history import HISTORY
 
 FINISHED = "finished"
@@ -35,9 +39,13 @@ def finish(
         recipe=spec.recipe,
         config=to_dict(spec.pretrain),
     )
-    # What others ask for is the teacher; one that never learned anything is not what a training is for.
-    teacher = state["teacher" if spec.pretrain.teacher.is_students else "student"]
-    write_model(temporary, description, {"teacher": teacher, "student": state["student"]})
+    # What others ask for is the teacher; one that did not learn here is not what a training is for.
+    teacher = state["teacher" if spec.pretrain.teacher.learns else "student"]
+    # Beside what was made of it, so that evaluations can say what was kept.
+    kept = folder / FROZEN_TEACHER
+    frozen_teacher = load_checkpoint(kept, torch.device("cpu")) if kept.is_file() else None
+    networks: dict[Network, Any] = {"teacher": teacher, "student": state["student"]}
+    write_model(temporary, description, networks, frozen_teacher=frozen_teacher)
     shutil.copyfile(folder / HISTORY, temporary / HISTORY)
     if verdict is not None:
         (temporary / VERDICT).write_text(json.dumps(verdict, indent=2) + "\n")

@@ -5,7 +5,6 @@ copied to the training's own folder and stand in its parameters by their hash: t
 file lies.
 """
 
-import hashlib
 import logging
 import re
 from collections.abc import Mapping
@@ -16,17 +15,21 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from dino_pipeline.dino.config import to_dict
 from dino_pipeline.dino.models.backbone import build_backbone
 from dino_pipeline.dino.models.head_config import ProjectionHeadConfig
 from dino_pipeline.dino.models.official import OFFICIAL_CONFIGS
 from dino_pipeline.dino.models.projection_head import ProjectionHead
-from dino_pipeline.dino.models.published import DESCRIPTION
 from dino_pipeline.dino.models.recognition import mismatch
 from dino_pipeline.dino.models.reference_names import HEAD
-from dino_pipeline.dino.models.weight_files import Weights, read_weights
+from dino_pipeline.dino.models.weight_files import Weights
 from dino_pipeline.dino.training.checkpoint import save_checkpoint
 from dino_pipeline.dino.training.config import PretrainConfig
+from dino_pipeline.dino.training.frozen_teacher import (
+    FROZEN_TEACHER,
+    check_normalisation,
+    resolve_frozen_teacher,
+)
+from dino_pipeline.dino.training.given_weights import read_given_weights
 
 INITIAL = "initial.pt"
 _LINEAR = re.compile(HEAD + r"mlp\.(?:\d+\.)?weight")
@@ -39,10 +42,11 @@ class Start(NamedTuple):
 
     config: PretrainConfig  # initial_weights is the hash of the file
     state: dict[str, Any] | None  # student, teacher (heads or none), center or None; None: random weights
+    frozen_teacher: dict[str, Tensor] | None  # its backbone; None of a teacher that is trained here
 
 
 def resolve(config: PretrainConfig, *, root: Path) -> Start:
-    """Read the initial weights that the parameters name, if they name any.
+    """Read the weights that the parameters name, if they name any: initial ones, and a frozen teacher's.
 
     Args:
         root: relative names hang on this folder.
@@ -50,20 +54,17 @@ def resolve(config: PretrainConfig, *, root: Path) -> Start:
     Raises:
         ValueError: there is no such file, or its weights do not match; says what differs.
     """
+    config, frozen_teacher = resolve_frozen_teacher(config, root=root)
     if config.initial_weights is None:
-        return Start(config, None)
-    path = root / Path(config.initial_weights).expanduser()
-    if not path.exists():
-        raise ValueError(
-            f"pretrain.initial_weights is {config.initial_weights}, which does not exist: give a file, or the folder "
-            "of a model"
-        )
-    weights = read_weights(path, [config.backbone, *OFFICIAL_CONFIGS])
-    if weights.images != config.images:
-        raise ValueError(
-            f"pretrain.images is {to_dict(config.images)}, and the weights of pretrain.initial_weights are of images "
-            f"of {to_dict(weights.images)}: set pretrain.images to these, or start from other weights"
-        )
+        return Start(config, None, frozen_teacher)
+    path, weights, digest = read_given_weights(
+        config.initial_weights,
+        key="pretrain.initial_weights",
+        root=root,
+        candidates=[config.backbone, *OFFICIAL_CONFIGS],
+        images=config.images,
+    )
+    check_normalisation(config, weights.normalisation)
     mean, std = weights.normalisation or (config.mean, config.std)
     teacher = weights.networks["teacher"]
     student = _without_predictor(weights.networks.get("student", teacher))
@@ -89,19 +90,21 @@ def resolve(config: PretrainConfig, *, root: Path) -> Start:
     )
     resolved = replace(
         config,
-        initial_weights=_digest(path),
+        initial_weights=digest,
         backbone=replace(weights.backbone, drop_path_rate=config.backbone.drop_path_rate),
         mean=mean,
         std=std,
         projection_head=head,
     )
-    return Start(resolved, {**networks, "center": center})
+    return Start(resolved, {**networks, "center": center}, frozen_teacher)
 
 
 def store(start: Start, folder: Path) -> None:
     """Put the weights where the training looks for them."""
-    if start.state is not None and not (folder / INITIAL).is_file():
-        save_checkpoint(start.state, folder / INITIAL)
+    for name, state in ((INITIAL, start.state), (FROZEN_TEACHER, start.frozen_teacher)):
+        if state is not None and not (folder / name).is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            save_checkpoint(state, folder / name)
 
 
 def head_shape(network: Mapping[str, Tensor], asked: ProjectionHeadConfig) -> ProjectionHeadConfig:
@@ -140,14 +143,3 @@ def _without_head(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _without_predictor(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A predictor begins anew: it is the teacher that weights are taken from, and it has none."""
     return {name: value for name, value in state.items() if not name.startswith(HEAD + "predictor.")}
-
-
-def _digest(path: Path) -> str:
-    """sha256 of the file, or of a published model's networks."""
-    folder = path if path.is_dir() else path.parent
-    files = sorted(folder.glob("*.safetensors")) if (folder / DESCRIPTION).is_file() else [path]
-    digest = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as opened:
-            digest.update(hashlib.file_digest(opened, "sha256").digest())
-    return digest.hexdigest()

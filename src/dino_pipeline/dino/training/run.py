@@ -15,12 +15,14 @@ from dino_pipeline.dino.data.multi_crop_dataset import MultiCropDataset, Shuffle
 from dino_pipeline.dino.data.replacement import ReplacingDataset
 from dino_pipeline.dino.distributed import barrier, largest, rank
 from dino_pipeline.dino.losses.labels import UNKNOWN
+from dino_pipeline.dino.models.sharding import load_whole
 from dino_pipeline.dino.training.batch import ToFloats
 from dino_pipeline.dino.training.checkpoint import load_checkpoint
 from dino_pipeline.dino.training.comparison import START, compare, describe_start, load_start, save_start
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.device_batches import DeviceBatch, DeviceBatches
 from dino_pipeline.dino.training.execution import use_options
+from dino_pipeline.dino.training.frozen_teacher import FROZEN_TEACHER
 from dino_pipeline.dino.training.initial_weights import INITIAL
 from dino_pipeline.dino.training.kept_checkpoints import keep_checkpoint, load_newest
 from dino_pipeline.dino.training.monitor import Monitor
@@ -45,6 +47,8 @@ class Run:
         self.steps_per_epoch = len(self.images) // config.batch_size
         self.num_steps = config.epochs * self.steps_per_epoch
         self.state = TrainingState(config, device, sharded=spec.launch.shard_weights)
+        if self.state.has_frozen_teacher:
+            load_whole(self.state.teacher, load_checkpoint(Path(spec.folder) / FROZEN_TEACHER, device))
         use_options(self.state, spec.launch)
         self.monitor = Monitor(
             Path(spec.folder),
@@ -154,10 +158,10 @@ class Run:
         return self.evaluation(self.state, self.device)
 
     def verdict(self) -> dict[str, Any] | None:
-        """Whether the teacher is better than the weights it started from; None if they were random."""
+        """Whether what is published is better than the weights it started from; None if they were random."""
         if self.spec.pretrain.initial_weights is None:
             return None
-        return compare(load_start(self._start), self.evaluation.judge(self.state.teacher, self.device))
+        return compare(load_start(self._start), self.evaluation.judge(self.state.product, self.device))
 
     def save(self) -> None:
         """Write the checkpoint that this training can be resumed from."""
@@ -184,7 +188,7 @@ class Run:
         is_judged = self._start.is_file()
         barrier()  # all have looked before one writes
         if not is_judged:
-            start = self.evaluation.judge(self.state.teacher, self.device)
+            start = self.evaluation.judge(self.state.product, self.device)
             if rank() == 0:
                 save_start(start, self._start)
                 logger.info("%s", describe_start(start))

@@ -1,7 +1,7 @@
 """One step of DINO, Algorithm 1 of arXiv:2104.14294, and of the methods made of its parts."""
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 import torch
@@ -13,7 +13,7 @@ from dino_pipeline.dino.losses.loss import Answers, Judged
 from dino_pipeline.dino.models.batch_norm import running_statistics
 from dino_pipeline.dino.models.drop_path import keep_masks
 from dino_pipeline.dino.models.sharding import average_gradients
-from dino_pipeline.dino.models.student_teacher import Seen, update_teacher
+from dino_pipeline.dino.models.student_teacher import answers_to_follow, update_teacher
 from dino_pipeline.dino.optimization.clipping import clip_each_gradient
 from dino_pipeline.dino.optimization.optimizers import set_scheduled
 from dino_pipeline.dino.optimization.skipping import not_finite_anywhere, step_unless
@@ -51,7 +51,7 @@ def training_step(
     now: Scheduled,
     labels: Tensor | None = None,
 ) -> StepMetrics:
-    """Move student, teacher and loss by one step, in `accumulation_steps` parts if the batch is too large at once.
+    """Move student, teacher and losses by one step, in `accumulation_steps` parts if the batch is too large at once.
 
     Where the loss or the gradient is not finite, student, optimizer and loss stay as they are, bit for bit; steps are
     counted on, so that schedules and the order of images do not shift.
@@ -71,29 +71,38 @@ def training_step(
     statistics = running_statistics(state.student, state.teacher)
     statistics_before = [values.clone() for values in statistics]
     judged: list[Judged] = []
-    teacher_scores = []
+    # Of each part, for each learner: the student, and its peer where it has one.
+    followed: list[list[Tensor]] = []
     for part in _parts(global_crops, local_crops, labels, config):
         with _gradients_averaged(state, when=part.is_last):
             with torch.autocast(global_crops.device.type, state.half, enabled=state.half is not None):
-                student = state.parallel_student(_by_size(part), _drop_path_masks(state, config, part))
-                teacher = _teacher_scores(state, config, part, student)
-            answers = Answers(student.scores, student.features, teacher, now.teacher_temperature, part.labels)
-            judged.append(state.loss(answers))
-            state.scaler.scale(judged[-1].loss / config.accumulation_steps).backward()
-        teacher_scores.append(teacher.detach())
+                seen = [
+                    learner.parallel(_by_size(part), masks)
+                    for learner, masks in zip(
+                        state.learners, _drop_path_masks(state, config, part), strict=True
+                    )
+                ]
+                told = answers_to_follow(config.teacher, state.teacher, part.global_crops, seen)
+            for learner, (scores, features), teacher in zip(state.learners, seen, told, strict=True):
+                answers = Answers(scores, features, teacher, now.teacher_temperature, part.labels)
+                judged.append(learner.loss(answers))
+                state.scaler.scale(judged[-1].loss / config.accumulation_steps).backward()
+        followed.append([teacher.detach() for teacher in told])
 
     state.scaler.unscale_(state.optimizer)
-    gradients = [p.grad for p in state.student.parameters() if p.grad is not None]
+    networks = [learner.network for learner in state.learners]
+    gradients = [p.grad for network in networks for p in network.parameters() if p.grad is not None]
     gradient_norm = clip_each_gradient(gradients, config.optimizer.clip_gradient_norm)
-    if now.last_layer_is_frozen and state.student.head.last_layer is not None:
-        for parameter in state.student.head.last_layer.parameters():
+    if now.last_layer_is_frozen:
+        for parameter in (p for network in networks for p in network.prototypes):
             parameter.grad = None  # a zero gradient would still be decayed
     loss, entropy, kl = (torch.stack(values).mean().detach() for values in zip(*judged, strict=True))
     skip = not_finite_anywhere(loss, gradient_norm)
     if config.teacher.name == "previous_step":
         _follow(state, config, now)
     step_unless(skip, state.optimizer, state.scaler)
-    state.loss.update(torch.cat(teacher_scores, dim=1), skip=skip)
+    for learner, parts in zip(state.learners, zip(*followed, strict=True), strict=True):
+        learner.loss.update(torch.cat(parts, dim=1), skip=skip)
     for values, before in zip(statistics, statistics_before, strict=True):
         values.copy_(torch.where(skip, before, values))
     if config.teacher.name != "previous_step":
@@ -102,22 +111,14 @@ def training_step(
     return StepMetrics(loss, entropy, kl, gradient_norm, loss.isfinite(), skip)
 
 
-def _teacher_scores(state: TrainingState, config: PretrainConfig, part: Part, student: Seen) -> Tensor:
-    if config.teacher.name == "none":
-        return student.scores[: len(part.global_crops)]
-    state.teacher.train(config.teacher.batch_statistics)
-    with torch.no_grad():
-        scores: Tensor = state.teacher([part.global_crops]).scores
-    return scores
-
-
 def _follow(state: TrainingState, config: PretrainConfig, now: Scheduled) -> None:
-    update_teacher(
-        state.teacher,
-        state.student,
-        now.teacher_momentum,
-        with_statistics=config.teacher.takes_statistics,
-    )
+    if not config.teacher.follows_student:
+        return
+    with_statistics = config.teacher.takes_statistics
+    if state.snapshots is None:
+        update_teacher(state.teacher, state.student, now.teacher_momentum, with_statistics=with_statistics)
+    elif now.teacher_momentum == 0:  # at an epoch's end
+        state.snapshots.take(state.student, state.teacher, with_statistics=with_statistics)
 
 
 def part_of_batch(batch_size: int, process: int) -> range:
@@ -142,22 +143,27 @@ def _by_size(part: Part) -> list[Tensor]:
     return [part.global_crops, part.local_crops] if len(part.local_crops) else [part.global_crops]
 
 
-def _gradients_averaged(state: TrainingState, *, when: bool) -> AbstractContextManager[None]:
+@contextmanager
+def _gradients_averaged(state: TrainingState, *, when: bool) -> Iterator[None]:
     """Gradients of several parts are summed here and averaged over processes once, with the last."""
-    average_gradients(state.student, when=when)  # where weights are sharded
-    if when or not isinstance(state.parallel_student, DistributedDataParallel):
-        return nullcontext()
-    return state.parallel_student.no_sync()
+    with ExitStack() as stack:
+        for learner in state.learners:
+            average_gradients(learner.network, when=when)  # where weights are sharded
+            if not when and isinstance(learner.parallel, DistributedDataParallel):
+                stack.enter_context(learner.parallel.no_sync())
+        yield
 
 
-def _drop_path_masks(state: TrainingState, config: PretrainConfig, part: Part) -> Tensor | None:
+def _drop_path_masks(state: TrainingState, config: PretrainConfig, part: Part) -> Sequence[Tensor | None]:
+    """Of each learner; a peer's are drawn after the student's, and differ."""
     if not state.student.drop_paths:
-        return None
-    return keep_masks(
+        return [None for _ in state.learners]
+    masks = keep_masks(
         state.student.drop_paths,
         seed=config.seed,
         step=state.step,
-        num_crops=config.multi_crop.num_crops,
+        num_crops=config.multi_crop.num_crops * len(state.learners),
         batch=part.positions,
         batch_size=config.batch_size,
     )
+    return masks.chunk(len(state.learners), dim=1)

@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 def evaluate_features(
     teacher: Features,
     student: Features,
+    frozen_teacher: Features,
     random: Features,
     pixels: Features,
     histogram: Features,
@@ -33,24 +34,26 @@ def evaluate_features(
     from dino_pipeline.dino.evaluation.measures import measure
     from dino_pipeline.dino.evaluation.summary import summary
     from dino_pipeline.dino.models.published import read_model
+    from dino_pipeline.pipelines.evaluate.distilled import kept
     from dino_pipeline.pipelines.evaluate.official import add_linear_head, published_accuracies
 
     networks = {
         "teacher": teacher,
         "student": student,
+        "frozen_teacher": frozen_teacher,
         "random": random,
         "pixels": pixels,
         "histogram": histogram,
     }
-    networks = {name: stored for name, stored in networks.items() if len(stored)}  # not all have a student
+    networks = {name: stored for name, stored in networks.items() if len(stored)}  # not all have each
     published = read_model(model)
     with compute.fixed_threads(config.num_threads):
         report = measure(networks, probes, config, probe, device=compute.device())
         if config.linear_head:
             add_linear_head(report, teacher, config.linear_head)
-    report["notes"] += published_accuracies(published)
     asked = config.knn.num_neighbors
     shown = SHOWN_NEIGHBORS if SHOWN_NEIGHBORS in asked else asked[0]
+    report["notes"] += published_accuracies(published) + kept(published, report, num_neighbors=shown)
     logger.info("accuracy in percent\n%s", summary(report, num_neighbors=shown))
 
     run = tracking.model_run(published.fingerprint)

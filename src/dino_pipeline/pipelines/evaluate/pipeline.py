@@ -14,6 +14,7 @@ def create_pipeline() -> Pipeline:
                 inputs=[
                     "teacher_features",
                     "student_features",
+                    "frozen_teacher_features",
                     "random_features",
                     "pixel_features",
                     "histogram_features",

@@ -11,24 +11,25 @@ from dino_pipeline.dino.evaluation.features import Features
 
 def extract_features(
     manifest: Any, project_folder: Path, model: Path, config: ExtractConfig
-) -> tuple[Features, Features, Features, Features, Features]:
-    """Features of every image by teacher, student, random initialisation, raw pixels and colour histogram.
+) -> tuple[Features, Features, Features, Features, Features, Features]:
+    """Features of every image by teacher, student, frozen teacher, random network, raw pixels and colour histogram.
 
     Args:
         manifest: the manifest as a data frame.
         project_folder: its relative paths hang on this folder.
-        model: the published model's folder; where it has no student, the student's features are none.
+        model: the published model's folder; where it has no student or frozen teacher, the features of these are none.
     """
     from dino_pipeline.dino.data.manifest import Manifest
     from dino_pipeline.dino.evaluation.features import no_features
     from dino_pipeline.dino.evaluation.launch import extract
-    from dino_pipeline.dino.models.published import read_model
+    from dino_pipeline.dino.models.published import FROZEN_TEACHER, read_model
 
     features = extract(Manifest.from_pandas(manifest, project_folder), model, config)
     tracking.model_run(read_model(model).fingerprint).log_json(to_dict(config), "extract_parameters.json")
     return (
         features["teacher"],
         features.get("student", no_features()),
+        features.get(FROZEN_TEACHER, no_features()),
         features["random"],
         features["pixels"],
         features["histogram"],

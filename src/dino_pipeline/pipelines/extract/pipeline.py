@@ -15,6 +15,7 @@ def create_pipeline() -> Pipeline:
                 outputs=[
                     "teacher_features",
                     "student_features",
+                    "frozen_teacher_features",
                     "random_features",
                     "pixel_features",
                     "histogram_features",

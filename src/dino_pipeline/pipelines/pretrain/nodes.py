@@ -41,7 +41,7 @@ def pretrain(
     from dino_pipeline.tracking.dataset import log_dataset
     from dino_pipeline.tracking.sessions import log_session
     from dino_pipeline.tracking.system_metrics import SystemMetrics
-    from dino_pipeline.weights_origin import RANDOM, origin_of_weights
+    from dino_pipeline.weights_origin import origin_of_training
 
     if model.checkpoint:
         return import_checkpoint(
@@ -52,11 +52,7 @@ def pretrain(
             recipe=recipe,
             ingest_summary=ingest_summary,
         )
-    first_weights = (
-        RANDOM
-        if pretrain.initial_weights is None
-        else origin_of_weights(pretrain.initial_weights, project_folder)
-    )
+    first_weights = origin_of_training(pretrain.initial_weights, pretrain.teacher.weights, project_folder)
     images = Manifest.from_pandas(manifest, project_folder)
     spec = prepare(
         images,

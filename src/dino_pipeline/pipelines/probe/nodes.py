@@ -19,6 +19,7 @@ def train_probes(
     model: Path,
     teacher: Features,
     student: Features,
+    frozen_teacher: Features,
     random: Features,
     pixels: Features,
     histogram: Features,
@@ -33,6 +34,7 @@ def train_probes(
         model: the published model's folder.
         teacher: its features; only their center and scale are used, as of the others.
         student: likewise.
+        frozen_teacher: likewise.
         random: likewise.
         pixels: likewise.
         histogram: likewise.
@@ -50,10 +52,11 @@ def train_probes(
     features = {
         "teacher": teacher,
         "student": student,
+        "frozen_teacher": frozen_teacher,
         "random": random,
         "pixels": pixels,
         "histogram": histogram,
     }
-    features = {name: stored for name, stored in features.items() if len(stored)}  # not all have a student
+    features = {name: stored for name, stored in features.items() if len(stored)}  # not all have each
     tracking.model_run(read_model(model).fingerprint).log_json(to_dict(config), "probe_parameters.json")
     return linear_probes(train, model, features, extract, config)

@@ -17,6 +17,7 @@ def create_pipeline() -> Pipeline:
                     "model",
                     "teacher_features",
                     "student_features",
+                    "frozen_teacher_features",
                     "random_features",
                     "pixel_features",
                     "histogram_features",

@@ -11,6 +11,7 @@ _SPLITS = {"val": "validation", "test": "test"}
 _NETWORKS = {
     "teacher": "**teacher (this model)**",
     "student": "student",
+    "frozen_teacher": "the teacher it was distilled from",
     "random": "baseline: random initialisation",
     "pixels": "baseline: raw pixels",
     "histogram": "baseline: colour histogram",

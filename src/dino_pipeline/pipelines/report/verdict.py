@@ -10,6 +10,7 @@ from dino_pipeline.dino.metrics.collapse import Settings, diagnose
 NAMES = {
     "teacher": "teacher",
     "student": "student",
+    "frozen_teacher": "the frozen teacher",
     "random": "random initialisation",
     "pixels": "raw pixels",
     "histogram": "colour histogram",

@@ -1,0 +1,64 @@
+"""The teacher of a distillation: a trained network of another, larger architecture, which stays as it is.
+
+Its weights are copied to the training's own folder and stand in its parameters by their hash, as initial weights do.
+"""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+from torch import Tensor
+
+from dino_pipeline.dino.models.recognition import recognised
+from dino_pipeline.dino.models.reference_names import HEAD, backbone_weights
+from dino_pipeline.dino.models.weight_files import Channels
+from dino_pipeline.dino.training.config import PretrainConfig
+from dino_pipeline.dino.training.given_weights import read_given_weights
+
+FROZEN_TEACHER = "frozen_teacher.pt"
+_KEY = "pretrain.teacher.weights"
+
+logger = logging.getLogger(__name__)
+
+
+def resolve_frozen_teacher(
+    config: PretrainConfig, *, root: Path
+) -> tuple[PretrainConfig, dict[str, Tensor] | None]:
+    """The parameters with the hash of the teacher's weights and with its mean and std; and the weights of its backbone.
+
+    Raises:
+        ValueError: no weights are named, there is no such file, or they are not of the architecture that is named.
+    """
+    backbone = config.frozen_teacher
+    if backbone is None:
+        return config, None
+    if config.teacher.weights is None:
+        raise ValueError(
+            f"{_KEY} is null, and pretrain.teacher.name is frozen: give the teacher's file, or the folder of its model"
+        )
+    path, weights, digest = read_given_weights(
+        config.teacher.weights, key=_KEY, root=root, candidates=[backbone], images=config.images
+    )
+    network = weights.networks["teacher"]
+    recognised(backbone_weights(network), [backbone], file=f"{_KEY} {path.name}")
+    logger.info("a frozen teacher: %s of %s, a %s", backbone.name, path.name, weights.kind)
+    mean, std = weights.normalisation or (config.mean, config.std)
+    resolved = replace(config, teacher=replace(config.teacher, weights=digest), mean=mean, std=std)
+    return resolved, {name: value for name, value in network.items() if not name.startswith(HEAD)}
+
+
+def check_normalisation(config: PretrainConfig, others: tuple[Channels, Channels] | None) -> None:
+    """Refuse initial weights whose images were normalised otherwise than the teacher's: both see the same crops.
+
+    Args:
+        config: with the teacher's mean and std.
+        others: those of the initial weights, where they say them.
+
+    Raises:
+        ValueError: they differ.
+    """
+    if config.frozen_teacher is not None and others not in (None, (config.mean, config.std)):
+        raise ValueError(
+            f"pretrain.initial_weights are of images of mean and std {others}, and {_KEY} of "
+            f"{config.mean, config.std}: start from weights of the same normalisation, or from random ones"
+        )
