@@ -2,10 +2,11 @@
 
 Summing the pairs first leaves one closed form a student view, whose gradient is known as soon as the loss is:
 
-    L_v = n_v * logsumexp(s_v / T) - <Q_v, s_v / T>,    Q_v = sum of the teacher's targets of the views other than v
-    dL/ds_v = (n_v * softmax(s_v / T) - Q_v) / T
+    L_v = -<Q_v, log softmax(s_v / T)>,    Q_v = sum of the teacher's targets of the n_v views other than v
+    dL/ds_v = (n_v * softmax(s_v / T) - Q_v) / T,    since every target sums to 1
 
-so the gradient is made in the forward pass, one view at a time, and neither pairs nor log-probabilities are kept.
+so the gradient is made in the forward pass, one view at a time, and neither pairs nor log-probabilities are kept. What
+takes the time is reading and writing [batch, prototypes], so each line below goes over it once.
 """
 
 import torch
@@ -33,23 +34,23 @@ class _DINOLoss(torch.autograd.Function):
     ) -> Tensor:
         num_targets, batch = targets.shape[:2]
         num_terms = (num_targets * len(student) - num_targets) * batch
+        ctx.scale = -1 / (temperature * num_terms)  # type: ignore[attr-defined]
         all_targets = targets.sum(dim=0)
         loss = targets.new_zeros(())
-        grad = torch.empty_like(student)
+        gradient = torch.empty_like(student)  # up to the scale
         for view, scores in enumerate(student):
             is_target = view < num_targets
-            other_targets = all_targets - targets[view] if is_target else all_targets
+            others = all_targets - targets[view] if is_target else all_targets
             num_others = num_targets - 1 if is_target else num_targets
-            logits = scores.to(targets.dtype) / temperature
-            log_normalizer = logits.logsumexp(dim=-1, keepdim=True)
-            loss += num_others * log_normalizer.sum() - (other_targets * logits).sum()
-            grad[view] = (num_others * (logits - log_normalizer).exp() - other_targets) / (
-                temperature * num_terms
-            )
-        ctx.save_for_backward(grad)
+            log_probabilities = (scores.to(targets.dtype) / temperature).log_softmax(dim=-1)
+            loss -= torch.dot(others.flatten(), log_probabilities.flatten())
+            torch.sub(others, log_probabilities.exp_(), alpha=num_others, out=gradient[view])
+        ctx.gradient = gradient  # type: ignore[attr-defined]
         return loss / num_terms
 
     @staticmethod
     def backward(ctx: torch.autograd.function.FunctionCtx, grad_loss: Tensor) -> tuple[Tensor, None, None]:
-        (grad,) = ctx.saved_tensors  # type: ignore[attr-defined]
-        return grad * grad_loss, None, None
+        # Handed on rather than copied, which would take as long as all the views: a graph is walked once.
+        gradient = ctx.gradient  # type: ignore[attr-defined]
+        del ctx.gradient  # type: ignore[attr-defined]
+        return gradient.mul_(grad_loss * ctx.scale), None, None  # type: ignore[attr-defined]
