@@ -15,6 +15,7 @@ import pyarrow as pa
 from side_by_side import arguments, this_machine, write
 from tiles import tiles_of_photographs
 
+from dino_pipeline.dino.bfloat16 import multiplies_bfloat16
 from dino_pipeline.dino.config import from_dict
 from dino_pipeline.dino.data.manifest import Manifest
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, PretrainConfig
@@ -42,7 +43,8 @@ WAYS = {
 
 def train(manifest: Manifest, way: Sharing, folder: Path, *, epochs: int) -> dict[str, float]:
     """Medians over the rows after the first, in which workers start."""
-    parameters = recipe_parameters("cifar10")
+    precision = "bf16" if multiplies_bfloat16("cpu") else "fp32"
+    parameters = recipe_parameters("cifar10", {"pretrain": {"precision": precision}})
     monitoring = from_dict(MonitoringConfig, parameters["monitoring"])
     spec = prepare(
         manifest,

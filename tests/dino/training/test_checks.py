@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from dino_pipeline.dino.data.manifest import read_manifest
+from dino_pipeline.dino.training import checks
 from dino_pipeline.dino.training.checks import check
 
 from .conftest import PRETRAIN, MakeSpec
@@ -36,6 +37,22 @@ def test_each_names_parameter_value_and_remedy(
     manifest = read_manifest(tiny_manifest, tiny_manifest.parent)
     with pytest.raises(ValueError, match=message):
         check(spec.pretrain, spec.monitoring, spec.launch, manifest, num_processes=num_processes)
+
+
+@pytest.mark.parametrize("has_instructions", [True, False])
+def test_bfloat16_is_warned_of_where_it_would_be_emulated(
+    make_spec: MakeSpec,
+    tiny_manifest: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    has_instructions: bool,
+) -> None:
+    monkeypatch.setattr(checks, "multiplies_bfloat16", lambda _: has_instructions)
+    spec = make_spec(tmp_path, pretrain={"precision": "bf16"})
+    manifest = read_manifest(tiny_manifest, tiny_manifest.parent)
+    check(spec.pretrain, spec.monitoring, spec.launch, manifest, num_processes=1)
+    assert ("precision is bf16" in caplog.text) is not has_instructions
 
 
 def test_checkpointing_that_would_change_the_drop_paths_is_refused(

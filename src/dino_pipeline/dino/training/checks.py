@@ -1,13 +1,17 @@
 """What only shows when parameters, data and machine meet: checked before anything is started."""
 
+import logging
 from collections.abc import Mapping
 
 import torch
 
+from dino_pipeline.dino.bfloat16 import multiplies_bfloat16
 from dino_pipeline.dino.data.manifest import Manifest
 from dino_pipeline.dino.models.backbone import Backbone, build_backbone
 from dino_pipeline.dino.models.vision_transformer import ViTBackbone
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, PretrainConfig
+
+logger = logging.getLogger(__name__)
 
 
 def check(
@@ -58,6 +62,12 @@ def check(
         # Seen with torch 2.15: single weight gradients of 3e20 from bfloat16 convolutions on CPU.
         raise ValueError(
             "pretrain.precision is bf16, in which convolutions on CPU give wrong gradients: use fp32"
+        )
+    if config.precision == "bf16" and not multiplies_bfloat16("cuda" if torch.cuda.is_available() else "cpu"):
+        # No refusal: a training that was begun on another machine may have to be continued on this one.
+        logger.warning(
+            "pretrain.precision is bf16, for which this machine has no instructions, and a step takes many times as "
+            "long as in float32: set it to fp32"
         )
     if launch.shard_weights and config.precision == "fp16":
         raise ValueError(
