@@ -16,7 +16,7 @@ from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.history import numbers, read_rows
 from dino_pipeline.dino.training.pretraining import pretrain
 
-from .conftest import MakeSpec
+from .conftest import PRETRAIN, MakeSpec
 
 CPU = torch.device("cpu")
 
@@ -110,6 +110,22 @@ def test_adopted_progress_goes_on_to_the_end_of_its_new_training(make_spec: Make
         train(too_short)
     assert train(longer)
     assert read_rows(tmp_path / "history.csv")[-1]["step"] == "15"
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"projection_head": PRETRAIN["projection_head"] | {"num_prototypes": 64}}, "num_prototypes"),
+        ({"teacher": PRETRAIN["teacher"] | {"name": "peer"}}, "teacher.name"),
+    ],
+)
+def test_progress_of_other_networks_is_refused_by_what_differs(
+    make_spec: MakeSpec, tmp_path: Path, changes: dict, named: str
+) -> None:
+    assert not train(make_spec(tmp_path), stop_after=7)
+    other = replace(make_spec(tmp_path, pretrain=changes), fingerprint="another")
+    with pytest.raises(ValueError, match=rf"adopt_progress: that progress is of other networks.*{named}"):
+        train(other)
 
 
 def test_a_training_that_augments_on_the_device_learns_from_the_same_views(

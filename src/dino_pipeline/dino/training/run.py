@@ -28,6 +28,7 @@ from dino_pipeline.dino.training.kept_checkpoints import keep_checkpoint, load_n
 from dino_pipeline.dino.training.monitor import Monitor
 from dino_pipeline.dino.training.online_evaluation import OnlineEvaluation
 from dino_pipeline.dino.training.preview import announce, preview, steps_within
+from dino_pipeline.dino.training.progress import differing_keys
 from dino_pipeline.dino.training.skipped import NonFiniteError
 from dino_pipeline.dino.training.state import TrainingState
 from dino_pipeline.dino.training.step import part_of_batch
@@ -69,8 +70,7 @@ class Run:
         self._take_initial_weights()
         checkpoint = load_newest(Path(self.spec.folder), self.device)
         if checkpoint:
-            self.state.load_state_dict(checkpoint["state"])
-            self.monitor.load_state_dict(checkpoint["monitor"])
+            self._take_up(checkpoint)
             if checkpoint["fingerprint"] == self.spec.fingerprint:
                 self.num_steps = checkpoint["num_steps"]  # a budget may have cut them
             elif self.state.step >= self.num_steps:
@@ -180,6 +180,19 @@ class Run:
                 monitoring=self.spec.monitoring,
             )
         barrier()
+
+    def _take_up(self, checkpoint: dict[str, Any]) -> None:
+        try:
+            self.state.load_state_dict(checkpoint["state"])
+        except (KeyError, RuntimeError) as error:  # what is missing; of another shape
+            if checkpoint["fingerprint"] == self.spec.fingerprint:
+                raise
+            differing = differing_keys(checkpoint["config"], to_dict(self.spec.pretrain), "pretrain.")
+            raise ValueError(
+                "launch.adopt_progress: that progress is of other networks, which this training cannot take up; it "
+                f"differs in {', '.join(differing)}: set what shapes them as it had it, or set adopt_progress to null"
+            ) from error
+        self.monitor.load_state_dict(checkpoint["monitor"])
 
     def _take_initial_weights(self) -> None:
         if self.spec.pretrain.initial_weights is None:
