@@ -25,7 +25,7 @@ def kept(model: PublishedModel, report: Mapping[str, Any], *, num_neighbors: int
         num_parameters(backbone) for backbone in (from_dict(BackboneConfig, model.config["backbone"]), config)
     )
     parts = [
-        f"of the frozen teacher ({config.name}) {own / 1e6:.1f} of {whole / 1e6:.1f} million parameters are kept "
+        f"of the frozen teacher ({config.name}) {own:,} of {whole:,} parameters are kept "
         f"({100 * own / whole:.0f} %)"
     ]
     split = "test" if report["num_images"]["test"] else "val"
