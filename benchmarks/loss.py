@@ -13,14 +13,15 @@ from peers.plain_dino import pair_loss
 from side_by_side import Floor, arguments, report, take_turns
 from torch import Tensor
 
+from dino_pipeline.dino.losses.center import Center
 from dino_pipeline.dino.losses.dino_loss import dino_loss
 
 NUM_CROPS = 10
 
 
 def ours(student: Tensor, teacher: Tensor, center: Tensor) -> Tensor:
-    targets = torch.softmax((teacher - center) / 0.04, dim=-1)
-    return dino_loss(student, targets, student_temperature=0.1)
+    operator = Center(center.shape[-1], momentum=0.9)
+    return dino_loss(student, operator.targets(teacher, 0.04), student_temperature=0.1)
 
 
 def pairs(student: Tensor, teacher: Tensor, center: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ class Center(nn.Module):
     def targets(self, teacher: Tensor, teacher_temperature: float) -> Tensor:
         """Centered, sharpened probabilities [global crops, batch, prototypes], in at least float32."""
         scores = teacher.to(self.center.dtype)
-        return ((scores - self.center) / teacher_temperature).softmax(dim=-1)
+        return (scores - self.center).div_(teacher_temperature).softmax(dim=-1)
 
     @torch.no_grad()
     def update(self, teacher: Tensor, *, skip: Tensor) -> None:
