@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 
 from dino_pipeline.comparison.rows import Training
+from dino_pipeline.dino.bfloat16 import multiplies_bfloat16
 from dino_pipeline.dino.launching.torchrun import num_processes
 from dino_pipeline.dino.training.config import LaunchConfig, PretrainConfig
 from dino_pipeline.dino.training.scheduled import scheduled_values
@@ -45,8 +46,13 @@ def predict(trainings: Sequence[Training], *, num_images: int | None) -> list[Ro
 
 
 def flops_per_second(config: PretrainConfig, launch: LaunchConfig) -> float:
-    """What this machine sustains in real steps of a training, on crops of noise, over all its processes."""
+    """What this machine sustains in real steps of a training, on crops of noise, over all its processes.
+
+    In float32 where it would emulate the bfloat16 that is asked for, in which three steps can take an hour.
+    """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if config.precision == "bf16" and not multiplies_bfloat16(device.type):
+        config = replace(config, precision="fp32")
     flops_per_image = training_cost(config).flops_per_image
     num_images = config.batch_size // num_processes(launch.cpu_processes) // config.accumulation_steps
     if device.type == "cpu":
