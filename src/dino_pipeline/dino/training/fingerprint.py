@@ -9,7 +9,16 @@ from dino_pipeline.dino.training.config import PretrainConfig
 
 _LIBRARY = Path(__file__).parents[1]
 # metrics/ only watches and evaluation/ comes afterwards: editing them must not retrain.
-_DECIDES_WEIGHTS = ("config.py", "distributed.py", "data", "models", "losses", "optimization", "training")
+_DECIDES_WEIGHTS = (
+    "bfloat16.py",
+    "config.py",
+    "distributed.py",
+    "data",
+    "models",
+    "losses",
+    "optimization",
+    "training",
+)
 
 
 def fingerprint(config: PretrainConfig, data_digest: str) -> str:
