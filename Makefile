@@ -43,7 +43,7 @@ demo: setup  ## ingest, pretrain, evaluate and register on photographs that came
 
 test: setup format lint types layers unit  ## formatting, lint, types, import layers, and the tests with coverage
 
-test-full: setup full  ## the long tests: the pipelines and DVC in temporary clones
+test-full: setup full  ## the long tests: the pipelines and DVC in temporary clones (TESTS=... for some of them)
 
 format: setup
 	@echo "== formatting"; $(BIN)/ruff format --check .
@@ -61,7 +61,7 @@ unit: setup
 	@echo "== tests"; $(BIN)/pytest -m "not full" --cov --cov-report=term:skip-covered
 
 full: setup
-	@echo "== long tests"; $(BIN)/pytest -m full
+	@echo "== long tests"; $(BIN)/pytest -m full $(TESTS)
 
 fix: setup  ## put formatting and lint right where a tool can
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
