@@ -9,6 +9,8 @@ so the gradient is made in the forward pass, one view at a time, and neither pai
 takes the time is reading and writing [batch, prototypes], so each line below goes over it once.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -29,12 +31,10 @@ def dino_loss(student: Tensor, targets: Tensor, *, student_temperature: float) -
 
 class _DINOLoss(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: torch.autograd.function.FunctionCtx, student: Tensor, targets: Tensor, temperature: float
-    ) -> Tensor:
+    def forward(ctx: Any, student: Tensor, targets: Tensor, temperature: float) -> Tensor:
         num_targets, batch = targets.shape[:2]
         num_terms = (num_targets * len(student) - num_targets) * batch
-        ctx.scale = -1 / (temperature * num_terms)  # type: ignore[attr-defined]
+        ctx.scale = -1 / (temperature * num_terms)
         all_targets = targets.sum(dim=0)
         loss = targets.new_zeros(())
         gradient = torch.empty_like(student)  # up to the scale
@@ -45,12 +45,12 @@ class _DINOLoss(torch.autograd.Function):
             log_probabilities = (scores.to(targets.dtype) / temperature).log_softmax(dim=-1)
             loss -= torch.dot(others.flatten(), log_probabilities.flatten())
             torch.sub(others, log_probabilities.exp_(), alpha=num_others, out=gradient[view])
-        ctx.gradient = gradient  # type: ignore[attr-defined]
+        ctx.gradient = gradient
         return loss / num_terms
 
     @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, grad_loss: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor, None, None]:
         # Handed on rather than copied, which would take as long as all the views: a graph is walked once.
-        gradient = ctx.gradient  # type: ignore[attr-defined]
-        del ctx.gradient  # type: ignore[attr-defined]
-        return gradient.mul_(grad_loss * ctx.scale), None, None  # type: ignore[attr-defined]
+        gradient = ctx.gradient
+        del ctx.gradient
+        return gradient.mul_(grad_loss * ctx.scale), None, None
