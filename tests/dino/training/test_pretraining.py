@@ -187,20 +187,24 @@ def test_accumulation_over_two_processes_is_one_batch(
 
 
 @pytest.mark.full
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "lars"])
 def test_weights_sharded_over_two_processes_train_what_one_does(
-    alone: Path, make_spec: MakeSpec, tmp_path: Path
+    optimizer: str, make_spec: MakeSpec, tmp_path: Path
 ) -> None:
+    usual = to_dict(make_spec(tmp_path).pretrain.optimizer)
+    changes = {"pretrain": {"optimizer": usual | {"name": optimizer}}}
+    assert train(make_spec(tmp_path / "one", **changes))
     # Stopped half-way unsharded, finished sharded: whole tensors lie in every checkpoint.
-    assert not train(make_spec(tmp_path), stop_after=5)
+    assert not train(make_spec(tmp_path / "two", **changes), stop_after=5)
     options = {"shard_weights": True, "gradient_checkpointing": True}
-    train_with_processes(make_spec(tmp_path, launch=options), 2)
-    one, two = checkpoint(alone), checkpoint(tmp_path)
+    train_with_processes(make_spec(tmp_path / "two", **changes, launch=options), 2)
+    one, two = checkpoint(tmp_path / "one"), checkpoint(tmp_path / "two")
     assert set(one) == set(two)
     for name, value in one.items():
         torch.testing.assert_close(
             two[name], value, atol=1e-8, rtol=0, msg=lambda text, n=name: f"{n}: {text}"
         )
-    assert set(model(alone, "teacher")) == set(model(tmp_path, "teacher"))
+    assert set(model(tmp_path / "one", "teacher")) == set(model(tmp_path / "two", "teacher"))
 
 
 def test_checkpointed_activations_change_nothing(

@@ -62,11 +62,16 @@ def reads_of_a_step(config: PretrainConfig) -> int:
     return reads.count
 
 
-@pytest.mark.parametrize("precision", ["fp64", "fp32", "bf16", "fp16"])
-def test_a_step_of_adamw_reads_nothing_back(make_spec: MakeSpec, tmp_path: Path, precision: str) -> None:
-    assert reads_of_a_step(replace(make_spec(tmp_path).pretrain, precision=precision)) == 0
-
-
-def test_sgd_is_told_by_the_host_whether_to_step(make_spec: MakeSpec, tmp_path: Path) -> None:
-    config = make_spec(tmp_path).pretrain
-    assert reads_of_a_step(replace(config, optimizer=replace(config.optimizer, name="sgd"))) == 1
+@pytest.mark.parametrize(
+    ("optimizer", "precision"),
+    [
+        *(("adamw", precision) for precision in ("fp64", "fp32", "bf16", "fp16")),
+        ("sgd", "fp32"),
+        ("lars", "fp32"),
+    ],
+)
+def test_a_step_reads_nothing_back(
+    make_spec: MakeSpec, tmp_path: Path, optimizer: str, precision: str
+) -> None:
+    config = replace(make_spec(tmp_path).pretrain, precision=precision)
+    assert reads_of_a_step(replace(config, optimizer=replace(config.optimizer, name=optimizer))) == 0

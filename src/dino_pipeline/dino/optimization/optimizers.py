@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from timm.optim import Lars
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
@@ -14,11 +15,17 @@ def build_optimizer(config: OptimizerConfig, *networks: nn.Module) -> Optimizer:
     groups = parameter_groups(*networks)
     if config.name == "adamw":
         return AdamW(groups, lr=0.0, betas=config.betas, fused=True)
-    if config.name == "lars":
-        # Its trust ratio leaves out the group without weight decay: the reference's LARS skips biases and norms too.
-        lars: Optimizer = Lars(groups, lr=0.0, momentum=config.momentum)
-        return lars
-    return SGD(groups, lr=0.0, momentum=config.momentum, foreach=True)
+    # LARS's trust ratio leaves out the group without weight decay: the reference's skips biases and norms too.
+    optimizer: Optimizer = (
+        Lars(groups, lr=0.0, momentum=config.momentum)
+        if config.name == "lars"
+        else SGD(groups, lr=0.0, momentum=config.momentum, foreach=True)
+    )
+    # Zeros step as no momentum does, and are there to be left alone should the first step of all be skipped.
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return optimizer
 
 
 def parameter_groups(*networks: nn.Module) -> list[dict[str, object]]:

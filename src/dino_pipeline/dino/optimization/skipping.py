@@ -1,10 +1,10 @@
-"""A step whose loss or gradient is not finite is left out, on all processes alike, and AdamW decides on the device."""
+"""A step whose loss or gradient is not finite is left out, on all processes alike, and the device decides."""
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from dino_pipeline.dino.distributed import all_reduce_sum
+from dino_pipeline.dino.distributed import all_reduce_sum, local
 
 
 def not_finite_anywhere(*scalars: Tensor) -> Tensor:
@@ -26,5 +26,15 @@ def step_unless(skip: Tensor, optimizer: Optimizer, scaler: torch.amp.GradScaler
         # What the scaler, too, hands to fused optimizers: their kernels read it, nobody waits.
         optimizer.found_inf = skip.float()  # type: ignore[attr-defined]
         optimizer.step()
-    elif not skip:  # SGD and LARS cannot be told on the device, so here the device is waited for
-        optimizer.step()
+    else:
+        _step_and_take_back(skip, optimizer)
+
+
+def _step_and_take_back(skip: Tensor, optimizer: Optimizer) -> None:
+    """For SGD and LARS, which have no kernel that reads it for sharded weights too: costs a copy, but nobody waits."""
+    parameters = [parameter.detach() for group in optimizer.param_groups for parameter in group["params"]]
+    values = local([*parameters, *(state["momentum_buffer"] for state in optimizer.state.values())])
+    before = [value.clone() for value in values]
+    optimizer.step()
+    for value, unchanged in zip(values, before, strict=True):
+        value.copy_(torch.where(skip, unchanged, value))
