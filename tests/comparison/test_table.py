@@ -47,7 +47,7 @@ def test_every_line_of_the_page_has_a_cell_for_each_column(found: Outcome) -> No
     assert cells[5].startswith("+68.8 (")
     assert cells[6:] == ["72.8", "", ""]
     assert table[3] == "| lost | 0 | - | - | - | - |  |  | seed 0 did not finish training: why |"
-    assert "collapsed: To one answer." in table[4]
+    assert "1 of 1 models collapsed. The first: To one answer." in table[4]
     names = [line.split(" | ")[0] for line in table[5:]]
     assert names == ["| random initialisation", "| random initialisation of flat", "| raw pixels"]
 

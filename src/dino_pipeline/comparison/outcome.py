@@ -68,7 +68,9 @@ def outcome(
     rows = []
     for name in row_names(config):
         notes = [one.failure for one in trained if one.row == name and one.failure]
-        notes += [f"collapsed: {one.collapse}" for one in scores[name] if one.collapse]
+        collapses = [one.collapse for one in scores[name] if one.collapse]
+        if collapses:
+            notes.append(f"{len(collapses)} of {len(scores[name])} models collapsed. The first: {collapses[0]}")
         rows.append(
             Row(
                 name=name,

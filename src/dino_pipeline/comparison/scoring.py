@@ -21,12 +21,11 @@ from dino_pipeline.dino.evaluation.labels import class_names, label_indices
 from dino_pipeline.dino.evaluation.launch import extract
 from dino_pipeline.dino.metrics.collapse import Settings, diagnose
 from dino_pipeline.dino.metrics.knn import knn_rank_classes
-from dino_pipeline.dino.models.published import read_model
+from dino_pipeline.dino.models.published import evaluation_transform, read_model
 from dino_pipeline.dino.partial import written_whole
 from dino_pipeline.dino.training.history import HISTORY, numbers, read_rows
 
 HELD_OUT = ("val", "test")
-_NETWORKS = ("teacher", "random", "pixels")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,38 +67,50 @@ def score(
         cache: a folder; what is measured once is not measured again, so that a killed comparison goes on.
     """
     published = read_model(model)
-    identity = [published.fingerprint, images.digest(), to_dict(extracting), to_dict(config.knn)]
-    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-    file = cache / f"{published.fingerprint}-{key}.npz"
-    if not file.is_file():
-        correct = _measure(model, images, extracting, config)
-        cache.mkdir(parents=True, exist_ok=True)
-        with written_whole(file) as partial, partial.open("wb") as opened:
-            np.savez_compressed(opened, **correct)
-    with np.load(file) as stored:
-        by_network: dict[str, dict[str, Tensor]] = {network: {} for network in _NETWORKS}
-        for name in stored.files:
-            network, split = name.split("/")
-            by_network[network][split] = torch.from_numpy(stored[name])
+    backbone = published.config["backbone"]
+    transform = evaluation_transform(published, resize=extracting.resize, crop=extracting.crop)
+    asked = {"data": images.digest(), "extract": to_dict(extracting), "knn": to_dict(config.knn)}
+
+    def kept(networks: tuple[str, ...], identity: Mapping[str, Any]) -> dict[str, dict[str, Tensor]]:
+        key = hashlib.sha256(json.dumps(asked | identity, sort_keys=True).encode()).hexdigest()[:16]
+        file = cache / f"{'-'.join(networks)}-{key}.npz"
+        if not file.is_file():
+            correct = _measure(networks, model, images, extracting, config)
+            cache.mkdir(parents=True, exist_ok=True)
+            with written_whole(file) as partial, partial.open("wb") as opened:
+                np.savez_compressed(opened, **correct)
+        return _by_network(file)
+
+    # What an untrained network and pixels make of the images is the same beside every training of one architecture.
     return Scores(
         fingerprint=published.fingerprint,
-        correct=by_network,
-        architecture=json.dumps(published.config["backbone"], sort_keys=True),
+        correct=kept(("teacher",), {"model": published.fingerprint})
+        | kept(("random", "pixels"), {"backbone": backbone, "transform": to_dict(transform)}),
+        architecture=json.dumps(backbone, sort_keys=True),
         collapse=_collapse(model, published.config),
     )
 
 
 def _measure(
-    model: Path, images: Manifest, extracting: ExtractConfig, config: CompareConfig
+    networks: tuple[str, ...], model: Path, images: Manifest, extracting: ExtractConfig, config: CompareConfig
 ) -> dict[str, Any]:
     """bool [images] by `<network>/<split>`."""
-    features = extract(images, model, extracting)
+    features = extract(images, model, extracting, only=networks)
     with compute.fixed_threads(extracting.num_threads):
         return {
             f"{network}/{split}": _correct(features[network], split, config)
-            for network in _NETWORKS
+            for network in networks
             for split in labelled_splits(images)
         }
+
+
+def _by_network(file: Path) -> dict[str, dict[str, Tensor]]:
+    correct: dict[str, dict[str, Tensor]] = {}
+    with np.load(file) as stored:
+        for name in stored.files:
+            network, split = name.split("/")
+            correct.setdefault(network, {})[split] = torch.from_numpy(stored[name])
+    return correct
 
 
 def _correct(features: Features, split: str, config: CompareConfig) -> np.ndarray:

@@ -28,6 +28,18 @@ def test_two_processes_extract_what_one_does(manifest, extract_config, model_fol
         )
 
 
+def test_only_what_is_asked_for_is_extracted(manifest, extract_config, model_folder: Path) -> None:
+    everything = extract(manifest, model_folder, extract_config)
+    for processes in (1, 2):
+        config = replace(extract_config, cpu_processes=processes)
+        asked = extract(manifest, model_folder, config, only=("teacher", "pixels"))
+        assert set(asked) == {"teacher", "pixels"}
+        for name, features in asked.items():
+            np.testing.assert_allclose(
+                features.embedding, everything[name].embedding, atol=1e-5, err_msg=name
+            )
+
+
 def test_weights_without_a_student_have_no_features_of_one(
     manifest, extract_config, model_folder: Path, tmp_path: Path
 ) -> None:

@@ -24,17 +24,23 @@ class ExtractSpec:
     model: str
     folder: str  # gets part-<rank>/<name>.parquet
     extract: ExtractConfig
+    only: tuple[str, ...] | None
 
 
-def extract(manifest: Manifest, model: Path, config: ExtractConfig) -> dict[str, Features]:
+def extract(
+    manifest: Manifest, model: Path, config: ExtractConfig, *, only: tuple[str, ...] | None = None
+) -> dict[str, Features]:
     """Features of every image, by name, the same for any number of processes.
+
+    Args:
+        only: names to extract; None for all that the model has, and all baselines.
 
     Raises:
         WorkersFailedError: with the first failing worker's error.
     """
     num_processes = torchrun.num_processes(config.cpu_processes)
     if num_processes == 1:
-        return model_features(manifest, model, config, device=compute.device())
+        return model_features(manifest, model, config, device=compute.device(), only=only)
     with tempfile.TemporaryDirectory(prefix="extract-") as name:
         folder = Path(name)
         write_manifest(manifest, folder / "manifest.parquet")
@@ -44,6 +50,7 @@ def extract(manifest: Manifest, model: Path, config: ExtractConfig) -> dict[str,
             model=str(model),
             folder=name,
             extract=config,
+            only=only,
         )
         run_workers("dino_pipeline.dino.evaluation.worker", spec, folder, config)
         parts = [folder / f"part-{rank}" for rank in range(num_processes)]

@@ -3,6 +3,7 @@
 Teacher, student, the frozen teacher of a distillation, random, pixels, histogram.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,14 +53,22 @@ def feature_functions(
 
 
 def model_features(
-    manifest: Manifest, model: Path, config: ExtractConfig, *, device: torch.device
+    manifest: Manifest,
+    model: Path,
+    config: ExtractConfig,
+    *,
+    device: torch.device,
+    only: Collection[str] | None = None,
 ) -> dict[str, Features]:
     """This process's share of the images, every image when alone; of the networks that the model has.
 
     Args:
         model: a published model's folder
+        only: names to extract; None for all.
     """
     own = manifest.take(np.arange(rank(), len(manifest), world_size()))
     with compute.fixed_threads(config.num_threads):
         functions, transform = feature_functions(model, manifest.split("train"), config, device=device)
+        if only is not None:
+            functions = {name: functions[name] for name in only}
         return extraction.extract_features(own, functions, transform, config, device=device)

@@ -21,7 +21,7 @@ def main() -> None:
     device = own_device()
     join_group(device)
     manifest = read_manifest(Path(spec.manifest), Path(spec.image_root))
-    features = model_features(manifest, Path(spec.model), spec.extract, device=device)
+    features = model_features(manifest, Path(spec.model), spec.extract, device=device, only=spec.only)
     for name, values in features.items():
         write_features(Path(spec.folder) / f"part-{rank()}" / f"{name}.parquet", values)
     barrier()
