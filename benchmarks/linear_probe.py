@@ -29,9 +29,11 @@ FLOORS = [Floor("13 rates at once", "13 runs", 10.0)]
 
 def main() -> None:
     """Measure and report."""
-    options = arguments(__doc__, num_rounds=3).parse_args()
+    parser = arguments(__doc__, num_rounds=3)
+    parser.add_argument("--num-images", type=int, default=64)
+    options = parser.parse_args()
     torch.set_num_threads(options.num_threads)
-    num_images, crop = (8, 32) if options.tiny else (64, 224)
+    num_images, crop = (8, 32) if options.tiny else (options.num_images, 224)
     parameters = recipe_parameters("imagenet_vit_small")
     pretrain = from_dict(PretrainConfig, parameters["pretrain"])
     mean, std = pretrain.statistics
