@@ -70,7 +70,9 @@ def outcome(
         notes = [one.failure for one in trained if one.row == name and one.failure]
         collapses = [one.collapse for one in scores[name] if one.collapse]
         if collapses:
-            notes.append(f"{len(collapses)} of {len(scores[name])} models collapsed. The first: {collapses[0]}")
+            notes.append(
+                f"{len(collapses)} of {len(scores[name])} models collapsed. The first: {collapses[0]}"
+            )
         rows.append(
             Row(
                 name=name,

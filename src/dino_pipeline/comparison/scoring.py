@@ -69,9 +69,13 @@ def score(
     published = read_model(model)
     backbone = published.config["backbone"]
     transform = evaluation_transform(published, resize=extracting.resize, crop=extracting.crop)
-    asked = {"data": images.digest(), "extract": to_dict(extracting), "knn": to_dict(config.knn)}
+    asked: dict[str, Any] = {
+        "data": images.digest(),
+        "extract": to_dict(extracting),
+        "knn": to_dict(config.knn),
+    }
 
-    def kept(networks: tuple[str, ...], identity: Mapping[str, Any]) -> dict[str, dict[str, Tensor]]:
+    def kept(networks: tuple[str, ...], identity: dict[str, Any]) -> dict[str, dict[str, Tensor]]:
         key = hashlib.sha256(json.dumps(asked | identity, sort_keys=True).encode()).hexdigest()[:16]
         file = cache / f"{'-'.join(networks)}-{key}.npz"
         if not file.is_file():
