@@ -75,3 +75,11 @@ def test_a_step_reads_nothing_back(
 ) -> None:
     config = replace(make_spec(tmp_path).pretrain, precision=precision)
     assert reads_of_a_step(replace(config, optimizer=replace(config.optimizer, name=optimizer))) == 0
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "lars"])
+def test_in_float16_the_scaler_asks_for_sgd_and_lars(
+    make_spec: MakeSpec, tmp_path: Path, optimizer: str
+) -> None:
+    config = replace(make_spec(tmp_path).pretrain, precision="fp16")
+    assert reads_of_a_step(replace(config, optimizer=replace(config.optimizer, name=optimizer))) == 1

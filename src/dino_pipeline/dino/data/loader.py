@@ -1,7 +1,6 @@
 """Batches of multi-crop views, made by worker processes."""
 
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -61,9 +60,8 @@ def worker_deaths_explained(num_workers: int, batch_size: int) -> Iterator[None]
         # Where the batch was under way the connection tells of it first.
         if isinstance(error, RuntimeError) and _WORKER not in str(error):
             raise
-        if threading.current_thread() is threading.main_thread():
-            # torch's handler raises once more when the signal arrives, even while this error is being printed.
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        # torch's handler raises once more when the signal arrives, even while this error is being printed.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         raise MemoryError(
             f"a loader worker was killed, most likely because memory ran out ({' '.join(str(error).split())}): lower "
             f"launch.loader_workers (now {num_workers} a process) or pretrain.batch_size (now {batch_size}), or give "
