@@ -9,6 +9,7 @@ from types import FrameType
 from dino_pipeline.dino.distributed import any_process
 
 STOPPED = 75  # the exit status of a training that saved its progress because it was asked to (EX_TEMPFAIL)
+_NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 _POLL_SECONDS = 0.5
 
 
@@ -19,7 +20,7 @@ class StopRequest:
         self._requested = False
         self._grace_seconds = grace_seconds
         self._parent = os.getppid()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        for number in _NUMBERS:
             signal.signal(number, self._on_signal)
         # The agent may be killed without a chance to pass anything on; nobody else would ever end this process.
         threading.Thread(target=self._watch_parent, daemon=True).start()
@@ -27,6 +28,14 @@ class StopRequest:
     def agreed(self) -> bool:
         """Whether any process was asked to stop: all processes get the same answer, so all stop at the same step."""
         return any_process(self._requested)
+
+    def close(self) -> None:
+        """From here on the process only ends: what torchrun sends the rest when the first has ended is ignored.
+
+        While python shuts down it gives its handlers back, and a signal would end the process with another status.
+        """
+        for number in _NUMBERS:
+            signal.signal(number, signal.SIG_IGN)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self._requested = True

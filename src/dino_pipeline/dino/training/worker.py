@@ -32,7 +32,9 @@ def main() -> int:
     logging.basicConfig(
         level=logging.INFO if rank() == 0 else logging.WARNING, format="%(message)s", stream=sys.stdout
     )
-    finished = pretrain(spec, device, StopRequest(spec.launch.grace_seconds))
+    stop = StopRequest(spec.launch.grace_seconds)
+    finished = pretrain(spec, device, stop)
+    stop.close()
     leave_group()
     return 0 if finished else STOPPED
 
