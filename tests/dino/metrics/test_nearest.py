@@ -46,3 +46,16 @@ def test_rows_that_bfloat16_cannot_tell_apart_are_searched_again(in_bfloat16, mo
 def test_a_bank_no_longer_than_a_shortlist_is_searched_whole():
     similarities, positions = Bank(unit(7, seed=0), chunk=4).nearest(unit(3, seed=1), K)
     assert similarities.shape == positions.shape == (3, 7)
+
+
+@pytest.mark.parametrize("columns", [1600, 1603, 1615])
+@pytest.mark.parametrize("k", [1, 99, 100, 101, 2000])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_largest_are_those_of_a_sorted_line(columns, k, dtype):
+    products = torch.randn(13, columns, generator=torch.Generator().manual_seed(0)).to(dtype)
+    products[3] = -1.0  # all alike
+    products[4, -k:] = 9.0  # all at the end, where a last group is not full
+    values, places = nearest._largest(products, k)
+    assert torch.equal(values, products.sort(dim=1, descending=True).values[:, :k])
+    assert torch.equal(products.gather(1, places), values)
+    assert all(len(set(line.tolist())) == min(k, columns) for line in places)

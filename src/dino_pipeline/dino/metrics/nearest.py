@@ -11,11 +11,13 @@ similarity does not clear it are searched in full precision.
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from dino_pipeline.dino.bfloat16 import multiplies_bfloat16
 
 _SPARE = 128  # places of the shortlist beyond k: with fewer, more queries are searched twice
 _ROUNDING = 2.0**-8  # relative, of a number to bfloat16
+_GROUP = 16  # elements of a line of products
 _RESCORED_AT_ONCE = 64  # queries: their shortlists' rows are gathered, [queries, shortlist, dimensions]
 
 
@@ -74,9 +76,27 @@ def _search(queries: Tensor, bank: Tensor, k: int, chunk: int) -> tuple[Tensor, 
     positions = torch.empty(len(queries), 0, dtype=torch.int64, device=queries.device)
     for start in range(0, len(bank), chunk):
         products = queries @ bank[start : start + chunk].T
-        nearest = products.topk(min(k, products.shape[1]), dim=1)
-        similarities = torch.cat([similarities, nearest.values], dim=1)
-        positions = torch.cat([positions, nearest.indices + start], dim=1)
+        largest, places = _largest(products, k)
+        similarities = torch.cat([similarities, largest], dim=1)
+        positions = torch.cat([positions, places + start], dim=1)
         similarities, order = similarities.topk(min(k, similarities.shape[1]), dim=1)
         positions = positions.gather(1, order)
     return similarities, positions
+
+
+def _largest(products: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """As `topk` along lines, which takes twice as long: the k largest lie in the k groups with the largest maxima.
+
+    A group is every n-th element, so that all maxima are found over whole stretches of a line.
+    """
+    if k >= products.shape[1] // _GROUP:
+        nearest = products.topk(min(k, products.shape[1]), dim=1)
+        return nearest.values, nearest.indices
+    missing = -products.shape[1] % _GROUP
+    if missing:
+        products = F.pad(products, (0, missing), value=-torch.inf)
+    members = products.unflatten(1, (_GROUP, -1))
+    groups = members.amax(dim=1).topk(k, dim=1, sorted=False).indices
+    nearest = members.gather(2, groups.unsqueeze(1).expand(-1, _GROUP, -1)).flatten(1).topk(k, dim=1)
+    places = groups.gather(1, nearest.indices % k) + nearest.indices // k * members.shape[2]
+    return nearest.values, places
