@@ -18,7 +18,7 @@ from side_by_side import arguments, this_machine, write
 
 PROJECT = Path(__file__).parents[1]
 STAGE = re.compile(r"INFO ([a-z][a-z ]*) \.\.\.$")
-APART = ("pretrain", "report")  # shown, and not part of the floor
+APART = ("pretrain", "draw report")  # shown, and not part of the floor
 FLOOR = 15.0  # seconds
 
 

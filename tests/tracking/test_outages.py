@@ -196,16 +196,16 @@ def test_a_registration_is_kept_and_made_once(project: Path, client: MlflowClien
     (project / "model.py").write_text(MODEL)
     run = tracking.model_run("f1", name="demo")
     (project / "mlruns" / "artifacts").write_text("a file in the folder's place")
-    number = register_version(
+    registered = register_version(
         run,
         registered_name="dino-cats",
         alias="challenger",
         tags={"fingerprint": "f1"},
         description="a card",
-        python_model=str(project / "model.py"),
-        pip_requirements=["mlflow"],
+        contents={"code": MODEL},
+        write=lambda _: {"python_model": str(project / "model.py"), "pip_requirements": ["mlflow"]},
     )
-    assert number is None
+    assert registered is None
     (project / "mlruns" / "artifacts").unlink()
     before = project / "before"
     shutil.copytree(project / "data" / ".unsent", before)

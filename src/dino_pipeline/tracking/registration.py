@@ -1,10 +1,11 @@
 """A model of a run becomes a version in MLflow's registry, now or when the store answers again."""
 
+import hashlib
+import json
 import tempfile
-import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dino_pipeline.tracking.store import global_address, silence
 
@@ -12,11 +13,21 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
+    from dino_pipeline.tracking.records import Target
     from dino_pipeline.tracking.run import ModelRun
 
 _MAX_DESCRIPTION_LENGTH = 5000
 _CUT = "\n... the whole text is among the run's artifacts"
-_REGISTRATION_TAG = "registration"  # an id of ours, by which a version that was sent before is known
+_REGISTRATION_TAG = (
+    "registration"  # a digest of what is registered, by which a version that is there is known
+)
+
+
+class Registered(NamedTuple):
+    """A version of a registered model."""
+
+    number: int
+    is_new: bool
 
 
 def register_version(
@@ -26,39 +37,58 @@ def register_version(
     alias: str,
     tags: Mapping[str, str],
     description: str,
-    **model: Any,
-) -> int | None:
-    """Save a pyfunc model and register it as a new version of a run's model, which bears the alias.
+    contents: Mapping[str, Any],
+    write: Callable[[Path], Mapping[str, Any]],
+) -> Registered | None:
+    """Make a pyfunc model a version of a run's model, which bears the alias; what is a version already stays that.
 
     Args:
         run: of the model.
-        registered_name: the registered model that gets a new version.
-        alias: moved to the new version.
+        registered_name: the registered model whose version it is.
+        alias: moved to the version.
         tags: of the version.
         description: of the version, Markdown; cut where MLflow takes no more.
-        model: what `mlflow.pyfunc.save_model` takes.
+        contents: JSON-ready values that with the tags decide the model's files: the same are the same version.
+        write: called where there is no such version: writes its files into a folder that is gone afterwards, and
+            returns what `mlflow.pyfunc.save_model` takes.
 
     Returns:
-        the version's number; None where the store does not answer, and the version is kept for it.
+        the version; None where the store does not answer, and the version is kept for it.
     """
     import mlflow.pyfunc
 
-    registration = uuid.uuid4().hex
+    registration = _digest({"tags": dict(tags), "contents": dict(contents)})
     version = {
         "name": registered_name,
         "alias": alias,
         "tags": {**tags, _REGISTRATION_TAG: registration},
         "description": fitting(description),
     }
+    numbers: list[int] = []
+
+    def look(target: "Target") -> None:
+        with silence():
+            found = _registered(target.client, registered_name, registration)
+        if found is not None:
+            _name(target.client, version, found)
+            numbers.append(int(found.version))
+
+    run.ask(look)
+    if numbers:
+        return Registered(numbers[0], is_new=False)
     with tempfile.TemporaryDirectory() as folder:
         saved = Path(folder) / "model"
+        model = write(Path(folder))
         with silence():
             mlflow.pyfunc.save_model(str(saved), **model)
         if not run.log_version(version, saved):
             return None
-    numbers: list[int] = []
-    run.ask(lambda target: numbers.append(_number(_registered(target.client, registered_name, registration))))
-    return numbers[0] if numbers else None
+    run.ask(look)
+    return Registered(numbers[0], is_new=True) if numbers else None
+
+
+def _digest(contents: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def send_version(client: "MlflowClient", run_id: str, version: Mapping[str, Any], model: Path) -> None:
@@ -74,20 +104,19 @@ def send_version(client: "MlflowClient", run_id: str, version: Mapping[str, Any]
         if found is None:
             model_id = _logged_model(client, run_id, registration, model)
             found = _create(client, name, model_id, version["tags"])
-    number = str(_number(found))
-    client.update_model_version(name, number, description=version["description"])
-    client.set_registered_model_alias(name, version["alias"], number)
+    _name(client, version, found)
+
+
+def _name(client: "MlflowClient", version: Mapping[str, Any], found: "ModelVersion") -> None:
+    """Give a version in the registry its description and the alias."""
+    client.update_model_version(version["name"], found.version, description=version["description"])
+    client.set_registered_model_alias(version["name"], version["alias"], found.version)
 
 
 def _registered(client: "MlflowClient", name: str, registration: str) -> "ModelVersion | None":
     # A file of digits and letters only: safe within the filter's quotes.
     found = client.search_model_versions(f"name = '{name}' and tags.{_REGISTRATION_TAG} = '{registration}'")
     return found[0] if found else None
-
-
-def _number(version: "ModelVersion | None") -> int:
-    assert version is not None
-    return int(version.version)
 
 
 def _logged_model(client: "MlflowClient", run_id: str, registration: str, model: Path) -> str:

@@ -88,7 +88,13 @@ def register(folder, *, seed, fingerprint):
     config = {"backbone": BACKBONE, "images": {"channels": 3, "bits": 8}, "mean": MEAN, "std": STD}
     description = PublishedModel(fingerprint=fingerprint, data_digest="d1", recipe="smoke", config=config)
     write_model(model, description, {"teacher": network.state_dict(), "student": network.state_dict()})
-    register_model(model, METRICS, SUMMARY, EXTRACT, RegisterConfig(name_prefix="dino", alias="challenger"))
+    register_again(folder, fingerprint=fingerprint)
+
+
+def register_again(folder, *, fingerprint, metrics=METRICS, extract=EXTRACT):
+    """As a second `kedro run` does."""
+    config = RegisterConfig(name_prefix="dino", alias="challenger")
+    register_model(folder / f"model_{fingerprint}", metrics, SUMMARY, extract, config)
 
 
 def encoded(pixels, **options):

@@ -2,9 +2,11 @@
 
 import base64
 import json
+import logging
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from PIL import Image
 
 from dino_pipeline.dino.data.images import decode_rgb
 
-from .conftest import encoded, expected, register
+from .conftest import EXTRACT, METRICS, encoded, expected, register, register_again
 
 # Run by an interpreter that finds MLflow and torch and, by a module finder, neither this package nor timm.
 LOADER = """
@@ -130,3 +132,42 @@ def test_another_model_becomes_the_next_version_and_takes_the_alias(project):
     assert int(newest.version) == 2
     assert newest.tags["fingerprint"] == "def"
     assert client(project).get_registered_model("dino-smoke").aliases.keys() == {"challenger"}
+
+
+def versions_of(project):
+    """Numbers of the versions that are there, and which bears the alias."""
+    found = client(project).search_model_versions("name = 'dino-smoke'")
+    aliases = client(project).get_registered_model("dino-smoke").aliases
+    return sorted(int(version.version) for version in found), int(aliases["challenger"])
+
+
+def test_a_model_registered_again_is_the_same_version_and_takes_the_alias(project, caplog):
+    caplog.set_level(logging.INFO)
+    register(project, seed=2, fingerprint="ghi")
+    numbers, first = versions_of(project)
+    register(project, seed=3, fingerprint="jkl")
+    assert versions_of(project) == ([*numbers, first + 1], first + 1)
+    register_again(project, fingerprint="ghi")
+    assert versions_of(project) == ([*numbers, first + 1], first)
+    assert f"dino-smoke version {first} is this model already; it is challenger" in caplog.text
+
+
+def test_other_measurements_or_another_crop_are_another_version(project):
+    register(project, seed=4, fingerprint="mno")
+    numbers, newest = versions_of(project)
+    teacher = METRICS["val"]["teacher"] | {"knn_20": 0.8}
+    register_again(
+        project, fingerprint="mno", metrics=METRICS | {"val": METRICS["val"] | {"teacher": teacher}}
+    )
+    register_again(project, fingerprint="mno", extract=replace(EXTRACT, resize=24))
+    assert versions_of(project) == ([*numbers, newest + 1, newest + 2], newest + 2)
+
+
+def test_a_version_that_was_deleted_is_made_again(project):
+    register(project, seed=5, fingerprint="pqr")
+    numbers, newest = versions_of(project)
+    client(project).delete_registered_model_alias("dino-smoke", "challenger")
+    client(project).delete_model_version("dino-smoke", str(newest))
+    register_again(project, fingerprint="pqr")
+    kept, made = versions_of(project)
+    assert kept == [*numbers[:-1], made]

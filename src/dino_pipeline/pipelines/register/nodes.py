@@ -1,10 +1,8 @@
 """Nodes of the register pipeline."""
 
-import json
 import logging
-import tempfile
 from collections.abc import Mapping
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +13,7 @@ from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.pipelines.register.config import RegisterConfig
 from dino_pipeline.tracking.origin import COMMIT_TAG, DIRTY_TAG, EXPERIMENT_TAG, commit_in_words
 from dino_pipeline.tracking.registration import register_version
-from dino_pipeline.tracking.signature import embedding_signature
 
-SERVED_MODEL = Path(__file__).with_name("served_model.py")
-SERVED_WITH = ("mlflow", "numpy", "pandas", "pillow", "torch")
 NEXT_COMMANDS = """next:
   data/08_reporting/{recipe}/report.html      what the model learned, on one page
   make ui                  the run, its curves and the registered model in MLflow
@@ -35,7 +30,7 @@ def register_model(
     extract: ExtractConfig,
     config: RegisterConfig,
 ) -> None:
-    """Register the teacher's backbone as a new version of the data set's model; nothing is promoted.
+    """Make the teacher's backbone a version of the data set's model, where it is none yet; nothing is promoted.
 
     Args:
         model: the published model's folder.
@@ -43,15 +38,12 @@ def register_model(
         ingest_summary: of the data set's ingestion.
         extract: how features were extracted, which the served model repeats.
     """
-    import numpy as np
-
-    from dino_pipeline.dino.evaluation.export import export_backbone
-    from dino_pipeline.dino.models.published import load_backbone, read_model
+    from dino_pipeline.dino.models.published import read_model
     from dino_pipeline.pipelines.register.model_card import model_card
+    from dino_pipeline.pipelines.register.served_files import served_contents, write_served
     from dino_pipeline.weights_origin import origin_of_model
 
     published = read_model(model)
-    backbone = load_backbone(model, "teacher")
     images = from_dict(ImagesConfig, published.config["images"])
     name = f"{config.name_prefix}-{ingest_summary['name']}"
     run = tracking.model_run(published.fingerprint)
@@ -65,47 +57,29 @@ def register_model(
         commit=commit_in_words(run_tags),
     )
     run.log_text(card, "model_card.md")
-    preprocessing = {
-        "resize": extract.resize,
-        "crop": extract.crop,
-        "channels": images.channels,
-        "bits": images.bits,
-        "mean": published.config["mean"],
-        "std": published.config["std"],
-    }
-    with tempfile.TemporaryDirectory() as folder:
-        exported = Path(folder) / "backbone.pt2"
-        export_backbone(backbone, exported, crop=extract.crop, channels=images.channels)
-        described = Path(folder) / "preprocessing.json"
-        described.write_text(json.dumps(preprocessing, indent=2) + "\n")
-        number = register_version(
-            run,
-            registered_name=name,
-            alias=config.alias,
-            tags={
-                "fingerprint": published.fingerprint,
-                "data_digest": published.data_digest,
-                "data_set": ingest_summary["name"],
-                "recipe": published.recipe,
-                **_knn_tags(metrics),
-                **_origin_of_run(run_tags),
-            },
-            description=card,
-            python_model=str(SERVED_MODEL),
-            artifacts={"backbone": str(exported), "preprocessing": str(described)},
-            signature=embedding_signature(backbone.num_features),
-            input_example=np.full(
-                (1, extract.crop, extract.crop, images.channels),
-                2 ** (images.bits - 1),
-                dtype=np.uint8 if images.bits == 8 else np.uint16,
-            ),
-            # A build's local version ("+cu132") is on no index.
-            pip_requirements=[f"{package}=={version(package).split('+')[0]}" for package in SERVED_WITH],
-        )
-    if number is not None:
-        logger.info("registered %s version %s as %s", name, number, config.alias)
-    else:
+    contents = served_contents(model, published, images, extract)
+    registered = register_version(
+        run,
+        registered_name=name,
+        alias=config.alias,
+        tags={
+            "fingerprint": published.fingerprint,
+            "data_digest": published.data_digest,
+            "data_set": ingest_summary["name"],
+            "recipe": published.recipe,
+            **_knn_tags(metrics),
+            **_origin_of_run(run_tags),
+        },
+        description=card,
+        contents=contents,
+        write=partial(write_served, model, contents),
+    )
+    if registered is None:
         logger.warning("%s is registered once MLflow's store has what was kept for it", name)
+    elif registered.is_new:
+        logger.info("registered %s version %s as %s", name, registered.number, config.alias)
+    else:
+        logger.info("%s version %s is this model already; it is %s", name, registered.number, config.alias)
     logger.info(NEXT_COMMANDS.format(recipe=published.recipe))
 
 
