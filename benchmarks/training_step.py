@@ -39,6 +39,7 @@ FLOORS = [
     Floor("ours bf16", "plain bf16", 1.05),
     Floor("ours bf16", "lightly bf16", 1.4),
     Floor("ours fp32", "plain fp32", 1.0),
+    Floor("ours fp32", "lightly fp32", 1.0),
 ]
 
 

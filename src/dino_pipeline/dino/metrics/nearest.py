@@ -11,7 +11,6 @@ similarity does not clear it are searched in full precision.
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from dino_pipeline.dino.bfloat16 import multiplies_bfloat16
 
@@ -40,6 +39,7 @@ class Bank:
                 for part, short in zip(rows.split(chunk), self.short_rows.split(chunk), strict=True)
             )
 
+    @torch.no_grad()  # products go into memory that is there already
     def nearest(self, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
         """Cosine and position [queries, min(k, rows)] of the nearest rows, nearest first.
 
@@ -74,9 +74,14 @@ class Bank:
 def _search(queries: Tensor, bank: Tensor, k: int, chunk: int) -> tuple[Tensor, Tensor]:
     similarities = queries.new_empty(len(queries), 0)
     positions = torch.empty(len(queries), 0, dtype=torch.int64, device=queries.device)
+    # One buffer for all chunks: to be given fresh memory takes a third as long as the product.
+    products = queries.new_empty(_whole_groups(min(chunk, len(bank))), len(queries))
     for start in range(0, len(bank), chunk):
-        products = queries @ bank[start : start + chunk].T
-        largest, places = _largest(products, k)
+        rows = bank[start : start + chunk]
+        torch.mm(rows, queries.T, out=products[: len(rows)])
+        used = products[: _whole_groups(len(rows))]
+        used[len(rows) :] = -torch.inf
+        largest, places = _largest(used, min(k, len(rows)))
         similarities = torch.cat([similarities, largest], dim=1)
         positions = torch.cat([positions, places + start], dim=1)
         similarities, order = similarities.topk(min(k, similarities.shape[1]), dim=1)
@@ -84,19 +89,27 @@ def _search(queries: Tensor, bank: Tensor, k: int, chunk: int) -> tuple[Tensor, 
     return similarities, positions
 
 
-def _largest(products: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """As `topk` along lines, which takes twice as long: the k largest lie in the k groups with the largest maxima.
+def _whole_groups(rows: int) -> int:
+    return -(-rows // _GROUP) * _GROUP
 
-    A group is every n-th element, so that all maxima are found over whole stretches of a line.
+
+def _largest(products: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """As `topk` along columns, which takes longer: the k largest lie in the k groups with the largest maxima.
+
+    A group is every n-th row, so that maxima are taken over whole stretches of memory.
+
+    Args:
+        products: [rows, queries], of rows a multiple of the group's size.
+
+    Returns:
+        values and rows [queries, k], the largest first.
     """
-    if k >= products.shape[1] // _GROUP:
-        nearest = products.topk(min(k, products.shape[1]), dim=1)
+    members = products.unflatten(0, (_GROUP, -1))  # [group size, groups, queries]
+    num_groups = members.shape[1]
+    if k >= num_groups:
+        nearest = products.T.topk(k, dim=1)
         return nearest.values, nearest.indices
-    missing = -products.shape[1] % _GROUP
-    if missing:
-        products = F.pad(products, (0, missing), value=-torch.inf)
-    members = products.unflatten(1, (_GROUP, -1))
-    groups = members.amax(dim=1).topk(k, dim=1, sorted=False).indices
-    nearest = members.gather(2, groups.unsqueeze(1).expand(-1, _GROUP, -1)).flatten(1).topk(k, dim=1)
-    places = groups.gather(1, nearest.indices % k) + nearest.indices // k * members.shape[2]
-    return nearest.values, places
+    groups = members.amax(dim=0).T.contiguous().topk(k, dim=1, sorted=False).indices
+    candidates = members.gather(1, groups.T.expand(_GROUP, -1, -1))
+    nearest = candidates.flatten(0, 1).T.contiguous().topk(k, dim=1)
+    return nearest.values, groups.gather(1, nearest.indices % k) + nearest.indices // k * num_groups
