@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 
 from dino_pipeline.dino.metrics.collapse import NUM_ROWS, NUM_STILL_ROWS, Settings, diagnose
+from dino_pipeline.recipes import recipe_parameters
 
-SETTINGS = Settings(num_prototypes=512, student_temperature=0.1, centering="center", center_momentum=0.9)
+SETTINGS = Settings(
+    num_prototypes=512, student_temperature=0.1, centering="center", center_momentum=0.9, teacher_jumps=False
+)
 UNIFORM = math.log(512)
 RESULTS = Path(__file__).parents[3] / "benchmarks" / "results"
 
@@ -79,6 +82,19 @@ def test_a_collapse_is_named_with_its_likely_cause_and_what_to_change(history, s
 )
 def test_anything_else_is_no_collapse(history):
     assert diagnose(history, SETTINGS) is None
+
+
+def test_a_teacher_that_is_exchanged_at_the_end_of_an_epoch_swings_in_health():
+    assert diagnose(swinging(momentum=1.0), replace(SETTINGS, teacher_jumps=True)) is None
+
+
+@pytest.mark.parametrize("teacher", ["momentum", "previous_epoch", "snapshot_average", "copy"])
+def test_what_is_to_be_known_is_read_from_the_parameters(teacher):
+    pretrain = recipe_parameters("base", {"pretrain": {"teacher": {"name": teacher}}})["pretrain"]
+    settings = Settings.of(pretrain)
+    assert settings is not None
+    assert settings.teacher_jumps == (teacher in ("previous_epoch", "snapshot_average"))
+    assert settings.num_prototypes == pretrain["projection_head"]["num_prototypes"]
 
 
 def measured(file: str, expected: Callable[[str, dict], Any], **lacking: float) -> list:

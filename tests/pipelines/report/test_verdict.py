@@ -7,7 +7,9 @@ import pytest
 from dino_pipeline.dino.metrics.collapse import NUM_ROWS, Settings
 from dino_pipeline.pipelines.report.verdict import verdict
 
-TRAINING = Settings(num_prototypes=512, student_temperature=0.1, centering="center", center_momentum=0.9)
+TRAINING = Settings(
+    num_prototypes=512, student_temperature=0.1, centering="center", center_momentum=0.9, teacher_jumps=False
+)
 HEALTHY = [
     {"loss": 5.0, "teacher_entropy": 3.0, "kl": 2.0},
     {"loss": 4.0, "teacher_entropy": 3.0, "kl": 1.0},

@@ -37,6 +37,7 @@ class Settings:
     student_temperature: float
     centering: str
     center_momentum: float
+    teacher_jumps: bool  # it is exchanged at the ends of epochs, and its entropy jumps in health, too
 
     @classmethod
     def of(cls, pretrain: Mapping[str, Any]) -> "Settings | None":
@@ -49,6 +50,7 @@ class Settings:
             student_temperature=pretrain["loss"]["student_temperature"],
             centering=pretrain["loss"]["centering"],
             center_momentum=pretrain["loss"]["center_momentum"],
+            teacher_jumps=pretrain["teacher"]["name"] in ("previous_epoch", "snapshot_average"),
         )
 
 
@@ -92,7 +94,7 @@ def diagnose(rows: Sequence[Mapping[str, float]], settings: Settings | None) -> 
         )
         return Collapse(kind="one dimension", evidence=evidence, cause=cause, remedy=remedy)
     swing = _swing([row["teacher_entropy"] for row in rows[-NUM_ROWS:]]) / uniform
-    if swing > SWING:
+    if swing > SWING and not settings.teacher_jumps:
         cause, remedy = _cause_of_swing(last[-1])
         evidence = (
             f"the teacher's answers swing between one prototype and many (its entropy by {swing:.0%} of ln K "
