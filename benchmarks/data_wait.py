@@ -51,7 +51,7 @@ def train(manifest: Manifest, way: Sharing, folder: Path, *, epochs: int) -> dic
         replace(from_dict(PretrainConfig, parameters["pretrain"]), epochs=epochs),
         replace(
             monitoring,
-            log_every_steps=4,
+            log_every_steps=2,
             checkpoint_every_steps=10**6,
             evaluate_every_epochs=10**6,
             max_images=16,
@@ -75,8 +75,8 @@ def train(manifest: Manifest, way: Sharing, folder: Path, *, epochs: int) -> dic
 
 def main() -> None:
     """Measure and report."""
-    options = arguments(__doc__, num_rounds=3).parse_args()
-    num_images, epochs = (256, 4) if options.tiny else (2048, 4)
+    options = arguments(__doc__).parse_args()
+    num_images, epochs = (256, 4) if options.tiny else (512, 4)
     found: dict[str, list[dict[str, float]]] = {name: [] for name in WAYS}
     with tempfile.TemporaryDirectory() as scratch:
         whole = tiles_of_photographs(Path(scratch) / "images", num_images=num_images + 16, side=32)

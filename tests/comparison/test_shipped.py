@@ -18,7 +18,7 @@ SHIPPED = sorted(path.stem for path in (ROOT / "conf" / "comparisons").glob("*.y
 UNPUBLISHED = {
     "collapse": {"both", "no centering", "no sharpening"},
     "patch_size": {"patch 16", "patch 8"},
-    "queue": {"4,096 keys", "1,024 keys", "256 keys"},
+    "queue": {"4096 keys", "1024 keys", "256 keys"},
     "teachers": {"snapshot average", "fixed random"},
 }
 
