@@ -6,18 +6,16 @@ decodes them. The second has only the index to go by. CPU seconds are of all pro
 busy machine they tell better.
 """
 
-import hashlib
-import multiprocessing
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import yaml
-from side_by_side import Timing, arguments, this_machine, timed, write
+from bare_ingest import decode, read_decode_and_hash
+from side_by_side import Timing, arguments, bare_main, this_machine, timed, write
 from tiles import tiles_of_photographs
 
 from dino_pipeline.dino.config import from_dict
-from dino_pipeline.dino.data.images import decode_rgb
 from dino_pipeline.dino.data.images_config import ImagesConfig
 from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.ingestion.ingest import ingest
@@ -26,26 +24,6 @@ RGB = ImagesConfig(channels=3, bits=8)
 SAMPLE = 2000  # images that are decoded alone
 FLOOR = 0.8  # of the cores times what one decodes
 PARAMETERS = Path(__file__).parents[1] / "conf" / "base" / "parameters_ingest.yml"
-
-
-def decode(paths: list[str]) -> None:
-    """Read and decode, nothing else, in this process."""
-    for path in paths:
-        decode_rgb(Path(path).read_bytes())
-
-
-def read_decode_and_hash(paths: list[str], num_processes: int) -> None:
-    """What ingestion cannot do without, in its own way of starting processes."""
-    with multiprocessing.get_context("forkserver").Pool(num_processes) as pool:
-        for _ in pool.imap(_facts, paths, chunksize=256):
-            pass
-        pool.close()
-        pool.join()
-
-
-def _facts(path: str) -> tuple[tuple[int, ...], str]:
-    data = Path(path).read_bytes()
-    return decode_rgb(data).shape, hashlib.sha256(data).hexdigest()
 
 
 def main() -> None:
@@ -61,7 +39,8 @@ def main() -> None:
         manifest = tiles_of_photographs(project / "images", num_images=num_images, side=options.side)
         paths = manifest.table["path"].to_pylist()
         decoding = timed(lambda: decode(paths[:SAMPLE]))
-        bare = timed(lambda: read_decode_and_hash(paths, config.num_workers))
+        with bare_main():
+            bare = timed(lambda: read_decode_and_hash(paths, config.num_workers))
 
         def ingest_once() -> None:
             ingest(
@@ -72,7 +51,8 @@ def main() -> None:
                 cache_folder=project / "cache",
             )
 
-        first, second = timed(ingest_once), timed(ingest_once)
+        with bare_main():
+            first, second = timed(ingest_once), timed(ingest_once)
     decoded_a_second = min(num_images, SAMPLE) / decoding.wall
     write(
         {

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from side_by_side import arguments, this_machine, timed, write
+from side_by_side import arguments, bare_main, this_machine, timed, write
 from tiles import tiles_of_photographs
 from torch.nn import functional as F
 
@@ -43,15 +43,16 @@ def ingest_seconds(num_images: int) -> float:
     with tempfile.TemporaryDirectory() as scratch:
         project = Path(scratch)
         tiles_of_photographs(project / "images", num_images=num_images, side=32)
-        return timed(
-            lambda: ingest(
-                config,
-                ImagesConfig(channels=3, bits=8),
-                project_folder=project,
-                raw_folder=project / "raw",
-                cache_folder=project / "cache",
-            )
-        ).wall
+        with bare_main():
+            return timed(
+                lambda: ingest(
+                    config,
+                    ImagesConfig(channels=3, bits=8),
+                    project_folder=project,
+                    raw_folder=project / "raw",
+                    cache_folder=project / "cache",
+                )
+            ).wall
 
 
 def extraction_seconds(side: int) -> float:

@@ -1,5 +1,6 @@
 """Configuration in three soft layers: conf/base, then the recipe (`--env`), then the user's conf/local."""
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +74,13 @@ class LayeredConfigLoader(OmegaConfigLoader):
         return merged
 
     def _refuse_unknown_groups(self, values: dict[str, Any]) -> None:
-        known = shared_parameters(Path(self.conf_source), str(self.base_env))
         for group in values:
-            if group not in known:
+            if group not in self._known_groups:
                 raise ValueError(
                     f"{group} is {values[group]!r}, and conf/{self.base_env} has no such group of parameters: "
-                    f"{nearest(group, list(known))}"
+                    f"{nearest(group, self._known_groups)}"
                 )
+
+    @cached_property
+    def _known_groups(self) -> list[str]:  # once: Kedro asks for the parameters several times a run
+        return list(shared_parameters(Path(self.conf_source), str(self.base_env)))
