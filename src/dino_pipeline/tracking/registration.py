@@ -55,8 +55,6 @@ def register_version(
     Returns:
         the version; None where the store does not answer, and the version is kept for it.
     """
-    import mlflow.pyfunc
-
     registration = _digest({"tags": dict(tags), "contents": dict(contents)})
     version = {
         "name": registered_name,
@@ -76,6 +74,8 @@ def register_version(
     run.ask(look)
     if numbers:
         return Registered(numbers[0], is_new=False)
+    import mlflow.pyfunc  # takes seconds, and most runs find the version
+
     with tempfile.TemporaryDirectory() as folder:
         saved = Path(folder) / "model"
         model = write(Path(folder))
