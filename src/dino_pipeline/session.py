@@ -1,6 +1,5 @@
 """A Kedro session whose foreseeable errors are one plain line, and not a wall of frames."""
 
-import gc
 import os
 from typing import Any
 
@@ -44,9 +43,6 @@ class PlainSession(KedroSession):
             if os.environ.get(_ASK_FOR_TRACEBACK) or not _is_foreseen(error):
                 raise
             raise click.ClickException(f"{error} ({_ASK_FOR_TRACEBACK}=1 shows where.)") from error
-        finally:
-            # The command ends here: python would look through all that torch and MLflow made once more, for seconds.
-            gc.freeze()
 
 
 def _is_foreseen(error: Exception) -> bool:
