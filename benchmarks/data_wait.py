@@ -76,7 +76,7 @@ def train(manifest: Manifest, way: Sharing, folder: Path, *, epochs: int) -> dic
 def main() -> None:
     """Measure and report."""
     options = arguments(__doc__).parse_args()
-    num_images, epochs = (256, 4) if options.tiny else (512, 4)
+    num_images, epochs = (128, 4) if options.tiny else (512, 4)
     found: dict[str, list[dict[str, float]]] = {name: [] for name in WAYS}
     with tempfile.TemporaryDirectory() as scratch:
         whole = tiles_of_photographs(Path(scratch) / "images", num_images=num_images + 16, side=32)
