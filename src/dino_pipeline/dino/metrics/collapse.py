@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
+from dino_pipeline.dino.models.teacher_config import MOVED_AT_EPOCHS_END
+
 UNIFORM_MARGIN = 0.2  # nats, of the teacher's entropy to ln K
 UNIFORM_KL = 0.2  # nats; below: nothing is left to learn
 ONE_DIMENSION_ENTROPY = 0.1  # nats; below: e.g. one prototype has 98.8 % of a two-way answer
@@ -50,7 +52,7 @@ class Settings:
             student_temperature=pretrain["loss"]["student_temperature"],
             centering=pretrain["loss"]["centering"],
             center_momentum=pretrain["loss"]["center_momentum"],
-            teacher_jumps=pretrain["teacher"]["name"] in ("previous_epoch", "snapshot_average"),
+            teacher_jumps=pretrain["teacher"]["name"] in MOVED_AT_EPOCHS_END,
         )
 
 

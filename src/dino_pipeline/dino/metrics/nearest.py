@@ -16,7 +16,7 @@ from dino_pipeline.dino.bfloat16 import multiplies_bfloat16
 
 _SPARE = 128  # places of the shortlist beyond k: with fewer, more queries are searched twice
 _ROUNDING = 2.0**-8  # relative, of a number to bfloat16
-_GROUP = 16  # elements of a line of products
+_GROUP = 16  # rows of products
 _RESCORED_AT_ONCE = 64  # queries: their shortlists' rows are gathered, [queries, shortlist, dimensions]
 
 
@@ -74,7 +74,7 @@ class Bank:
 def _search(queries: Tensor, bank: Tensor, k: int, chunk: int) -> tuple[Tensor, Tensor]:
     similarities = queries.new_empty(len(queries), 0)
     positions = torch.empty(len(queries), 0, dtype=torch.int64, device=queries.device)
-    # One buffer for all chunks: to be given fresh memory takes a third as long as the product.
+    # One buffer for all chunks: fresh memory for each is paid for in page faults.
     products = queries.new_empty(_whole_groups(min(chunk, len(bank))), len(queries))
     for start in range(0, len(bank), chunk):
         rows = bank[start : start + chunk]

@@ -7,6 +7,8 @@ from pydantic import Field, model_validator
 from dino_pipeline.dino.config import frozen
 from dino_pipeline.dino.models.backbone_config import BackboneConfig
 
+MOVED_AT_EPOCHS_END = ("previous_epoch", "snapshot_average")  # and still between
+
 
 @frozen
 class TeacherConfig:
@@ -85,6 +87,6 @@ def momentum_in_force(teacher: TeacherConfig, scheduled: float, *, step: int, st
     """
     if teacher.name in ("copy", "previous_step", "none"):
         return 0.0
-    if teacher.name in ("previous_epoch", "snapshot_average"):
+    if teacher.name in MOVED_AT_EPOCHS_END:
         return 0.0 if (step + 1) % steps_per_epoch == 0 else 1.0
     return scheduled if teacher.follows_student else 1.0
