@@ -4,7 +4,7 @@ import hashlib
 import multiprocessing
 from pathlib import Path
 
-from dino_pipeline.dino.data.images import decode_rgb
+from dino_pipeline.dino.core.data.images import decode_rgb
 
 
 def decode(paths: list[str]) -> None:

@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 from recipe_values import recipe_values
 
-from dino_pipeline.dino.config import from_dict
-from dino_pipeline.dino.data.manifest import SCHEMA, Manifest
-from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, PretrainConfig
+from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.data.manifest import SCHEMA, Manifest
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
+from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig
 from dino_pipeline.dino.training.history import HISTORY, TIMING, read_rows
 from dino_pipeline.dino.training.launch import launch
 from dino_pipeline.dino.training.preparation import prepare

@@ -19,17 +19,18 @@ from unittest.mock import patch
 import torch
 from tqdm import tqdm
 
-from dino_pipeline.dino.config import from_dict
-from dino_pipeline.dino.data.manifest import read_manifest
+from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.data.manifest import read_manifest
+from dino_pipeline.dino.core.device_batches import DeviceBatch
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.launching.stop import StopRequest
 from dino_pipeline.dino.training.collapse import diagnose_training
-from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, PretrainConfig, TrainingSpec
-from dino_pipeline.dino.training.device_batches import DeviceBatch
+from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, TrainingSpec
 from dino_pipeline.dino.training.fingerprint import fingerprint
 from dino_pipeline.dino.training.history import HISTORY, numbers, read_rows
 from dino_pipeline.dino.training.pretraining import pretrain
 from dino_pipeline.dino.training.run import Run as Training
-from dino_pipeline.recipes import recipe_parameters
+from dino_pipeline.recipes.reading import recipe_parameters
 
 ROOT = Path(__file__).parents[1]
 MANIFEST = ROOT / "data" / "03_primary" / "base" / "manifest.parquet"

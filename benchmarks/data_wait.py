@@ -15,14 +15,15 @@ import pyarrow as pa
 from side_by_side import arguments, this_machine, write
 from tiles import tiles_of_photographs
 
-from dino_pipeline.dino.bfloat16 import multiplies_bfloat16
-from dino_pipeline.dino.config import from_dict
-from dino_pipeline.dino.data.manifest import Manifest
-from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, PretrainConfig
+from dino_pipeline.dino.core.bfloat16 import multiplies_bfloat16
+from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.data.manifest import Manifest
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
+from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig
 from dino_pipeline.dino.training.history import TIMING, read_rows
 from dino_pipeline.dino.training.launch import launch
 from dino_pipeline.dino.training.preparation import prepare
-from dino_pipeline.recipes import recipe_parameters
+from dino_pipeline.recipes.reading import recipe_parameters
 
 FLOOR = 0.05
 

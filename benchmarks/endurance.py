@@ -24,13 +24,14 @@ import numpy as np
 import psutil
 from scipy.stats import theilslopes
 
-from dino_pipeline.dino.config import from_dict
-from dino_pipeline.dino.data.manifest import read_manifest
-from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, PretrainConfig, TrainingSpec
+from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.data.manifest import read_manifest
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
+from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, TrainingSpec
 from dino_pipeline.dino.training.fingerprint import fingerprint
 from dino_pipeline.dino.training.history import HISTORY, read_rows
 from dino_pipeline.dino.training.launch import launch
-from dino_pipeline.recipes import recipe_parameters
+from dino_pipeline.recipes.reading import recipe_parameters
 
 ROOT = Path(__file__).parents[1]
 MANIFEST = ROOT / "data" / "03_primary" / "base" / "manifest.parquet"

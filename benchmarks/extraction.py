@@ -8,14 +8,14 @@ import torch
 from side_by_side import Floor, arguments, not_comparable, report, take_turns
 from torch import Tensor
 
-from dino_pipeline.dino.config import from_dict
-from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
-from dino_pipeline.dino.data.images_config import ImagesConfig
+from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.data.images_config import ImagesConfig
+from dino_pipeline.dino.core.models.backbone import build_backbone
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.extraction import backbone_features
-from dino_pipeline.dino.models.backbone import build_backbone
-from dino_pipeline.dino.training.config import PretrainConfig
-from dino_pipeline.recipes import recipe_parameters
+from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
+from dino_pipeline.recipes.reading import recipe_parameters
 
 FLOORS = [
     Floor("ours bf16", "timm fp32", 3.6),

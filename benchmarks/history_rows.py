@@ -9,14 +9,15 @@ import csv
 import sys
 from pathlib import Path
 
-from dino_pipeline.comparison.config import CompareConfig
-from dino_pipeline.comparison.rows import read_comparison, trainings
-from dino_pipeline.dino.config import from_dict
-from dino_pipeline.dino.data.manifest import read_manifest
-from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, PretrainConfig
+from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.data.manifest import read_manifest
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
+from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig
 from dino_pipeline.dino.training.history import HISTORY, TIMING, read_rows
 from dino_pipeline.dino.training.preparation import prepare
-from dino_pipeline.recipes import recipe_parameters
+from dino_pipeline.experiments.compare.config import CompareConfig
+from dino_pipeline.experiments.compare.rows import read_comparison, trainings
+from dino_pipeline.recipes.reading import recipe_parameters
 
 ROOT = Path(__file__).parents[1]
 

@@ -15,8 +15,8 @@ from bare_ingest import decode, read_decode_and_hash
 from side_by_side import Timing, arguments, bare_main, this_machine, timed, write
 from tiles import tiles_of_photographs
 
-from dino_pipeline.dino.config import from_dict
-from dino_pipeline.dino.data.images_config import ImagesConfig
+from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.data.images_config import ImagesConfig
 from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.ingestion.ingest import ingest
 

@@ -18,14 +18,14 @@ from side_by_side import Floor, arguments, report, take_turns
 from tiles import tiles_of_photographs
 from torch.utils.data import DataLoader, Dataset
 
-from dino_pipeline.dino.config import from_dict
-from dino_pipeline.dino.data.loader import build_loader
-from dino_pipeline.dino.data.manifest import Manifest
-from dino_pipeline.dino.data.multi_crop_config import MultiCropConfig
-from dino_pipeline.dino.data.multi_crop_dataset import MultiCropDataset, ShuffledBatches
-from dino_pipeline.dino.data.replacement import ReplacingDataset
-from dino_pipeline.dino.training.config import PretrainConfig
-from dino_pipeline.recipes import recipe_parameters
+from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.data.loader import build_loader
+from dino_pipeline.dino.core.data.manifest import Manifest
+from dino_pipeline.dino.core.data.multi_crop_config import MultiCropConfig
+from dino_pipeline.dino.core.data.multi_crop_dataset import MultiCropDataset, ShuffledBatches
+from dino_pipeline.dino.core.data.replacement import ReplacingDataset
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
+from dino_pipeline.recipes.reading import recipe_parameters
 
 BATCH, NUM_LOCAL_CROPS = 16, 8
 FLOORS = [

@@ -12,17 +12,17 @@ import torch
 from recipe_values import recipe_values
 from torch import Tensor
 
-from dino_pipeline.dino.config import from_dict
-from dino_pipeline.dino.data.loader import build_loader
-from dino_pipeline.dino.data.manifest import Manifest
-from dino_pipeline.dino.data.multi_crop_dataset import MultiCropDataset, ShuffledBatches
-from dino_pipeline.dino.data.replacement import ReplacingDataset
-from dino_pipeline.dino.training.batch import ToFloats
-from dino_pipeline.dino.training.config import PretrainConfig
-from dino_pipeline.dino.training.device_batches import DeviceBatches
-from dino_pipeline.dino.training.scheduled import scheduled_values
-from dino_pipeline.dino.training.state import TrainingState
-from dino_pipeline.dino.training.step import training_step
+from dino_pipeline.dino.core.batch import ToFloats
+from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.data.loader import build_loader
+from dino_pipeline.dino.core.data.manifest import Manifest
+from dino_pipeline.dino.core.data.multi_crop_dataset import MultiCropDataset, ShuffledBatches
+from dino_pipeline.dino.core.data.replacement import ReplacingDataset
+from dino_pipeline.dino.core.device_batches import DeviceBatches
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
+from dino_pipeline.dino.core.scheduled import scheduled_values
+from dino_pipeline.dino.core.state import TrainingState
+from dino_pipeline.dino.core.step import training_step
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 PEAK_FLOPS = 989e12

@@ -11,17 +11,17 @@ import torch
 from side_by_side import Floor, arguments, report, take_turns
 from tiles import tiles_of_photographs
 
-from dino_pipeline.dino.bfloat16 import multiplies_bfloat16
-from dino_pipeline.dino.config import from_dict
-from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
-from dino_pipeline.dino.data.images_config import ImagesConfig
+from dino_pipeline.dino.core.bfloat16 import multiplies_bfloat16
+from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.data.images_config import ImagesConfig
+from dino_pipeline.dino.core.models.backbone import build_backbone
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.extraction import backbone_features
 from dino_pipeline.dino.evaluation.linear_probe.config import LinearProbeConfig
 from dino_pipeline.dino.evaluation.linear_probe.training import train_linear_probes
-from dino_pipeline.dino.models.backbone import build_backbone
-from dino_pipeline.dino.training.config import PretrainConfig
-from dino_pipeline.recipes import recipe_parameters
+from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
+from dino_pipeline.recipes.reading import recipe_parameters
 
 RATES = tuple(10.0**exponent for exponent in torch.linspace(-5, 0, 13).tolist())
 FLOORS = [Floor("13 rates at once", "13 runs", 10.0)]

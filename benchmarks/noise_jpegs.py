@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import simplejpeg
 
-from dino_pipeline.dino.data.manifest import SCHEMA, Manifest
+from dino_pipeline.dino.core.data.manifest import SCHEMA, Manifest
 
 _GRAIN = 8  # pixels: a 375 x 500 file has about 100 KB, as a photograph's
 

@@ -16,16 +16,17 @@ from typing import Any
 
 import torch
 
-from dino_pipeline.dino.config import from_dict
-from dino_pipeline.dino.data.manifest import Manifest, read_manifest
+from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.data.manifest import Manifest, read_manifest
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.evaluation import compute, extraction
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.metrics.knn import knn_accuracy
-from dino_pipeline.dino.models.published import evaluation_transform, load_backbone, read_model
-from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, PretrainConfig
+from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig
 from dino_pipeline.dino.training.launch import launch
 from dino_pipeline.dino.training.preparation import prepare
-from dino_pipeline.recipes import recipe_parameters
+from dino_pipeline.dino.weights.published import evaluation_transform, load_backbone, read_model
+from dino_pipeline.recipes.reading import recipe_parameters
 
 PROJECT = Path(__file__).parents[1]
 NUM_NEIGHBORS = 20

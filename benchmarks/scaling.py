@@ -20,18 +20,18 @@ from side_by_side import arguments, bare_main, this_machine, timed, write
 from tiles import tiles_of_photographs
 from torch.nn import functional as F
 
-from dino_pipeline.dino.config import from_dict
-from dino_pipeline.dino.data.images_config import ImagesConfig
-from dino_pipeline.dino.losses.dino_loss import dino_loss
+from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.data.images_config import ImagesConfig
+from dino_pipeline.dino.core.losses.dino_loss import dino_loss
+from dino_pipeline.dino.core.models.backbone import build_backbone
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
+from dino_pipeline.dino.core.scheduled import scheduled_values
+from dino_pipeline.dino.core.state import TrainingState
+from dino_pipeline.dino.core.step import training_step
 from dino_pipeline.dino.metrics.nearest import Bank
-from dino_pipeline.dino.models.backbone import build_backbone
-from dino_pipeline.dino.training.config import PretrainConfig
-from dino_pipeline.dino.training.scheduled import scheduled_values
-from dino_pipeline.dino.training.state import TrainingState
-from dino_pipeline.dino.training.step import training_step
 from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.ingestion.ingest import ingest
-from dino_pipeline.recipes import recipe_parameters
+from dino_pipeline.recipes.reading import recipe_parameters
 
 DIM = 384  # of ViT-S
 NUM_QUERIES = 1000

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from dino_pipeline.dino.bfloat16 import multiplies_bfloat16
+from dino_pipeline.dino.core.bfloat16 import multiplies_bfloat16
 
 PACKAGES = (
     "torch",

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import simplejpeg
 
-from dino_pipeline.dino.data.manifest import SCHEMA, Manifest
+from dino_pipeline.dino.core.data.manifest import SCHEMA, Manifest
 from dino_pipeline.ingestion.photographs import PHOTOGRAPHS, read_photograph
 
 

@@ -12,12 +12,12 @@ from peers.plain_dino import PlainDINO
 from side_by_side import Floor, arguments, not_comparable, report, take_turns
 from torch import Tensor
 
-from dino_pipeline.dino.config import from_dict
-from dino_pipeline.dino.training.config import PretrainConfig
-from dino_pipeline.dino.training.scheduled import scheduled_values
-from dino_pipeline.dino.training.state import TrainingState
-from dino_pipeline.dino.training.step import training_step
-from dino_pipeline.recipes import recipe_parameters
+from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
+from dino_pipeline.dino.core.scheduled import scheduled_values
+from dino_pipeline.dino.core.state import TrainingState
+from dino_pipeline.dino.core.step import training_step
+from dino_pipeline.recipes.reading import recipe_parameters
 
 NUM_STEPS = 1000  # of the run whose schedules the steps take
 

@@ -90,6 +90,14 @@ def registered(
 
 
 @pytest.fixture
+def published_model(tmp_path: Path) -> Path:
+    """The folder of a small ViT with three heads and a patch of 8, as the recipe `tiny` of a project."""
+    from tests.published import TINY_VIT, publish
+
+    return publish(tmp_path / "project" / "data" / "06_models" / "tiny", TINY_VIT)
+
+
+@pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 2 MB; it takes a privileged user to mount one."""
     folder = tmp_path / "disk"

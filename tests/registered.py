@@ -17,18 +17,18 @@ from mlflow.entities.model_registry import ModelVersion
 from torch import nn
 
 from dino_pipeline import tracking
-from dino_pipeline.dino.config import from_dict
-from dino_pipeline.dino.data.manifest import Manifest, write_manifest
+from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.data.manifest import Manifest, write_manifest
+from dino_pipeline.dino.core.models.backbone import Backbone, build_backbone
+from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.evaluation.config import ExtractConfig
-from dino_pipeline.dino.models.backbone import Backbone, build_backbone
-from dino_pipeline.dino.models.backbone_config import BackboneConfig
-from dino_pipeline.dino.models.published import PublishedModel, write_model
-from dino_pipeline.pipelines.register.config import RegisterConfig
-from dino_pipeline.pipelines.register.nodes import register_model
-from dino_pipeline.recipes import recipe_parameters
+from dino_pipeline.dino.weights.published import PublishedModel, write_model
+from dino_pipeline.model_registry.config import RegisterConfig
+from dino_pipeline.pipelines.register import register_model
+from dino_pipeline.recipes.reading import recipe_parameters
 from dino_pipeline.tracking.opening import FINGERPRINT_TAG
 from dino_pipeline.tracking.store import global_address
-from tests.pipelines.register.conftest import METRICS, SUMMARY
+from tests.model_registry.conftest import METRICS, SUMMARY
 
 ROOT = Path(__file__).parents[1]
 SIZE, CLASSES = 24, 4

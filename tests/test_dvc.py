@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from dino_pipeline.config_loader import MERGE_STRATEGY, LayeredConfigLoader
 from dino_pipeline.pipeline_registry import EVALUATIONS, STAGES, stage_pipelines
+from dino_pipeline.workspace.config_loader import MERGE_STRATEGY, LayeredConfigLoader
 
 ROOT = Path(__file__).parents[1]
 RECIPE = "smoke"

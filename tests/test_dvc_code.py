@@ -15,18 +15,18 @@ SOURCE = ROOT / "src"
 # What a stage imports and DVC is not to watch, since no output follows from it.
 UNWATCHED = {
     "dino_pipeline.tracking": "writes down what was made",
-    "dino_pipeline.experiment_copy": "says where things lie",
+    "dino_pipeline.workspace.experiment_copy": "says where things lie",
     "dino_pipeline.dino.launching": "starts processes, and shows their errors",
     "dino_pipeline.dino.partial": "names files that are not whole yet",
-    "dino_pipeline.progress_display": "shows progress",
-    "dino_pipeline.parameter_errors": "words of errors",
-    "dino_pipeline.run_lock": "keeps a second run away",
+    "dino_pipeline.plotting.progress_bar": "shows progress",
+    "dino_pipeline.workspace.parameter_errors": "words of errors",
+    "dino_pipeline.workspace.run_lock": "keeps a second run away",
 }
 # A model has a fingerprint, which decides whether it is trained again; see tests/test_dvc.py.
 UNWATCHED_BY_PRETRAIN = {
     "dino_pipeline.pipelines.pretrain": "shows progress; for an import the fingerprint is of the weights",
-    "dino_pipeline.finding": "the fingerprint is of what was found",
-    "dino_pipeline.weights_origin": "a tag of the run",
+    "dino_pipeline.model_registry.model_lookup": "the fingerprint is of what was found",
+    "dino_pipeline.model_registry.provenance": "a tag of the run",
     "dino_pipeline.dino.metrics": "watches the training, and does not steer it",
 }
 

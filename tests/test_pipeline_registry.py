@@ -19,7 +19,7 @@ from dino_pipeline.pipeline_registry import (
     register_pipelines,
     stage_pipelines,
 )
-from dino_pipeline.recipes import recipe_parameters
+from dino_pipeline.recipes.reading import recipe_parameters
 
 ROOT = Path(__file__).parents[1]
 

@@ -9,15 +9,15 @@ from typing import Any
 
 import yaml
 
-from dino_pipeline.attend.command import add_command as add_attend
-from dino_pipeline.embed.command import add_command as add_embed
-from dino_pipeline.init.command import add_command as add_init
-from dino_pipeline.lineage.command import add_command as add_lineage
-from dino_pipeline.overlays import nested
-from dino_pipeline.promotion.command import add_command as add_promote
-from dino_pipeline.recipe_check import add_command as add_check_recipes
-from dino_pipeline.repair_artifacts import add_command as add_repair_artifacts
-from dino_pipeline.sync_mlflow import add_command as add_sync_mlflow
+from dino_pipeline.cli.attend import add_command as add_attend
+from dino_pipeline.cli.embed import add_command as add_embed
+from dino_pipeline.cli.init import add_command as add_init
+from dino_pipeline.cli.lineage import add_command as add_lineage
+from dino_pipeline.cli.promote import add_command as add_promote
+from dino_pipeline.cli.repair_artifacts import add_command as add_repair_artifacts
+from dino_pipeline.cli.sync_mlflow import add_command as add_sync_mlflow
+from dino_pipeline.recipes.check import add_command as add_check_recipes
+from dino_pipeline.workspace.overlays import nested
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,20 +72,16 @@ def _parser() -> argparse.ArgumentParser:
 def _spec(options: argparse.Namespace) -> str:
     from kedro.config import MissingConfigException
 
-    from dino_pipeline.dino.config import from_dict, to_dict
-    from dino_pipeline.dino.data.manifest import read_manifest
-    from dino_pipeline.dino.training.config import (
-        LaunchConfig,
-        MonitoringConfig,
-        PretrainConfig,
-        TrainingSpec,
-    )
+    from dino_pipeline.dino.core.config import from_dict, to_dict
+    from dino_pipeline.dino.core.data.manifest import read_manifest
+    from dino_pipeline.dino.core.pretrain_config import PretrainConfig
+    from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, TrainingSpec
     from dino_pipeline.dino.training.fingerprint import fingerprint
     from dino_pipeline.dino.training.initial_weights import resolve, store
     from dino_pipeline.dino.training.resolution import resolved
-    from dino_pipeline.parameter_errors import parameter_errors
     from dino_pipeline.pipeline_registry import stage_pipelines
-    from dino_pipeline.recipes import recipe_parameters
+    from dino_pipeline.recipes.reading import recipe_parameters
+    from dino_pipeline.workspace.parameter_errors import parameter_errors
 
     try:
         parameters = recipe_parameters(options.recipe, _settings(options.set))
@@ -112,7 +108,7 @@ def _spec(options: argparse.Namespace) -> str:
 
 
 def _picture(_options: argparse.Namespace) -> str:
-    from dino_pipeline.picture import draw_stages
+    from dino_pipeline.cli.picture import draw_stages
     from dino_pipeline.pipeline_registry import STAGES, stage_pipelines
 
     alone = stage_pipelines()

@@ -4,10 +4,10 @@ import warnings
 
 from kedro import KedroDeprecationWarning
 
-from dino_pipeline.catalog import WholeFileCatalog
-from dino_pipeline.config_loader import MERGE_STRATEGY, LayeredConfigLoader
-from dino_pipeline.hooks import ExperimentHooks, ModelRunHooks, SizeHooks, StageHooks
-from dino_pipeline.session import PlainSession
+from dino_pipeline.project.catalog import WholeFileCatalog
+from dino_pipeline.project.hooks import ExperimentHooks, ModelRunHooks, SizeHooks, StageHooks
+from dino_pipeline.project.session import PlainSession
+from dino_pipeline.workspace.config_loader import MERGE_STRATEGY, LayeredConfigLoader
 
 # `kedro run --pipeline=x` is what people type, and it works throughout Kedro 1.
 warnings.filterwarnings("ignore", "Option '--pipeline' is deprecated", KedroDeprecationWarning)

@@ -26,7 +26,7 @@ def test_growth_is_the_line_and_the_power_that_the_costs_follow(benchmark_module
 
 
 def test_a_recipes_values_without_kedro_are_those_that_kedro_reads(benchmark_module):
-    from dino_pipeline.recipes import recipe_parameters
+    from dino_pipeline.recipes.reading import recipe_parameters
 
     for recipe in ("cifar10", "imagenet_resnet50"):
         ours = benchmark_module("recipe_values").recipe_values(recipe)

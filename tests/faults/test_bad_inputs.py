@@ -13,21 +13,22 @@ from kedro.io import DatasetError
 from PIL import Image
 
 from dino_pipeline.__main__ import main
-from dino_pipeline.config_loader import MERGE_STRATEGY, LayeredConfigLoader
-from dino_pipeline.datasets import FolderDataset
-from dino_pipeline.dino.config import from_dict
-from dino_pipeline.dino.data.manifest import SCHEMA, Manifest
-from dino_pipeline.dino.distributed import own_device
+from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.data.manifest import SCHEMA, Manifest
+from dino_pipeline.dino.core.distributed import own_device
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.evaluation.features import Features
 from dino_pipeline.dino.evaluation.label_spreading.given import draw_labels
 from dino_pipeline.dino.evaluation.labels import missing_labels
-from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, PretrainConfig
+from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig
 from dino_pipeline.dino.training.preparation import prepare
 from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.ingestion.ingest import ingest
-from dino_pipeline.overlays import overlaid
-from dino_pipeline.parameter_errors import parameter_errors
 from dino_pipeline.pipeline_registry import register_pipelines
+from dino_pipeline.project.datasets import FolderDataset
+from dino_pipeline.workspace.config_loader import MERGE_STRATEGY, LayeredConfigLoader
+from dino_pipeline.workspace.overlays import overlaid
+from dino_pipeline.workspace.parameter_errors import parameter_errors
 
 CONF = Path(__file__).parents[2] / "conf"
 PIPELINES = register_pipelines()

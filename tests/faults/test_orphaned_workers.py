@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from dino_pipeline.dino.config import to_dict
+from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.training.history import read_rows
-from dino_pipeline.run_lock import run_lock
+from dino_pipeline.workspace.run_lock import run_lock
 from tests.dino.training.conftest import MakeSpec
 
 from .injection import Started, wait_for
@@ -18,10 +18,10 @@ from .injection import Started, wait_for
 LOCKED = """
 import json, sys
 from pathlib import Path
-from dino_pipeline.dino.config import from_dict
+from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.launch import launch
-from dino_pipeline.run_lock import run_lock
+from dino_pipeline.workspace.run_lock import run_lock
 spec = from_dict(TrainingSpec, json.loads(Path(sys.argv[1]).read_text()))
 with run_lock(Path(sys.argv[2]), "it"):
     launch(spec, on_progress=lambda: None)

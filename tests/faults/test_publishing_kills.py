@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are f
 PUBLISHER = """
 import sys
 from pathlib import Path
-from dino_pipeline.datasets import FolderDataset
+from dino_pipeline.project.datasets import FolderDataset
 target = FolderDataset(filepath=sys.argv[1], marker="model.json")
 Path(sys.argv[2]).touch()
 for source in sys.argv[3].split(",") * int(sys.argv[4]):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dino_pipeline.dino.config import to_dict
+from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.history import read_rows
 from dino_pipeline.dino.training.kept_checkpoints import load_newest
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are f
 LAUNCHER = """
 import json, sys
 from pathlib import Path
-from dino_pipeline.dino.config import from_dict
+from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.launch import launch
 launch(from_dict(TrainingSpec, json.loads(Path(sys.argv[1]).read_text())), on_progress=lambda: None)

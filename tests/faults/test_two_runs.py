@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dino_pipeline.run_lock import FOLDER, run_lock
+from dino_pipeline.workspace.run_lock import FOLDER, run_lock
 
 ROOT = Path(__file__).parents[2]
 PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

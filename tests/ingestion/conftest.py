@@ -11,8 +11,8 @@ import pytest
 import yaml
 from PIL import Image
 
-from dino_pipeline.dino.config import from_dict
-from dino_pipeline.dino.data.images_config import ImagesConfig
+from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.data.images_config import ImagesConfig
 from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.ingestion.ingest import Ingested, ingest
 

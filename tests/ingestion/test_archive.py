@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dino_pipeline.dino.data.manifest import SCHEMA, Manifest
+from dino_pipeline.dino.core.data.manifest import SCHEMA, Manifest
 from dino_pipeline.ingestion.archive import list_tar, list_zip
 from dino_pipeline.ingestion.compressed_tar import decompressed
 

@@ -13,8 +13,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from dino_pipeline.dino.data.images_config import ImagesConfig
-from dino_pipeline.dino.data.manifest import SCHEMA, read_manifest
+from dino_pipeline.dino.core.data.images_config import ImagesConfig
+from dino_pipeline.dino.core.data.manifest import SCHEMA, read_manifest
 from dino_pipeline.ingestion import inspection
 from dino_pipeline.ingestion.inspection import Limits
 from dino_pipeline.ingestion.listing import SourceFile

@@ -12,8 +12,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dino_pipeline.dino.config import from_dict
-from dino_pipeline.dino.data.manifest import Manifest
+from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.ingestion.inspection import Facts
 from dino_pipeline.ingestion.listing import SourceFile

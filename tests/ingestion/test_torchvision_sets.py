@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dino_pipeline.dino.data.images import decode_rgb
+from dino_pipeline.dino.core.data.images import decode_rgb
 from dino_pipeline.ingestion.config import TorchvisionConfig
 
 from .conftest import RunIngest, WriteImage

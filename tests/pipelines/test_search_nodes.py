@@ -9,17 +9,17 @@ from PIL import Image
 from sklearn.datasets import load_sample_image
 from torch import nn
 
-from dino_pipeline.dino.config import from_dict
-from dino_pipeline.dino.data.manifest import SCHEMA
+from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.data.manifest import SCHEMA
+from dino_pipeline.dino.core.models.backbone import build_backbone
+from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.copy_detection.config import CopyDetectionConfig, OtherImagesConfig
 from dino_pipeline.dino.evaluation.retrieval.config import RetrievalConfig
-from dino_pipeline.dino.models.backbone import build_backbone
-from dino_pipeline.dino.models.backbone_config import BackboneConfig
-from dino_pipeline.dino.models.published import PublishedModel, write_model
+from dino_pipeline.dino.weights.published import PublishedModel, write_model
 from dino_pipeline.pipelines.copy_detection.nodes import evaluate_copy_detection, find_copies
 from dino_pipeline.pipelines.retrieval.nodes import evaluate_retrieval
-from dino_pipeline.recipes import recipe_parameters
+from dino_pipeline.recipes.reading import recipe_parameters
 
 PARAMETERS = recipe_parameters("smoke")
 EXTRACT = from_dict(ExtractConfig, PARAMETERS["extract"])

@@ -11,14 +11,14 @@ import torch
 from PIL import Image
 from torch import nn
 
-from dino_pipeline.dino.data.manifest import SCHEMA
+from dino_pipeline.dino.core.data.manifest import SCHEMA
+from dino_pipeline.dino.core.models.backbone import build_backbone
+from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.evaluation.attention_segmentation.config import AttentionSegmentationConfig
 from dino_pipeline.dino.evaluation.config import BaselinesConfig, ExtractConfig, KnnConfig
 from dino_pipeline.dino.evaluation.linear_probe.config import LinearTrainingConfig
 from dino_pipeline.dino.evaluation.patch_segmentation.config import PatchSegmentationConfig
-from dino_pipeline.dino.models.backbone import build_backbone
-from dino_pipeline.dino.models.backbone_config import BackboneConfig
-from dino_pipeline.dino.models.published import PublishedModel, write_model
+from dino_pipeline.dino.weights.published import PublishedModel, write_model
 from dino_pipeline.pipeline_registry import register_pipelines
 from dino_pipeline.pipelines.attention_segmentation import nodes as attention
 from dino_pipeline.pipelines.patch_segmentation import nodes as patches

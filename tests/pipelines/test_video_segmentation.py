@@ -10,13 +10,13 @@ import torch
 from PIL import Image
 from torch import nn
 
-from dino_pipeline.dino.config import from_dict
+from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.models.backbone import build_backbone
+from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.evaluation.config import BaselinesConfig, ExtractConfig
 from dino_pipeline.dino.evaluation.video_segmentation.config import VideoSegmentationConfig
 from dino_pipeline.dino.evaluation.video_segmentation.indexed_png import palette
-from dino_pipeline.dino.models.backbone import build_backbone
-from dino_pipeline.dino.models.backbone_config import BackboneConfig
-from dino_pipeline.dino.models.published import PublishedModel, write_model
+from dino_pipeline.dino.weights.published import PublishedModel, write_model
 from dino_pipeline.pipelines.video_segmentation.nodes import find_videos, segment_videos
 from dino_pipeline.pipelines.video_segmentation.picture import overlay
 

@@ -14,7 +14,7 @@ from dino_pipeline import tracking
 from dino_pipeline.__main__ import main
 from dino_pipeline.tracking import finding_runs
 from dino_pipeline.tracking.moved import repair_addresses
-from tests.pipelines.register.conftest import register
+from tests.model_registry.conftest import register
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from dino_pipeline.dino.data.manifest import SPLITS
+from dino_pipeline.dino.core.data.manifest import SPLITS
 from dino_pipeline.ingestion.listing import SourceFile
 from dino_pipeline.ingestion.tables import Row, relative_path
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from dino_pipeline.dino.data.images_config import ImagesConfig
+from dino_pipeline.dino.core.data.images_config import ImagesConfig
 from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.ingestion.duplicates import (
     count_duplicates,

@@ -15,10 +15,10 @@ from zipfile import BadZipFile
 
 from tqdm import tqdm
 
-from dino_pipeline.dino.data.decoding import decode_image
-from dino_pipeline.dino.data.images import UnreadableImageError
-from dino_pipeline.dino.data.images_config import ImagesConfig
-from dino_pipeline.dino.data.manifest import read_image_bytes
+from dino_pipeline.dino.core.data.decoding import decode_image
+from dino_pipeline.dino.core.data.images import UnreadableImageError
+from dino_pipeline.dino.core.data.images_config import ImagesConfig
+from dino_pipeline.dino.core.data.manifest import read_image_bytes
 from dino_pipeline.ingestion.listing import SourceFile
 
 _CHUNK = 256  # files a task: large enough that passing them costs nothing

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from dino_pipeline.dino.data.manifest import SPLITS
+from dino_pipeline.dino.core.data.manifest import SPLITS
 
 logger = logging.getLogger(__name__)
 

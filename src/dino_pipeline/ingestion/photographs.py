@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from dino_pipeline.dino.config import to_dict
-from dino_pipeline.dino.data.images import Pixels, decode_rgb
+from dino_pipeline.dino.core.config import to_dict
+from dino_pipeline.dino.core.data.images import Pixels, decode_rgb
 from dino_pipeline.ingestion.config import PhotographsConfig
 from dino_pipeline.ingestion.generated_folder import write_once
 

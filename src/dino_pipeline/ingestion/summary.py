@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from dino_pipeline.dino.data.manifest import SPLITS, Manifest
+from dino_pipeline.dino.core.data.manifest import SPLITS, Manifest
 
 logger = logging.getLogger(__name__)
 

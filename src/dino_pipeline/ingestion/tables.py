@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 import pyarrow as pa
 
-from dino_pipeline.dino.data.manifest import SCHEMA, SPLITS
+from dino_pipeline.dino.core.data.manifest import SCHEMA, SPLITS
 from dino_pipeline.ingestion.inspection import Facts
 from dino_pipeline.ingestion.listing import SourceFile
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from dino_pipeline.dino.data.manifest import SCHEMA
+from dino_pipeline.dino.core.data.manifest import SCHEMA
 from dino_pipeline.tracking.run import ModelRun
 
 _DIGEST_LENGTH = 36  # MLflow takes no longer one; the whole is in the profile

@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from dino_pipeline.experiment_copy import outside_copy
 from dino_pipeline.tracking.finding_runs import find
 from dino_pipeline.tracking.origin import origin_tags
 from dino_pipeline.tracking.outage import ARTIFACTS, RECORDS, SYNC_COMMAND, Outage
@@ -22,6 +21,7 @@ from dino_pipeline.tracking.store import (
 )
 from dino_pipeline.tracking.unsent import FOLDER, Opening, Unsent, kept_runs
 from dino_pipeline.tracking.untracked import UntrackedRun
+from dino_pipeline.workspace.experiment_copy import outside_copy
 
 FINGERPRINT_TAG = "fingerprint"
 COMPARISON_TAG = "comparison_run"  # of the run that holds a comparison's table

@@ -9,15 +9,15 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from dino_pipeline.dino.config import to_dict
-from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
-from dino_pipeline.dino.data.images_config import ImagesConfig
-from dino_pipeline.dino.data.manifest import SCHEMA, Manifest
+from dino_pipeline.dino.core.config import to_dict
+from dino_pipeline.dino.core.data.images_config import ImagesConfig
+from dino_pipeline.dino.core.data.manifest import SCHEMA, Manifest
+from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
+from dino_pipeline.dino.core.models.projection_head import ProjectionHeadConfig
+from dino_pipeline.dino.core.models.student_teacher import build_student_and_teacher
 from dino_pipeline.dino.evaluation.config import BaselinesConfig, ExtractConfig
-from dino_pipeline.dino.models.backbone_config import BackboneConfig
-from dino_pipeline.dino.models.projection_head import ProjectionHeadConfig
-from dino_pipeline.dino.models.published import PublishedModel, write_model
-from dino_pipeline.dino.models.student_teacher import build_student_and_teacher
+from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
+from dino_pipeline.dino.weights.published import PublishedModel, write_model
 
 NUM_IMAGES = 45
 BACKBONE = BackboneConfig(

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from dino_pipeline.dino.core.models.backbone import build_backbone
+from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.evaluation.attention import (
     class_attention,
     feature_colors,
     most_attended,
     principal_colors,
 )
-from dino_pipeline.dino.models.backbone import build_backbone
-from dino_pipeline.dino.models.backbone_config import BackboneConfig
 
 OPTIONS = {"img_size": 16, "patch_size": 4, "embed_dim": 24, "depth": 2, "num_heads": 3}
 VIT = BackboneConfig(name="vit_tiny_patch16_224", options=OPTIONS, drop_path_rate=0.0)

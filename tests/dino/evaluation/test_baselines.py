@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import BatchNorm2d
 
-from dino_pipeline.dino.data.evaluation_transform import EvaluationDataset, normalise
+from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.evaluation.baselines import (
     color_histogram,
     histogram_features,
@@ -15,7 +15,7 @@ from dino_pipeline.dino.evaluation.baselines import (
     pixel_features,
     random_backbone,
 )
-from dino_pipeline.dino.models.backbone_config import BackboneConfig
+from dino_pipeline.dino.features.evaluation_transform import EvaluationDataset, normalise
 
 CPU = torch.device("cpu")
 CONVNET = BackboneConfig(name="resnet10t", options={}, drop_path_rate=0.0)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from dino_pipeline.dino.data.evaluation_transform import EvaluationDataset, normalise
+from dino_pipeline.dino.core.models.backbone import build_backbone
+from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.evaluation.extraction import backbone_features, extract_features
-from dino_pipeline.dino.models.backbone import build_backbone
-from dino_pipeline.dino.models.backbone_config import BackboneConfig
+from dino_pipeline.dino.features.evaluation_transform import EvaluationDataset, normalise
 
 CPU = torch.device("cpu")
 VIT = BackboneConfig(

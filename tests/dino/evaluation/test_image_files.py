@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dino_pipeline.dino.data.images import decode_rgb
+from dino_pipeline.dino.core.data.images import decode_rgb
 from dino_pipeline.dino.evaluation.image_files import images_in, named_images
 
 

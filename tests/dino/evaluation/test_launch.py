@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from safetensors.torch import save_file
 
+from dino_pipeline.dino.core.models.backbone import build_backbone
+from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.evaluation.launch import extract
-from dino_pipeline.dino.models.backbone import build_backbone
-from dino_pipeline.dino.models.backbone_config import BackboneConfig
 
 NAMES = ("teacher", "student", "random", "pixels", "histogram")
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dino_pipeline.dino.data.images_config import ImagesConfig
+from dino_pipeline.dino.core.data.images_config import ImagesConfig
 from dino_pipeline.dino.evaluation.networks import load_networks
 
 

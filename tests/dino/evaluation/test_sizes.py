@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from dino_pipeline.dino.core.models.backbone import build_backbone
+from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.evaluation.sizes import cell_size, fitted, resized
-from dino_pipeline.dino.models.backbone import build_backbone
-from dino_pipeline.dino.models.backbone_config import BackboneConfig
 
 
 @pytest.mark.parametrize(

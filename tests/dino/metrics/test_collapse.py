@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dino_pipeline.dino.metrics.collapse import NUM_ROWS, NUM_STILL_ROWS, Settings, diagnose
-from dino_pipeline.recipes import recipe_parameters
+from dino_pipeline.recipes.reading import recipe_parameters
 
 SETTINGS = Settings(
     num_prototypes=512, student_temperature=0.1, centering="center", center_momentum=0.9, teacher_jumps=False

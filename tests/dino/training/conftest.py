@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dino_pipeline.dino.config import from_dict
-from dino_pipeline.dino.data.manifest import Manifest, write_manifest
+from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.data.manifest import Manifest, write_manifest
 from dino_pipeline.dino.training.config import TrainingSpec
 
 VIEW = {

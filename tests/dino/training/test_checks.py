@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dino_pipeline.dino.data.manifest import read_manifest
+from dino_pipeline.dino.core.data.manifest import read_manifest
 from dino_pipeline.dino.training import checks
 from dino_pipeline.dino.training.checks import check
 

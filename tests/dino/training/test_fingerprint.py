@@ -22,10 +22,10 @@ def test_parameters_and_data_count(make_spec: MakeSpec, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "counts"),
     [
-        ("losses/dino_loss.py", True),
-        ("data/crop.py", True),
-        ("training/step.py", True),
-        ("distributed.py", True),
+        ("core/losses/dino_loss.py", True),
+        ("core/data/crop.py", True),
+        ("core/step.py", True),
+        ("core/distributed.py", True),
         ("metrics/knn.py", False),
         ("evaluation/linear_probe.py", False),
     ],

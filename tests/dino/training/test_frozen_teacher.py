@@ -6,15 +6,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from dino_pipeline.dino.config import from_dict, to_dict
-from dino_pipeline.dino.data.manifest import read_manifest
-from dino_pipeline.dino.models.backbone import build_backbone
-from dino_pipeline.dino.models.published import PublishedModel, load_frozen_teacher, write_model
-from dino_pipeline.dino.models.weight_files import read_weights
+from dino_pipeline.dino.core.config import from_dict, to_dict
+from dino_pipeline.dino.core.data.manifest import read_manifest
+from dino_pipeline.dino.core.models.backbone import build_backbone
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.training.checks import check
-from dino_pipeline.dino.training.config import PretrainConfig, TrainingSpec
+from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.fingerprint import fingerprint
 from dino_pipeline.dino.training.initial_weights import resolve, store
+from dino_pipeline.dino.weights.published import PublishedModel, load_frozen_teacher, write_model
+from dino_pipeline.dino.weights.weight_files import read_weights
 
 from .conftest import PRETRAIN, MakeSpec
 from .test_methods import parameters

@@ -7,17 +7,18 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from dino_pipeline.dino.config import from_dict
-from dino_pipeline.dino.models.student_teacher import build_student_and_teacher
+from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.models.student_teacher import build_student_and_teacher
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
+from dino_pipeline.dino.core.scheduled import scheduled_values
+from dino_pipeline.dino.core.state import TrainingState
 from dino_pipeline.dino.training.comparison import compare, read_verdict, sentence
-from dino_pipeline.dino.training.config import PretrainConfig, TrainingSpec
+from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.fingerprint import fingerprint
 from dino_pipeline.dino.training.initial_weights import resolve, store
 from dino_pipeline.dino.training.online_evaluation import Judged
 from dino_pipeline.dino.training.pretraining import pretrain
-from dino_pipeline.dino.training.scheduled import scheduled_values
-from dino_pipeline.dino.training.state import TrainingState
-from tests.dino.models.official_files import official_state, write_full_checkpoint
+from tests.dino.weights.official_files import official_state, write_full_checkpoint
 
 from .conftest import PRETRAIN, MakeSpec
 

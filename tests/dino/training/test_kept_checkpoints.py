@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dino_pipeline.dino.config import from_dict
+from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.dino.training.checkpoint import DamagedCheckpointError
 from dino_pipeline.dino.training.config import MonitoringConfig
 from dino_pipeline.dino.training.kept_checkpoints import keep_checkpoint, load_newest

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dino_pipeline.dino.config import to_dict
+from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.launching.stop import STOPPED
 from dino_pipeline.dino.launching.torchrun import WorkersFailedError
 from dino_pipeline.dino.training.config import TrainingSpec
@@ -26,7 +26,7 @@ LAUNCHER = """
 import json, signal, sys
 from pathlib import Path
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from dino_pipeline.dino.config import from_dict
+from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.launch import launch
 launch(from_dict(TrainingSpec, json.loads(Path(sys.argv[1]).read_text())), on_progress=lambda: None)

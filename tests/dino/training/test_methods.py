@@ -9,18 +9,19 @@ import pyarrow as pa
 import pytest
 import torch
 
-from dino_pipeline.dino.config import from_dict
-from dino_pipeline.dino.data.manifest import read_manifest
-from dino_pipeline.dino.models.backbone import build_backbone
-from dino_pipeline.dino.models.batch_norm import running_means
+from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.data.manifest import read_manifest
+from dino_pipeline.dino.core.models.backbone import build_backbone
+from dino_pipeline.dino.core.models.batch_norm import running_means
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
+from dino_pipeline.dino.core.scheduled import scheduled_values
+from dino_pipeline.dino.core.state import TrainingState
+from dino_pipeline.dino.core.step import training_step
 from dino_pipeline.dino.training.checkpoint import save_checkpoint
 from dino_pipeline.dino.training.checks import check
-from dino_pipeline.dino.training.config import PretrainConfig, TrainingSpec
+from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.frozen_teacher import FROZEN_TEACHER
 from dino_pipeline.dino.training.history import numbers, read_rows
-from dino_pipeline.dino.training.scheduled import scheduled_values
-from dino_pipeline.dino.training.state import TrainingState
-from dino_pipeline.dino.training.step import training_step
 
 from .conftest import PRETRAIN, MakeSpec
 from .test_pretraining import checkpoint, model, train, train_with_processes

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import torch
 
-from dino_pipeline.dino.config import to_dict
-from dino_pipeline.dino.data.addressing import Domain, generator_at
-from dino_pipeline.dino.data.loader import MultiCropBatch
-from dino_pipeline.dino.training.batch import ToFloats
+from dino_pipeline.dino.core.batch import ToFloats
+from dino_pipeline.dino.core.config import to_dict
+from dino_pipeline.dino.core.data.addressing import Domain, generator_at
+from dino_pipeline.dino.core.data.loader import MultiCropBatch
 from dino_pipeline.dino.training.collapse import CollapseError
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.history import numbers, read_rows
@@ -115,9 +115,9 @@ def test_a_rollback_goes_on_from_the_last_checkpoint_with_a_lower_learning_rate(
 
 WORKER = """
 import sys
-from dino_pipeline.dino.distributed import rank
+from dino_pipeline.dino.core.distributed import rank
 from dino_pipeline.dino.training import worker
-from dino_pipeline.dino.training.batch import ToFloats
+from dino_pipeline.dino.core.batch import ToFloats
 true, calls = ToFloats.__call__, 0
 def to_floats(self, batch):
     global calls
@@ -206,7 +206,7 @@ KILLED = """
 import json, multiprocessing, os, signal, sys
 from pathlib import Path
 import torch
-from dino_pipeline.dino.config import from_dict
+from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.pretraining import pretrain
 

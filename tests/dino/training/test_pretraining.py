@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from dino_pipeline.dino.config import to_dict
+from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.history import numbers, read_rows
 from dino_pipeline.dino.training.pretraining import pretrain

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dino_pipeline.dino.config import to_dict
+from dino_pipeline.dino.core.config import to_dict
 
 from .conftest import MakeSpec
 

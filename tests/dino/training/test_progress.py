@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from dino_pipeline.dino.config import from_dict, to_dict
+from dino_pipeline.dino.core.config import from_dict, to_dict
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.training.checkpoint import DamagedCheckpointError, save_checkpoint
-from dino_pipeline.dino.training.config import PretrainConfig
 from dino_pipeline.dino.training.progress import (
     adopt,
     adopted_from,

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from dino_pipeline.dino.config import from_dict
-from dino_pipeline.dino.data.manifest import read_manifest
-from dino_pipeline.dino.data.pixel_statistics import pixel_statistics
-from dino_pipeline.dino.models.backbone import build_backbone
-from dino_pipeline.dino.training.config import PretrainConfig
+from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.data.manifest import read_manifest
+from dino_pipeline.dino.core.models.backbone import build_backbone
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
+from dino_pipeline.dino.training.pixel_statistics import pixel_statistics
 from dino_pipeline.dino.training.resolution import resolved
 
 from .conftest import PRETRAIN

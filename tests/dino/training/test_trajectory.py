@@ -7,11 +7,11 @@ import pytest
 import torch
 from numpy.lib.npyio import NpzFile
 
-from dino_pipeline.dino.config import from_dict
-from dino_pipeline.dino.training.config import PretrainConfig
-from dino_pipeline.dino.training.scheduled import scheduled_values
-from dino_pipeline.dino.training.state import TrainingState
-from dino_pipeline.dino.training.step import training_step
+from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
+from dino_pipeline.dino.core.scheduled import scheduled_values
+from dino_pipeline.dino.core.state import TrainingState
+from dino_pipeline.dino.core.step import training_step
 
 from .conftest import PRETRAIN
 

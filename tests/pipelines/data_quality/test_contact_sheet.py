@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from dino_pipeline.dino.data.images_config import ImagesConfig
-from dino_pipeline.dino.data.manifest import SCHEMA, Manifest
+from dino_pipeline.dino.core.data.images_config import ImagesConfig
+from dino_pipeline.dino.core.data.manifest import SCHEMA, Manifest
 from dino_pipeline.dino.evaluation.data_quality.cleaning_list import cleaning_list
 from dino_pipeline.dino.evaluation.data_quality.config import (
     ContactSheetConfig,

@@ -5,14 +5,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from dino_pipeline.dino.data.evaluation_transform import evaluation_loader, normalise
-from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
-from dino_pipeline.dino.data.manifest import Manifest
-from dino_pipeline.dino.data.resampling import resample
+from dino_pipeline.dino.core.data.manifest import Manifest
+from dino_pipeline.dino.core.data.resampling import resample
+from dino_pipeline.dino.core.models.backbone import Backbone, build_backbone
+from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.evaluation.config import BaselinesConfig, ExtractConfig
 from dino_pipeline.dino.evaluation.extraction import FeatureBatch, FeatureFunction
-from dino_pipeline.dino.models.backbone import Backbone, build_backbone
-from dino_pipeline.dino.models.backbone_config import BackboneConfig
+from dino_pipeline.dino.features.evaluation_transform import evaluation_loader, normalise
+from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
 
 
 def pixel_features(transform: EvaluationTransformConfig, config: BaselinesConfig) -> FeatureFunction:

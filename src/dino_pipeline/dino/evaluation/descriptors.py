@@ -7,11 +7,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from dino_pipeline.dino.data.evaluation_transform import normalise
+from dino_pipeline.dino.core.models.backbone import Backbone
+from dino_pipeline.dino.core.models.vision_transformer import ViTBackbone
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.networks import Networks
-from dino_pipeline.dino.models.backbone import Backbone
-from dino_pipeline.dino.models.vision_transformer import ViTBackbone
+from dino_pipeline.dino.features.evaluation_transform import normalise
 
 # A backbone and normalised images [N, 3, H, W] to [N, dimensions].
 Describe = Callable[[Backbone, Tensor], Tensor]

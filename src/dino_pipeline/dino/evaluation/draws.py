@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from dino_pipeline.dino.data.addressing import Domain, generator_at
+from dino_pipeline.dino.core.data.addressing import Domain, generator_at
 
 
 def stratified_draw(labels: NDArray[np.int64], fraction: float, *, seed: int) -> NDArray[np.int64]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from dino_pipeline.dino.models.backbone import Backbone
+from dino_pipeline.dino.core.models.backbone import Backbone
 
 
 def export_backbone(backbone: Backbone, path: Path, *, crop: int, channels: int) -> None:

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from dino_pipeline.dino.data.evaluation_transform import evaluation_loader, normalise
-from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
-from dino_pipeline.dino.data.manifest import Manifest
+from dino_pipeline.dino.core.data.manifest import Manifest
+from dino_pipeline.dino.core.models.backbone import Backbone
+from dino_pipeline.dino.core.models.vision_transformer import ViTBackbone
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.features import Features
-from dino_pipeline.dino.models.backbone import Backbone
-from dino_pipeline.dino.models.vision_transformer import ViTBackbone
+from dino_pipeline.dino.features.evaluation_transform import evaluation_loader, normalise
+from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
 
 
 class FeatureBatch(NamedTuple):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from dino_pipeline.dino.data.manifest import SCHEMA, Manifest
+from dino_pipeline.dino.core.data.manifest import SCHEMA, Manifest
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".tif", ".tiff", ".webp")
 

@@ -4,8 +4,8 @@ import json
 import tempfile
 from pathlib import Path
 
-from dino_pipeline.dino.config import frozen, to_dict
-from dino_pipeline.dino.data.manifest import Manifest, write_manifest
+from dino_pipeline.dino.core.config import frozen, to_dict
+from dino_pipeline.dino.core.data.manifest import Manifest, write_manifest
 from dino_pipeline.dino.evaluation import compute
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.features import Features, join_features, read_features

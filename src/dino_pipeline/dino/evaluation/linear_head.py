@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from dino_pipeline.dino.evaluation.features import Features
-from dino_pipeline.dino.models.reference_checkpoint import load_data_only
+from dino_pipeline.dino.weights.reference_checkpoint import load_data_only
 
 
 class LinearHead(NamedTuple):

@@ -10,15 +10,15 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
-from dino_pipeline.dino.data.manifest import Manifest
-from dino_pipeline.dino.distributed import rank, world_size
+from dino_pipeline.dino.core.data.manifest import Manifest
+from dino_pipeline.dino.core.distributed import rank, world_size
 from dino_pipeline.dino.evaluation import baselines, compute, extraction
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.extraction import FeatureFunction
 from dino_pipeline.dino.evaluation.features import Features
 from dino_pipeline.dino.evaluation.networks import load_networks
-from dino_pipeline.dino.models.published import FROZEN_TEACHER, load_frozen_teacher
+from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
+from dino_pipeline.dino.weights.published import FROZEN_TEACHER, load_frozen_teacher
 
 
 class FeatureFunctions(NamedTuple):

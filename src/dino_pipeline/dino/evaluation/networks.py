@@ -5,15 +5,15 @@ from typing import NamedTuple
 
 import torch
 
-from dino_pipeline.dino.config import from_dict
-from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
-from dino_pipeline.dino.data.images_config import ImagesConfig
-from dino_pipeline.dino.data.manifest import Manifest
+from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.data.images_config import ImagesConfig
+from dino_pipeline.dino.core.data.manifest import Manifest
+from dino_pipeline.dino.core.models.backbone import Backbone
+from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.evaluation.baselines import random_backbone
 from dino_pipeline.dino.evaluation.config import ExtractConfig
-from dino_pipeline.dino.models.backbone import Backbone
-from dino_pipeline.dino.models.backbone_config import BackboneConfig
-from dino_pipeline.dino.models.published import evaluation_transform, load_backbone, networks_of, read_model
+from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
+from dino_pipeline.dino.weights.published import evaluation_transform, load_backbone, networks_of, read_model
 
 
 class Networks(NamedTuple):

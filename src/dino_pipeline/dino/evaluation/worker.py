@@ -6,9 +6,9 @@ from pathlib import Path
 
 from torch.distributed.elastic.multiprocessing.errors import record
 
-from dino_pipeline.dino.config import from_dict
-from dino_pipeline.dino.data.manifest import read_manifest
-from dino_pipeline.dino.distributed import barrier, join_group, leave_group, own_device, rank
+from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.data.manifest import read_manifest
+from dino_pipeline.dino.core.distributed import barrier, join_group, leave_group, own_device, rank
 from dino_pipeline.dino.evaluation.features import write_features
 from dino_pipeline.dino.evaluation.launch import ExtractSpec
 from dino_pipeline.dino.evaluation.model_features import model_features

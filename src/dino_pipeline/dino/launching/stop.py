@@ -6,7 +6,7 @@ import threading
 import time
 from types import FrameType
 
-from dino_pipeline.dino.distributed import any_process
+from dino_pipeline.dino.core.distributed import any_process
 
 STOPPED = 75  # the exit status of a training that saved its progress because it was asked to (EX_TEMPFAIL)
 _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
-from dino_pipeline.dino.models.teacher_config import MOVED_AT_EPOCHS_END
+from dino_pipeline.dino.core.models.teacher_config import MOVED_AT_EPOCHS_END
 
 UNIFORM_MARGIN = 0.2  # nats, of the teacher's entropy to ln K
 UNIFORM_KL = 0.2  # nats; below: nothing is left to learn

@@ -12,7 +12,7 @@ similarity does not clear it are searched in full precision.
 import torch
 from torch import Tensor
 
-from dino_pipeline.dino.bfloat16 import multiplies_bfloat16
+from dino_pipeline.dino.core.bfloat16 import multiplies_bfloat16
 
 _SPARE = 128  # places of the shortlist beyond k: with fewer, more queries are searched twice
 _ROUNDING = 2.0**-8  # relative, of a number to bfloat16

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 
 import torch
 
-from dino_pipeline.dino.bfloat16 import multiplies_bfloat16
-from dino_pipeline.dino.data.manifest import Manifest
-from dino_pipeline.dino.models.backbone import Backbone, build_backbone
-from dino_pipeline.dino.models.vision_transformer import ViTBackbone
-from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, PretrainConfig
+from dino_pipeline.dino.core.bfloat16 import multiplies_bfloat16
+from dino_pipeline.dino.core.data.manifest import Manifest
+from dino_pipeline.dino.core.models.backbone import Backbone, build_backbone
+from dino_pipeline.dino.core.models.vision_transformer import ViTBackbone
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
+from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig
 
 logger = logging.getLogger(__name__)
 

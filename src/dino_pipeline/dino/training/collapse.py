@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from dino_pipeline.dino.config import to_dict
+from dino_pipeline.dino.core.config import to_dict
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.metrics.collapse import Collapse, Settings, diagnose
-from dino_pipeline.dino.training.config import PretrainConfig
 
 
 class CollapseError(RuntimeError):

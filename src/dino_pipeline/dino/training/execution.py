@@ -1,7 +1,7 @@
 """How the same mathematics is executed: with less memory, or compiled."""
 
+from dino_pipeline.dino.core.state import TrainingState
 from dino_pipeline.dino.training.config import LaunchConfig
-from dino_pipeline.dino.training.state import TrainingState
 
 
 def use_options(state: TrainingState, launch: LaunchConfig) -> None:

@@ -4,21 +4,12 @@ import hashlib
 import json
 from pathlib import Path
 
-from dino_pipeline.dino.config import to_dict
-from dino_pipeline.dino.training.config import PretrainConfig
+from dino_pipeline.dino.core.config import to_dict
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 
 _LIBRARY = Path(__file__).parents[1]
 # metrics/ only watches and evaluation/ comes afterwards: editing them must not retrain.
-_DECIDES_WEIGHTS = (
-    "bfloat16.py",
-    "config.py",
-    "distributed.py",
-    "data",
-    "models",
-    "losses",
-    "optimization",
-    "training",
-)
+_DECIDES_WEIGHTS = ("core", "weights", "training")
 
 
 def fingerprint(config: PretrainConfig, data_digest: str) -> str:

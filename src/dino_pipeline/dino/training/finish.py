@@ -9,13 +9,13 @@ from typing import Any
 
 import torch
 
-from dino_pipeline.dino.config import to_dict
-from dino_pipeline.dino.models.published import Network, PublishedModel, write_model
+from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.training.checkpoint import load_checkpoint
 from dino_pipeline.dino.training.comparison import VERDICT
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.frozen_teacher import FROZEN_TEACHER
 from dino_pipeline.dino.training.history import HISTORY
+from dino_pipeline.dino.weights.published import Network, PublishedModel, write_model
 
 FINISHED = "finished"
 

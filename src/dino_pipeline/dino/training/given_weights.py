@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from dino_pipeline.dino.config import to_dict
-from dino_pipeline.dino.data.images_config import ImagesConfig
-from dino_pipeline.dino.models.backbone_config import BackboneConfig
-from dino_pipeline.dino.models.published import DESCRIPTION
-from dino_pipeline.dino.models.weight_files import Weights, read_weights
+from dino_pipeline.dino.core.config import to_dict
+from dino_pipeline.dino.core.data.images_config import ImagesConfig
+from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
+from dino_pipeline.dino.weights.published import DESCRIPTION
+from dino_pipeline.dino.weights.weight_files import Weights, read_weights
 
 
 class GivenWeights(NamedTuple):

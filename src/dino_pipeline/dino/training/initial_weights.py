@@ -15,21 +15,21 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from dino_pipeline.dino.models.backbone import build_backbone
-from dino_pipeline.dino.models.head_config import ProjectionHeadConfig
-from dino_pipeline.dino.models.official import OFFICIAL_CONFIGS
-from dino_pipeline.dino.models.projection_head import ProjectionHead
-from dino_pipeline.dino.models.recognition import mismatch
-from dino_pipeline.dino.models.reference_names import HEAD
-from dino_pipeline.dino.models.weight_files import Weights
+from dino_pipeline.dino.core.models.backbone import build_backbone
+from dino_pipeline.dino.core.models.head_config import ProjectionHeadConfig
+from dino_pipeline.dino.core.models.projection_head import ProjectionHead
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.training.checkpoint import save_checkpoint
-from dino_pipeline.dino.training.config import PretrainConfig
 from dino_pipeline.dino.training.frozen_teacher import (
     FROZEN_TEACHER,
     check_normalisation,
     resolve_frozen_teacher,
 )
 from dino_pipeline.dino.training.given_weights import read_given_weights
+from dino_pipeline.dino.weights.official import OFFICIAL_CONFIGS
+from dino_pipeline.dino.weights.recognition import mismatch
+from dino_pipeline.dino.weights.reference_names import HEAD
+from dino_pipeline.dino.weights.weight_files import Weights
 
 INITIAL = "initial.pt"
 _LINEAR = re.compile(HEAD + r"mlp\.(?:\d+\.)?weight")

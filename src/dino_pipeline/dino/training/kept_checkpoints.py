@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from dino_pipeline.dino.distributed import rank
+from dino_pipeline.dino.core.distributed import rank
 from dino_pipeline.dino.training.checkpoint import DamagedCheckpointError, load_checkpoint, save_checkpoint
 from dino_pipeline.dino.training.config import MonitoringConfig
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from dino_pipeline.dino.config import to_dict
+from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.launching import torchrun
 from dino_pipeline.dino.partial import written_whole
 from dino_pipeline.dino.training.config import TrainingSpec

@@ -12,10 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dino_pipeline.dino.distributed import all_reduce_sum, gather, rank, world_size
+from dino_pipeline.dino.core.distributed import all_reduce_sum, gather, rank, world_size
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
+from dino_pipeline.dino.core.scheduled import Scheduled
+from dino_pipeline.dino.core.step import StepMetrics
 from dino_pipeline.dino.metrics.collapse import NUM_ROWS
 from dino_pipeline.dino.training.collapse import CollapseError, diagnose_training
-from dino_pipeline.dino.training.config import MonitoringConfig, PretrainConfig
+from dino_pipeline.dino.training.config import MonitoringConfig
 from dino_pipeline.dino.training.history import (
     HISTORY,
     HISTORY_COLUMNS,
@@ -23,9 +26,7 @@ from dino_pipeline.dino.training.history import (
     TIMING_COLUMNS,
     RowFile,
 )
-from dino_pipeline.dino.training.scheduled import Scheduled
 from dino_pipeline.dino.training.skipped import SkippedSteps
-from dino_pipeline.dino.training.step import StepMetrics
 from dino_pipeline.dino.training.unreadable import UnreadableImages
 
 logger = logging.getLogger(__name__)

@@ -6,16 +6,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dino_pipeline.dino.data.evaluation_transform import normalise, readable_loader
-from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
-from dino_pipeline.dino.data.manifest import Manifest
-from dino_pipeline.dino.distributed import gather_rows, rank, world_size
+from dino_pipeline.dino.core.data.manifest import Manifest
+from dino_pipeline.dino.core.distributed import gather_rows, rank, world_size
+from dino_pipeline.dino.core.models.backbone import Backbone
+from dino_pipeline.dino.core.models.student_teacher import MultiCropNetwork
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
+from dino_pipeline.dino.core.state import TrainingState
+from dino_pipeline.dino.features.evaluation_transform import normalise, readable_loader
+from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
 from dino_pipeline.dino.metrics.feature_statistics import effective_rank, feature_std
 from dino_pipeline.dino.metrics.knn import knn_rank_classes
-from dino_pipeline.dino.models.backbone import Backbone
-from dino_pipeline.dino.models.student_teacher import MultiCropNetwork
-from dino_pipeline.dino.training.config import MonitoringConfig, PretrainConfig
-from dino_pipeline.dino.training.state import TrainingState
+from dino_pipeline.dino.training.config import MonitoringConfig
 
 _BATCH = 128
 

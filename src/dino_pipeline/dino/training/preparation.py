@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from dino_pipeline.dino.data.manifest import Manifest, write_manifest
+from dino_pipeline.dino.core.data.manifest import Manifest, write_manifest
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.launching.torchrun import num_processes
 from dino_pipeline.dino.training.checks import check
-from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, PretrainConfig, TrainingSpec
+from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, TrainingSpec
 from dino_pipeline.dino.training.fingerprint import fingerprint
 from dino_pipeline.dino.training.initial_weights import resolve, store
 from dino_pipeline.dino.training.progress import adopt, progress_folder, resume_from

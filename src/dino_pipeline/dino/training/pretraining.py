@@ -2,15 +2,15 @@
 
 import torch
 
-from dino_pipeline.dino.data.loader import worker_deaths_explained
-from dino_pipeline.dino.distributed import barrier, rank
+from dino_pipeline.dino.core.data.loader import worker_deaths_explained
+from dino_pipeline.dino.core.distributed import barrier, rank
+from dino_pipeline.dino.core.scheduled import scheduled_values
+from dino_pipeline.dino.core.step import training_step
 from dino_pipeline.dino.launching.stop import StopRequest
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.finish import finish
 from dino_pipeline.dino.training.run import Run
-from dino_pipeline.dino.training.scheduled import scheduled_values
 from dino_pipeline.dino.training.skipped import NonFiniteError
-from dino_pipeline.dino.training.step import training_step
 
 
 def pretrain(spec: TrainingSpec, device: torch.device, stop: StopRequest) -> bool:

@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 import torch
 
-from dino_pipeline.dino.distributed import largest, rank, world_size
-from dino_pipeline.dino.training.config import PretrainConfig
-from dino_pipeline.dino.training.device_batches import DeviceBatch
+from dino_pipeline.dino.core.device_batches import DeviceBatch
+from dino_pipeline.dino.core.distributed import largest, rank, world_size
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
+from dino_pipeline.dino.core.scheduled import scheduled_values
+from dino_pipeline.dino.core.state import TrainingState
+from dino_pipeline.dino.core.step import training_step
 from dino_pipeline.dino.training.monitor import peak_memory_mb
-from dino_pipeline.dino.training.scheduled import scheduled_values
-from dino_pipeline.dino.training.state import TrainingState
-from dino_pipeline.dino.training.step import training_step
 
 logger = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from dino_pipeline.dino.config import to_dict
+from dino_pipeline.dino.core.config import to_dict
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.partial import written_whole
 from dino_pipeline.dino.training.checkpoint import load_checkpoint
-from dino_pipeline.dino.training.config import PretrainConfig
 from dino_pipeline.dino.training.finish import FINISHED
 from dino_pipeline.dino.training.history import HISTORY, TIMING
 from dino_pipeline.dino.training.kept_checkpoints import LAST

@@ -3,9 +3,9 @@
 import logging
 from dataclasses import replace
 
-from dino_pipeline.dino.data.manifest import Manifest
-from dino_pipeline.dino.data.pixel_statistics import SAMPLE, pixel_statistics
-from dino_pipeline.dino.training.config import PretrainConfig
+from dino_pipeline.dino.core.data.manifest import Manifest
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
+from dino_pipeline.dino.training.pixel_statistics import SAMPLE, pixel_statistics
 
 logger = logging.getLogger(__name__)
 

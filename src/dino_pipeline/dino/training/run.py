@@ -8,19 +8,21 @@ from typing import Any
 import numpy as np
 import torch
 
-from dino_pipeline.dino.config import to_dict
-from dino_pipeline.dino.data.loader import build_loader
-from dino_pipeline.dino.data.manifest import read_manifest
-from dino_pipeline.dino.data.multi_crop_dataset import MultiCropDataset, ShuffledBatches
-from dino_pipeline.dino.data.replacement import ReplacingDataset
-from dino_pipeline.dino.distributed import barrier, largest, rank
-from dino_pipeline.dino.losses.labels import UNKNOWN
-from dino_pipeline.dino.models.sharding import load_whole
-from dino_pipeline.dino.training.batch import ToFloats
+from dino_pipeline.dino.core.batch import ToFloats
+from dino_pipeline.dino.core.config import to_dict
+from dino_pipeline.dino.core.data.loader import build_loader
+from dino_pipeline.dino.core.data.manifest import read_manifest
+from dino_pipeline.dino.core.data.multi_crop_dataset import MultiCropDataset, ShuffledBatches
+from dino_pipeline.dino.core.data.replacement import ReplacingDataset
+from dino_pipeline.dino.core.device_batches import DeviceBatch, DeviceBatches
+from dino_pipeline.dino.core.distributed import barrier, largest, rank
+from dino_pipeline.dino.core.losses.labels import UNKNOWN
+from dino_pipeline.dino.core.models.sharding import load_whole
+from dino_pipeline.dino.core.state import TrainingState
+from dino_pipeline.dino.core.step import part_of_batch
 from dino_pipeline.dino.training.checkpoint import load_checkpoint
 from dino_pipeline.dino.training.comparison import START, compare, describe_start, load_start, save_start
 from dino_pipeline.dino.training.config import TrainingSpec
-from dino_pipeline.dino.training.device_batches import DeviceBatch, DeviceBatches
 from dino_pipeline.dino.training.execution import use_options
 from dino_pipeline.dino.training.frozen_teacher import FROZEN_TEACHER
 from dino_pipeline.dino.training.initial_weights import INITIAL
@@ -30,8 +32,6 @@ from dino_pipeline.dino.training.online_evaluation import OnlineEvaluation
 from dino_pipeline.dino.training.preview import announce, preview, steps_within
 from dino_pipeline.dino.training.progress import differing_keys
 from dino_pipeline.dino.training.skipped import NonFiniteError
-from dino_pipeline.dino.training.state import TrainingState
-from dino_pipeline.dino.training.step import part_of_batch
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from dino_pipeline.dino.distributed import rank, world_size
+from dino_pipeline.dino.core.distributed import rank, world_size
 from dino_pipeline.dino.training.history import RowFile
 
 SKIPPED = "skipped_steps.csv"

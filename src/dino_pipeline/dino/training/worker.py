@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 from torch.distributed.elastic.multiprocessing.errors import record
 
-from dino_pipeline.dino.config import from_dict
-from dino_pipeline.dino.distributed import join_group, leave_group, own_device, rank
+from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.distributed import join_group, leave_group, own_device, rank
 from dino_pipeline.dino.launching.stop import STOPPED, StopRequest
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.pretraining import pretrain

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dino_pipeline import tracking
-from dino_pipeline.dino.config import to_dict
+from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.evaluation.attention_segmentation.config import AttentionSegmentationConfig
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 
@@ -43,12 +43,12 @@ def measure(
         project_folder: its relative paths hang on this folder.
         model: the published model's folder.
     """
-    from dino_pipeline.dino.data.manifest import Manifest
+    from dino_pipeline.dino.core.data.manifest import Manifest
     from dino_pipeline.dino.evaluation import compute
     from dino_pipeline.dino.evaluation.attention_segmentation.masks import Normalisation
     from dino_pipeline.dino.evaluation.attention_segmentation.measure import measure_attention, vits_of
     from dino_pipeline.dino.evaluation.networks import load_networks
-    from dino_pipeline.dino.models.published import read_model
+    from dino_pipeline.dino.weights.published import read_model
     from dino_pipeline.pipelines.attention_segmentation.picture import picture
 
     published = read_model(model)

@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from PIL import Image
 
+from dino_pipeline.dino.core.models.vision_transformer import ViTBackbone
 from dino_pipeline.dino.evaluation.attention_segmentation.config import AttentionSegmentationConfig
 from dino_pipeline.dino.evaluation.attention_segmentation.masks import Normalisation, head_masks
 from dino_pipeline.dino.evaluation.attention_segmentation.measure import best_mask
 from dino_pipeline.dino.evaluation.masks.voc import MaskedImages
-from dino_pipeline.dino.models.vision_transformer import ViTBackbone
-from dino_pipeline.drawing.grid import grid
-from dino_pipeline.drawing.mask_colors import colored
+from dino_pipeline.plotting.grid import grid
+from dino_pipeline.plotting.mask_colors import colored
 
 
 def picture(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dino_pipeline import tracking
-from dino_pipeline.dino.config import to_dict
+from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.copy_detection.config import CopyDetectionConfig
 
@@ -50,12 +50,12 @@ def evaluate_copy_detection(
     Returns:
         the numbers, and a picture of some originals with their copies and the place each was found at.
     """
-    from dino_pipeline.dino.data.manifest import Manifest
+    from dino_pipeline.dino.core.data.manifest import Manifest
     from dino_pipeline.dino.evaluation import compute
     from dino_pipeline.dino.evaluation.copy_detection.detect import detect, other_images
     from dino_pipeline.dino.evaluation.copy_detection.summary import copy_detection_table
     from dino_pipeline.dino.evaluation.networks import load_networks
-    from dino_pipeline.dino.models.published import read_model
+    from dino_pipeline.dino.weights.published import read_model
     from dino_pipeline.pipelines.copy_detection.picture import copies_picture
 
     images = Manifest.from_pandas(manifest, project_folder)

@@ -6,14 +6,14 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from dino_pipeline.dino.data.evaluation_transform import EvaluationDataset
-from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
-from dino_pipeline.dino.data.images_config import ImagesConfig
-from dino_pipeline.dino.data.manifest import Manifest
+from dino_pipeline.dino.core.data.images_config import ImagesConfig
+from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.evaluation.data_quality.cleaning_list import NEAR_DUPLICATE, OUTLIER
 from dino_pipeline.dino.evaluation.data_quality.config import ContactSheetConfig
-from dino_pipeline.drawing.raster import rasterised
-from dino_pipeline.drawing.visible import visible
+from dino_pipeline.dino.features.evaluation_transform import EvaluationDataset
+from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
+from dino_pipeline.plotting.raster import rasterised
+from dino_pipeline.plotting.visible import visible
 
 Sheet = list[tuple[str, Any]]  # a row's name, and its lines of the list
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dino_pipeline import tracking
-from dino_pipeline.dino.config import to_dict
+from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.data_quality.config import DataQualityConfig
 from dino_pipeline.dino.evaluation.features import Features
@@ -27,11 +27,11 @@ def measure_quality(
     """Figures and summary, and the cleaning list as a data frame; logged to the model's run."""
     import pandas as pd
 
-    from dino_pipeline.dino.data.manifest import Manifest
+    from dino_pipeline.dino.core.data.manifest import Manifest
     from dino_pipeline.dino.evaluation import compute
     from dino_pipeline.dino.evaluation.data_quality.report import clean, network_figures
     from dino_pipeline.dino.evaluation.data_quality.summary import in_words, table
-    from dino_pipeline.dino.models.published import read_model
+    from dino_pipeline.dino.weights.published import read_model
 
     images = Manifest.from_pandas(manifest, project_folder)
     networks = {"teacher": teacher, "student": student, "random": random}
@@ -62,10 +62,10 @@ def draw_contact_sheet(
     cleaning_list: Any, manifest: Any, project_folder: Path, model: Path, config: DataQualityConfig
 ) -> Any:
     """The largest clusters of near-duplicates and the strongest outliers, as a picture."""
-    from dino_pipeline.dino.config import from_dict
-    from dino_pipeline.dino.data.images_config import ImagesConfig
-    from dino_pipeline.dino.data.manifest import Manifest
-    from dino_pipeline.dino.models.published import read_model
+    from dino_pipeline.dino.core.config import from_dict
+    from dino_pipeline.dino.core.data.images_config import ImagesConfig
+    from dino_pipeline.dino.core.data.manifest import Manifest
+    from dino_pipeline.dino.weights.published import read_model
     from dino_pipeline.pipelines.data_quality.contact_sheet import contact_sheet
 
     published = read_model(model)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from dino_pipeline import tracking
-from dino_pipeline.dino.config import to_dict
+from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.fine_tune.config import FineTuneConfig
 
@@ -16,10 +16,10 @@ def fine_tune_model(
     manifest: Any, project_folder: Path, model: Path, config: FineTuneConfig, extract: ExtractConfig
 ) -> dict[str, Any]:
     """Accuracies after training end to end from each start, logged to the model's run as a table and as curves."""
-    from dino_pipeline.dino.data.manifest import Manifest
+    from dino_pipeline.dino.core.data.manifest import Manifest
     from dino_pipeline.dino.evaluation import compute
     from dino_pipeline.dino.evaluation.fine_tune.measure import measure_fine_tuning, summary
-    from dino_pipeline.dino.models.published import read_model
+    from dino_pipeline.dino.weights.published import read_model
 
     images = Manifest.from_pandas(manifest, project_folder)
     with compute.fixed_threads(config.num_threads):

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
-from dino_pipeline.drawing.raster import rasterised
+from dino_pipeline.plotting.raster import rasterised
 
 
 def picture(report: Mapping[str, Any]) -> Image.Image:

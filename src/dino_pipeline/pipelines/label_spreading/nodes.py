@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from dino_pipeline import tracking
-from dino_pipeline.dino.config import to_dict
+from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.evaluation.features import Features
 from dino_pipeline.dino.evaluation.label_spreading.config import LabelSpreadingConfig
 
@@ -21,12 +21,12 @@ def spread_labels(
     config: LabelSpreadingConfig,
 ) -> tuple[Any, dict[str, Any]]:
     """A label for every image by the teacher's features, and how right it is, random features beside."""
-    from dino_pipeline.dino.data.manifest import Manifest
+    from dino_pipeline.dino.core.data.manifest import Manifest
     from dino_pipeline.dino.evaluation import compute
     from dino_pipeline.dino.evaluation.label_spreading import given as labels
     from dino_pipeline.dino.evaluation.label_spreading import measure
     from dino_pipeline.dino.evaluation.label_spreading.spread import spread_labels as spread
-    from dino_pipeline.dino.models.published import read_model
+    from dino_pipeline.dino.weights.published import read_model
 
     images = Manifest.from_pandas(manifest, project_folder)
     if config.labels is None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from dino_pipeline import tracking
-from dino_pipeline.dino.config import to_dict
+from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.evaluation.features import Features
 from dino_pipeline.dino.evaluation.low_shot.config import LowShotConfig
 
@@ -25,7 +25,7 @@ def measure_low_shot(
     from dino_pipeline.dino.evaluation import compute
     from dino_pipeline.dino.evaluation.low_shot.measure import low_shot
     from dino_pipeline.dino.evaluation.low_shot.table import table
-    from dino_pipeline.dino.models.published import read_model
+    from dino_pipeline.dino.weights.published import read_model
 
     networks = {
         "teacher": teacher,

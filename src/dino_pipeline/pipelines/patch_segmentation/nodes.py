@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dino_pipeline import tracking
-from dino_pipeline.dino.config import to_dict
+from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.patch_segmentation.config import PatchSegmentationConfig
 
@@ -36,12 +36,12 @@ def measure(
         project_folder: its relative paths hang on this folder.
         model: the published model's folder.
     """
-    from dino_pipeline.dino.data.manifest import Manifest
+    from dino_pipeline.dino.core.data.manifest import Manifest
     from dino_pipeline.dino.evaluation import compute
     from dino_pipeline.dino.evaluation.networks import load_networks
     from dino_pipeline.dino.evaluation.patch_segmentation.measure import segment
     from dino_pipeline.dino.evaluation.patch_segmentation.tokens import Tokenizer
-    from dino_pipeline.dino.models.published import read_model
+    from dino_pipeline.dino.weights.published import read_model
     from dino_pipeline.pipelines.patch_segmentation.picture import picture, shown_ids
 
     train = Manifest.from_pandas(manifest, project_folder).split("train")

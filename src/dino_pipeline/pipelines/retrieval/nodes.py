@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dino_pipeline import tracking
-from dino_pipeline.dino.config import to_dict
+from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.retrieval.config import RetrievalConfig
 
@@ -21,12 +21,12 @@ def evaluate_retrieval(
     Returns:
         the numbers, and a picture of some queries with the teacher's nearest neighbours.
     """
-    from dino_pipeline.dino.data.manifest import Manifest
+    from dino_pipeline.dino.core.data.manifest import Manifest
     from dino_pipeline.dino.evaluation import compute
     from dino_pipeline.dino.evaluation.networks import load_networks
     from dino_pipeline.dino.evaluation.retrieval.retrieve import check_data, retrieve
     from dino_pipeline.dino.evaluation.retrieval.summary import flat_metrics, retrieval_table
-    from dino_pipeline.dino.models.published import read_model
+    from dino_pipeline.dino.weights.published import read_model
     from dino_pipeline.pipelines.retrieval.picture import neighbors_picture
 
     images = Manifest.from_pandas(manifest, project_folder)

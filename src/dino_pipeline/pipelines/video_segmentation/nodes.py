@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dino_pipeline import tracking
-from dino_pipeline.dino.config import to_dict
+from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.video_segmentation.config import VideoSegmentationConfig
 from dino_pipeline.dino.evaluation.video_segmentation.videos import Video
@@ -48,7 +48,7 @@ def segment_videos(
     Returns:
         The folder of masks, whose table of scores is written last; the scores; the picture.
     """
-    from dino_pipeline.dino.data.manifest import Manifest
+    from dino_pipeline.dino.core.data.manifest import Manifest
     from dino_pipeline.dino.evaluation import compute
     from dino_pipeline.dino.evaluation.networks import load_networks
     from dino_pipeline.dino.evaluation.video_segmentation.scores import (
@@ -56,7 +56,7 @@ def segment_videos(
         summarise,
         write_scores,
     )
-    from dino_pipeline.dino.models.published import read_model
+    from dino_pipeline.dino.weights.published import read_model
     from dino_pipeline.pipelines.video_segmentation.picture import picture
 
     shutil.rmtree(video_masks_folder)  # an earlier run's masks, or what an interrupted one has left

@@ -9,15 +9,15 @@ import torch
 from PIL import Image
 from pydantic import ValidationError
 
-from dino_pipeline.dino.config import from_dict, to_dict
+from dino_pipeline.dino.core.config import from_dict, to_dict
+from dino_pipeline.dino.core.models.backbone import build_backbone
+from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.evaluation.copy_detection.config import CopyDetectionConfig, OtherImagesConfig
 from dino_pipeline.dino.evaluation.copy_detection.copydays import read_copydays
 from dino_pipeline.dino.evaluation.copy_detection.detect import detect, other_images
 from dino_pipeline.dino.evaluation.copy_detection.squeezed import SqueezedImages
 from dino_pipeline.dino.evaluation.copy_detection.summary import copy_detection_table
 from dino_pipeline.dino.evaluation.networks import Networks
-from dino_pipeline.dino.models.backbone import build_backbone
-from dino_pipeline.dino.models.backbone_config import BackboneConfig
 
 CPU = torch.device("cpu")
 VALUES = {

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from dino_pipeline.dino.data.manifest import SCHEMA, Manifest
+from dino_pipeline.dino.core.data.manifest import SCHEMA, Manifest
 from dino_pipeline.dino.evaluation.data_quality.cleaning_list import cleaning_list
 from dino_pipeline.dino.evaluation.data_quality.config import NearDuplicatesConfig, OutliersConfig
 

@@ -9,19 +9,19 @@ import pytest
 import torch
 import yaml
 
-from dino_pipeline.dino.config import from_dict, to_dict
-from dino_pipeline.dino.data.images import decode_rgb
-from dino_pipeline.dino.data.multi_crop import multi_crop
-from dino_pipeline.dino.data.multi_crop_config import MultiCropConfig
+from dino_pipeline.dino.core.config import from_dict, to_dict
+from dino_pipeline.dino.core.data.images import decode_rgb
+from dino_pipeline.dino.core.data.multi_crop import multi_crop
+from dino_pipeline.dino.core.data.multi_crop_config import MultiCropConfig
+from dino_pipeline.dino.core.models.backbone import build_backbone
+from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.evaluation.data_quality.config import DataQualityConfig
 from dino_pipeline.dino.evaluation.data_quality.figures import sample
 from dino_pipeline.dino.evaluation.data_quality.report import clean, network_figures
 from dino_pipeline.dino.evaluation.data_quality.view_pairs import view_pair_features
 from dino_pipeline.dino.evaluation.model_features import model_features
 from dino_pipeline.dino.evaluation.networks import load_networks
-from dino_pipeline.dino.models.backbone import build_backbone
-from dino_pipeline.dino.models.backbone_config import BackboneConfig
-from dino_pipeline.dino.models.published import PublishedModel, write_model
+from dino_pipeline.dino.weights.published import PublishedModel, write_model
 
 CONF = Path(__file__).parents[4] / "conf" / "base"
 CPU = torch.device("cpu")

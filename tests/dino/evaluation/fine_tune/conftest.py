@@ -9,13 +9,13 @@ import pytest
 import torch
 from PIL import Image
 
-from dino_pipeline.dino.data.manifest import SCHEMA, Manifest
+from dino_pipeline.dino.core.data.manifest import SCHEMA, Manifest
+from dino_pipeline.dino.core.models.backbone import build_backbone
+from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
+from dino_pipeline.dino.core.optimization.schedules import ScheduleConfig
 from dino_pipeline.dino.evaluation.config import BaselinesConfig, ExtractConfig
 from dino_pipeline.dino.evaluation.fine_tune.config import FineTuneConfig, MixConfig, ViewConfig
-from dino_pipeline.dino.models.backbone import build_backbone
-from dino_pipeline.dino.models.backbone_config import BackboneConfig
-from dino_pipeline.dino.models.published import PublishedModel, write_model
-from dino_pipeline.dino.optimization.schedules import ScheduleConfig
+from dino_pipeline.dino.weights.published import PublishedModel, write_model
 
 COLORS = {"amber": (200, 150, 40), "blue": (40, 60, 200), "green": (40, 180, 60)}
 COUNTS = {"train": 48, "val": 15, "test": 15}

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pytest
 import torch
 
+from dino_pipeline.dino.core.models.backbone import build_backbone
 from dino_pipeline.dino.evaluation.fine_tune.measure import measure_fine_tuning, summary
-from dino_pipeline.dino.models.backbone import build_backbone
-from dino_pipeline.dino.models.published import load_backbone
+from dino_pipeline.dino.weights.published import load_backbone
 
 CPU = torch.device("cpu")
 
@@ -102,8 +102,8 @@ def test_without_labels_it_says_what_it_skipped_and_why(easy, model, config, ext
 
 
 def test_a_convnet_is_fine_tuned_too(easy, config, extract, tmp_path):
-    from dino_pipeline.dino.models.backbone_config import BackboneConfig
-    from dino_pipeline.dino.models.published import PublishedModel, write_model
+    from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
+    from dino_pipeline.dino.weights.published import PublishedModel, write_model
 
     torch.manual_seed(0)
     network = build_backbone(BackboneConfig(name="resnet10t", options={}, drop_path_rate=0.0))

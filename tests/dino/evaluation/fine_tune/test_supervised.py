@@ -4,8 +4,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from dino_pipeline.dino.core.models.backbone import build_backbone
 from dino_pipeline.dino.evaluation.fine_tune.supervised import load_supervised
-from dino_pipeline.dino.models.backbone import build_backbone
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from dino_pipeline.dino.data.evaluation_transform import EvaluationDataset
-from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
-from dino_pipeline.dino.data.images_config import ImagesConfig
+from dino_pipeline.dino.core.data.images_config import ImagesConfig
 from dino_pipeline.dino.evaluation.fine_tune.views import ViewDataset, view_loader
+from dino_pipeline.dino.features.evaluation_transform import EvaluationDataset
+from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
 
 RGB = ImagesConfig(channels=3, bits=8)
 

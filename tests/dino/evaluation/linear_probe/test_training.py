@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from dino_pipeline.dino.data.addressing import Domain, generator_at
+from dino_pipeline.dino.core.data.addressing import Domain, generator_at
 from dino_pipeline.dino.evaluation.extraction import FeatureBatch
 from dino_pipeline.dino.evaluation.linear_probe.config import LinearProbeConfig
 from dino_pipeline.dino.evaluation.linear_probe.probes import center_and_scale

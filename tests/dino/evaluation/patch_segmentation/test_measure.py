@@ -8,11 +8,11 @@ import pytest
 import torch
 from sklearn.metrics import jaccard_score
 
+from dino_pipeline.dino.core.models.backbone import build_backbone
+from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.evaluation.patch_segmentation.measure import segment
 from dino_pipeline.dino.evaluation.patch_segmentation.split import split_images
 from dino_pipeline.dino.evaluation.patch_segmentation.tokens import Tokenizer, labelled_patches
-from dino_pipeline.dino.models.backbone import build_backbone
-from dino_pipeline.dino.models.backbone_config import BackboneConfig
 
 VIT = {"img_size": 48, "patch_size": 16, "embed_dim": 48, "depth": 1, "num_heads": 3}
 

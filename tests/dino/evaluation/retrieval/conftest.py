@@ -8,14 +8,14 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
+from dino_pipeline.dino.core.models.backbone import build_backbone
+from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.evaluation.networks import Networks
 from dino_pipeline.dino.evaluation.retrieval.config import (
     RetrievalConfig,
     RetrievalPictureConfig,
     RevisitedConfig,
 )
-from dino_pipeline.dino.models.backbone import build_backbone
-from dino_pipeline.dino.models.backbone_config import BackboneConfig
 
 VIT = BackboneConfig(
     name="vit_tiny_patch16_224",

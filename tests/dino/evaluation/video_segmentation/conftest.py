@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dino_pipeline.dino.config import from_dict
+from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.dino.evaluation.video_segmentation.config import VideoSegmentationConfig
 
 NUM_FRAMES = 5

@@ -8,6 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
+from dino_pipeline.dino.core.models.backbone import build_backbone
+from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.evaluation.video_segmentation.indexed_png import palette
 from dino_pipeline.dino.evaluation.video_segmentation.measures import contour_accuracy, region_similarity
 from dino_pipeline.dino.evaluation.video_segmentation.scores import (
@@ -17,8 +19,6 @@ from dino_pipeline.dino.evaluation.video_segmentation.scores import (
     write_scores,
 )
 from dino_pipeline.dino.evaluation.video_segmentation.videos import list_videos
-from dino_pipeline.dino.models.backbone import build_backbone
-from dino_pipeline.dino.models.backbone_config import BackboneConfig
 
 
 @pytest.fixture

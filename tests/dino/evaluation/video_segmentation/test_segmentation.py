@@ -10,11 +10,11 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from dino_pipeline.dino.data.images import decode_rgb
+from dino_pipeline.dino.core.data.images import decode_rgb
+from dino_pipeline.dino.core.models.backbone import build_backbone
+from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.evaluation.video_segmentation.segmentation import resized_shape, segment
 from dino_pipeline.dino.evaluation.video_segmentation.videos import list_videos, read_annotation
-from dino_pipeline.dino.models.backbone import build_backbone
-from dino_pipeline.dino.models.backbone_config import BackboneConfig
 
 VIT = {"img_size": 16, "patch_size": 4, "embed_dim": 24, "depth": 1, "num_heads": 3}
 COLORS = {"mean": (0.5, 0.4, 0.3), "std": (0.2, 0.25, 0.3)}

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from dino_pipeline.dino.config import frozen
+from dino_pipeline.dino.core.config import frozen
 
 Count = Annotated[int, Field(ge=1)]
 

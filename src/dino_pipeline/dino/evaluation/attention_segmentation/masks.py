@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dino_pipeline.dino.data.evaluation_transform import normalise
-from dino_pipeline.dino.data.images import Pixels
+from dino_pipeline.dino.core.data.images import Pixels
+from dino_pipeline.dino.core.models.vision_transformer import ViTBackbone
 from dino_pipeline.dino.evaluation.attention import class_attention, most_attended
 from dino_pipeline.dino.evaluation.sizes import cell_size, resized
-from dino_pipeline.dino.models.vision_transformer import ViTBackbone
+from dino_pipeline.dino.features.evaluation_transform import normalise
 
 
 class Normalisation(NamedTuple):

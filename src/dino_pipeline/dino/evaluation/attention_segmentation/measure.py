@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from dino_pipeline.dino.core.models.backbone import Backbone
+from dino_pipeline.dino.core.models.vision_transformer import ViTBackbone
 from dino_pipeline.dino.evaluation.attention_segmentation.config import AttentionSegmentationConfig
 from dino_pipeline.dino.evaluation.attention_segmentation.jaccard import head_jaccards
 from dino_pipeline.dino.evaluation.attention_segmentation.masks import Normalisation, head_masks
 from dino_pipeline.dino.evaluation.masks.voc import BACKGROUND, VOID, MaskedImages
-from dino_pipeline.dino.models.backbone import Backbone
-from dino_pipeline.dino.models.vision_transformer import ViTBackbone
 
 
 def vits_of(backbones: Mapping[str, Backbone], name: str) -> dict[str, ViTBackbone]:

@@ -7,7 +7,7 @@ of a file's name tell which original it comes from.
 from pathlib import Path
 from typing import NamedTuple
 
-from dino_pipeline.dino.data.manifest import Manifest
+from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.evaluation.image_files import images_in
 
 _GRADED = ("jpegqual", "crops")  # kinds of attack with a folder for each strength

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dino_pipeline.dino.data.manifest import Manifest
+from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.copy_detection.config import CopyDetectionConfig, OtherImagesConfig
 from dino_pipeline.dino.evaluation.copy_detection.copydays import Copydays, kind

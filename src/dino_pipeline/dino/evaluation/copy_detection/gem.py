@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from dino_pipeline.dino.models.backbone import Backbone
+from dino_pipeline.dino.core.models.backbone import Backbone
 
 _SMALLEST = 1e-6  # as in the reference: tokens have negative entries, roots do not
 

@@ -3,8 +3,8 @@
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from dino_pipeline.dino.data.images import decode_rgb
-from dino_pipeline.dino.data.manifest import Manifest
+from dino_pipeline.dino.core.data.images import decode_rgb
+from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.evaluation.sizes import resized
 
 

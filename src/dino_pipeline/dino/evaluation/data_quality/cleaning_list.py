@@ -8,7 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dino_pipeline.dino.data.manifest import SPLITS, Manifest
+from dino_pipeline.dino.core.data.manifest import SPLITS, Manifest
 from dino_pipeline.dino.evaluation.data_quality.config import NearDuplicatesConfig, OutliersConfig
 from dino_pipeline.dino.evaluation.data_quality.near_duplicates import near_duplicates
 from dino_pipeline.dino.evaluation.data_quality.outliers import neighbor_distance

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import torch
 
-from dino_pipeline.dino.config import from_dict
-from dino_pipeline.dino.data.manifest import Manifest
-from dino_pipeline.dino.data.multi_crop_config import MultiCropConfig
+from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.data.manifest import Manifest
+from dino_pipeline.dino.core.data.multi_crop_config import MultiCropConfig
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.data_quality.balance import cluster_balance
 from dino_pipeline.dino.evaluation.data_quality.cleaning_list import Cleaning, cleaning_list
@@ -18,7 +18,7 @@ from dino_pipeline.dino.evaluation.data_quality.view_pairs import view_pair_feat
 from dino_pipeline.dino.evaluation.features import Features
 from dino_pipeline.dino.evaluation.networks import load_networks
 from dino_pipeline.dino.metrics.kmeans import kmeans
-from dino_pipeline.dino.models.published import read_model
+from dino_pipeline.dino.weights.published import read_model
 
 
 def network_figures(

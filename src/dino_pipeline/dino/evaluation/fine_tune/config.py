@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from dino_pipeline.dino.config import frozen
+from dino_pipeline.dino.core.config import frozen
+from dino_pipeline.dino.core.optimization.schedules import ScheduleConfig
 from dino_pipeline.dino.evaluation.config import Count
-from dino_pipeline.dino.optimization.schedules import ScheduleConfig
 
 Share = Annotated[float, Field(ge=0, le=1)]
 NotNegative = Annotated[float, Field(ge=0)]

@@ -6,7 +6,7 @@ import torch
 from timm.optim import param_groups_layer_decay
 from torch import Tensor, nn
 
-from dino_pipeline.dino.models.backbone import Backbone
+from dino_pipeline.dino.core.models.backbone import Backbone
 
 
 class Classifier(nn.Module):

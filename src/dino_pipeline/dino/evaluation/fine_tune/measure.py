@@ -7,16 +7,16 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from dino_pipeline.dino.config import from_dict
-from dino_pipeline.dino.data.manifest import SPLITS, Manifest
+from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.data.manifest import SPLITS, Manifest
+from dino_pipeline.dino.core.models.backbone import Backbone, build_backbone
+from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.fine_tune.config import FineTuneConfig
 from dino_pipeline.dino.evaluation.fine_tune.supervised import load_supervised
 from dino_pipeline.dino.evaluation.fine_tune.training import Labelled, batch_size_and_steps, fine_tune
 from dino_pipeline.dino.evaluation.networks import Networks, load_networks
-from dino_pipeline.dino.models.backbone import Backbone, build_backbone
-from dino_pipeline.dino.models.backbone_config import BackboneConfig
-from dino_pipeline.dino.models.published import read_model
+from dino_pipeline.dino.weights.published import read_model
 
 
 def measure_fine_tuning(

@@ -8,7 +8,7 @@ from timm.data import Mixup
 from timm.data.mixup import mixup_target
 from torch import Tensor
 
-from dino_pipeline.dino.data.addressing import Domain, generator_at
+from dino_pipeline.dino.core.data.addressing import Domain, generator_at
 from dino_pipeline.dino.evaluation.fine_tune.config import MixConfig
 
 

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from dino_pipeline.dino.models.backbone import Backbone
+from dino_pipeline.dino.core.models.backbone import Backbone
 
 _WRAPPERS = ("state_dict", "model")  # keys under which training scripts keep the weights
 _PREFIXES = ("module.", "backbone.", "model.")

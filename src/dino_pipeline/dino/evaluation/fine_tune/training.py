@@ -11,17 +11,17 @@ from timm.loss import SoftTargetCrossEntropy
 from torch import Tensor
 from torch.optim import AdamW
 
-from dino_pipeline.dino.data.addressing import Domain, generator_at
-from dino_pipeline.dino.data.evaluation_transform import evaluation_loader, normalise
-from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
-from dino_pipeline.dino.data.manifest import Manifest
+from dino_pipeline.dino.core.data.addressing import Domain, generator_at
+from dino_pipeline.dino.core.data.manifest import Manifest
+from dino_pipeline.dino.core.models.backbone import Backbone
+from dino_pipeline.dino.core.models.drop_path import address_drop_paths, keep_masks
+from dino_pipeline.dino.core.optimization.schedules import linearly_scaled, scheduled
 from dino_pipeline.dino.evaluation.fine_tune.config import FineTuneConfig
 from dino_pipeline.dino.evaluation.fine_tune.layers import Classifier, layer_groups
 from dino_pipeline.dino.evaluation.fine_tune.mixing import mixed
 from dino_pipeline.dino.evaluation.fine_tune.views import ViewDataset, view_loader
-from dino_pipeline.dino.models.backbone import Backbone
-from dino_pipeline.dino.models.drop_path import address_drop_paths, keep_masks
-from dino_pipeline.dino.optimization.schedules import linearly_scaled, scheduled
+from dino_pipeline.dino.features.evaluation_transform import evaluation_loader, normalise
+from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
 
 
 class Labelled(NamedTuple):

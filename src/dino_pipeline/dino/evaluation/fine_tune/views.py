@@ -8,12 +8,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
-from dino_pipeline.dino.data.addressing import Domain, generator_at
-from dino_pipeline.dino.data.crop import crop_and_resize, random_rectangle
-from dino_pipeline.dino.data.decoding import decode_image
-from dino_pipeline.dino.data.images import DeepPixels
-from dino_pipeline.dino.data.images_config import ImagesConfig
-from dino_pipeline.dino.data.manifest import Manifest
+from dino_pipeline.dino.core.data.addressing import Domain, generator_at
+from dino_pipeline.dino.core.data.crop import crop_and_resize, random_rectangle
+from dino_pipeline.dino.core.data.decoding import decode_image
+from dino_pipeline.dino.core.data.images import DeepPixels
+from dino_pipeline.dino.core.data.images_config import ImagesConfig
+from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.evaluation.fine_tune.config import ViewConfig
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dino_pipeline.dino.data.manifest import Manifest
+from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.evaluation.draws import stratified_draw
 
 _COLUMNS = ["path", "label"]

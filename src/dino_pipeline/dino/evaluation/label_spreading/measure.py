@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from dino_pipeline.dino.data.manifest import SPLITS, Manifest
+from dino_pipeline.dino.core.data.manifest import SPLITS, Manifest
 from dino_pipeline.dino.evaluation.label_spreading.given import Given, image_names
 from dino_pipeline.dino.evaluation.label_spreading.spread import Spread
 

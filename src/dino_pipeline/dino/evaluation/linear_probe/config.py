@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from dino_pipeline.dino.config import frozen
-from dino_pipeline.dino.data.multi_crop_config import AreaRange, Probability
+from dino_pipeline.dino.core.config import frozen
+from dino_pipeline.dino.core.data.multi_crop_config import AreaRange, Probability
 
 
 @frozen

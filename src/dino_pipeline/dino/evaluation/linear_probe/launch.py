@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from dino_pipeline.dino.config import frozen
-from dino_pipeline.dino.data.manifest import Manifest, write_manifest
+from dino_pipeline.dino.core.config import frozen
+from dino_pipeline.dino.core.data.manifest import Manifest, write_manifest
 from dino_pipeline.dino.evaluation import compute
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.features import Features

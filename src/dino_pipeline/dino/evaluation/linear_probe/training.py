@@ -14,13 +14,13 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
-from dino_pipeline.dino.data.manifest import Manifest
-from dino_pipeline.dino.distributed import gather_rows, rank
+from dino_pipeline.dino.core.data.manifest import Manifest
+from dino_pipeline.dino.core.distributed import gather_rows, rank
 from dino_pipeline.dino.evaluation.extraction import FeatureFunction
 from dino_pipeline.dino.evaluation.linear_probe.config import LinearProbeConfig, LinearTrainingConfig
 from dino_pipeline.dino.evaluation.linear_probe.probes import LinearProbes
 from dino_pipeline.dino.evaluation.linear_probe.views import ProbeBatches, view_loader
+from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
 
 
 class ProbeTraining:

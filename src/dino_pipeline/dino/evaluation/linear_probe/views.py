@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from dino_pipeline.dino.data.addressing import Domain, generator_at
-from dino_pipeline.dino.data.crop import crop_and_resize, random_rectangle
-from dino_pipeline.dino.data.decoding import decode_image
-from dino_pipeline.dino.data.evaluation_transform_config import EvaluationTransformConfig
-from dino_pipeline.dino.data.manifest import Manifest
-from dino_pipeline.dino.distributed import rank, world_size
+from dino_pipeline.dino.core.data.addressing import Domain, generator_at
+from dino_pipeline.dino.core.data.crop import crop_and_resize, random_rectangle
+from dino_pipeline.dino.core.data.decoding import decode_image
+from dino_pipeline.dino.core.data.manifest import Manifest
+from dino_pipeline.dino.core.distributed import rank, world_size
 from dino_pipeline.dino.evaluation.linear_probe.config import LinearProbeConfig
+from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
 
 
 class Address(NamedTuple):

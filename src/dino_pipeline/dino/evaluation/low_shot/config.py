@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from dino_pipeline.dino.config import frozen
+from dino_pipeline.dino.core.config import frozen
 from dino_pipeline.dino.evaluation.config import Count, KnnConfig
 
 Positive = Annotated[float, Field(gt=0)]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from dino_pipeline.dino.data.images import Pixels, UnreadableImageError, decode_rgb
+from dino_pipeline.dino.core.data.images import Pixels, UnreadableImageError, decode_rgb
 
 MaskFolder = Literal["SegmentationClass", "SegmentationObject"]
 BACKGROUND, VOID = 0, 255

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from dino_pipeline.dino.config import frozen
+from dino_pipeline.dino.core.config import frozen
 from dino_pipeline.dino.evaluation.config import KnnConfig
 from dino_pipeline.dino.evaluation.linear_probe.config import LinearTrainingConfig
 

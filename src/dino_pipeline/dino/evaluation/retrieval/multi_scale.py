@@ -6,7 +6,7 @@ from timm.layers import to_2tuple
 from torch import Tensor
 from torch.nn import functional as F
 
-from dino_pipeline.dino.models.backbone import Backbone
+from dino_pipeline.dino.core.models.backbone import Backbone
 
 
 def multi_scale_descriptor(backbone: Backbone, images: Tensor, *, scales: Sequence[float]) -> Tensor:

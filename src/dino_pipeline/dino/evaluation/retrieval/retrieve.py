@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from dino_pipeline.dino.data.manifest import Manifest
+from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.networks import Networks
 from dino_pipeline.dino.evaluation.ranking import RankingScores

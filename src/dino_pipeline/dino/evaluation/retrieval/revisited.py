@@ -11,8 +11,8 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from dino_pipeline.dino.data.images import decode_rgb
-from dino_pipeline.dino.data.manifest import Manifest
+from dino_pipeline.dino.core.data.images import decode_rgb
+from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.descriptors import describe_images
 from dino_pipeline.dino.evaluation.image_files import named_images

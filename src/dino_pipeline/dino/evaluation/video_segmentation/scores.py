@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from dino_pipeline.dino.core.models.backbone import Backbone
 from dino_pipeline.dino.evaluation.video_segmentation.config import VideoSegmentationConfig
 from dino_pipeline.dino.evaluation.video_segmentation.indexed_png import write_indexed
 from dino_pipeline.dino.evaluation.video_segmentation.measures import (
@@ -18,7 +19,6 @@ from dino_pipeline.dino.evaluation.video_segmentation.measures import (
 )
 from dino_pipeline.dino.evaluation.video_segmentation.segmentation import segment
 from dino_pipeline.dino.evaluation.video_segmentation.videos import Labels, Video, read_annotation
-from dino_pipeline.dino.models.backbone import Backbone
 
 
 class ObjectScore(NamedTuple):

@@ -14,13 +14,13 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from dino_pipeline.dino.data.evaluation_transform import normalise
-from dino_pipeline.dino.data.images import Pixels, decode_rgb
+from dino_pipeline.dino.core.data.images import Pixels, decode_rgb
+from dino_pipeline.dino.core.models.backbone import Backbone
+from dino_pipeline.dino.core.models.vision_transformer import ViTBackbone
 from dino_pipeline.dino.evaluation.video_segmentation.config import VideoSegmentationConfig
 from dino_pipeline.dino.evaluation.video_segmentation.propagation import label_map, propagate
 from dino_pipeline.dino.evaluation.video_segmentation.videos import Labels, Video, read_first_annotation
-from dino_pipeline.dino.models.backbone import Backbone
-from dino_pipeline.dino.models.vision_transformer import ViTBackbone
+from dino_pipeline.dino.features.evaluation_transform import normalise
 
 
 @torch.inference_mode()

@@ -1,0 +1,41 @@
+"""`dino-pipeline init PATH --images DIR`."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add_command(commands: Any) -> None:
+    """Add `init` to the command line's subparsers."""
+    parser = commands.add_parser(
+        "init",
+        help="write a recipe for your own images, with a sentence on each choice",
+        description="Measure a set of images and write a recipe for it into PATH/conf. PATH is a checkout of "
+        "dino_pipeline or becomes a small project; then, there: kedro run --env=NAME",
+    )
+    parser.add_argument("path", type=Path, help="the project's folder")
+    parser.add_argument("--images", required=True, help="a folder, an archive, a list, torchvision:<name>")
+    parser.add_argument("--name", help="of the recipe (the images' own)")
+    parser.add_argument("--hours", type=float, help="to train for (1 on CPU, 24 on GPUs)")
+    parser.add_argument(
+        "--download", action="store_true", help="fetch a torchvision:<name> that is not there"
+    )
+    parser.set_defaults(make=_init, output=None)
+
+
+def _init(options: argparse.Namespace) -> str:
+    from dino_pipeline.recipes.init.write import init_recipe
+
+    written = init_recipe(
+        options.path, options.images, name=options.name, hours=options.hours, download=options.download
+    )
+    lines = [written.summary, *(f"Note: {warning}" for warning in written.warnings)]
+    return "\n".join(
+        [
+            *lines,
+            f"Wrote {written.folder}. Next:",
+            f"  cd {options.path}",
+            f"  kedro run --env={written.folder.name}",
+            "",
+        ]
+    )

@@ -1,0 +1,149 @@
+"""From encoded bytes to the pixels that a configuration asks for: grey, RGB or any channels, of 8 or of 16 bits."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import ExifTags, Image
+
+from dino_pipeline.dino.core.data.images import (
+    DeepPixels,
+    Pixels,
+    UnreadableImageError,
+    decode_rgb,
+    decode_with_pillow,
+    deep_grey,
+    is_deep_grey,
+    over_white,
+    to_8_bits,
+    upright,
+)
+from dino_pipeline.dino.core.data.images_config import ImagesConfig
+from dino_pipeline.dino.core.data.tiff import SIGNATURES, read_tiff
+
+
+def decode_image(data: bytes, images: ImagesConfig, *, max_pixels: int | None = None) -> DeepPixels:
+    """Decode an image, upright by EXIF orientation, a document's first page.
+
+    3 channels of 8 bits are `decode_rgb`'s. Colour becomes grey by its luma, grey becomes colour by repetition;
+    transparency is laid over white, but where an image has exactly the channels asked for. Any other
+    difference in channels is refused. Fewer or more bits are scaled, so that white stays white.
+
+    Args:
+        data: the encoded file.
+        images: what is asked for.
+        max_pixels: refuse a larger image by its header.
+
+    Returns:
+        uint8 or uint16 [height, width, channels], contiguous.
+
+    Raises:
+        UnreadableImageError: damaged, too large, or of other channels.
+    """
+    if images.channels == 3 and images.bits == 8:
+        return decode_rgb(data, max_pixels=max_pixels)
+    return as_asked(_stored(data, images.channels, max_pixels), images)
+
+
+def as_asked(pixels: DeepPixels, images: ImagesConfig) -> DeepPixels:
+    """[H, W, channels] of any channels and depth as those asked for.
+
+    Raises:
+        UnreadableImageError: of other channels, which are not grey and colour.
+    """
+    pixels = _with_channels(pixels, images.channels)
+    if images.bits == 8 and pixels.dtype == np.uint16:
+        pixels = to_8_bits(pixels)
+    elif images.bits == 16 and pixels.dtype == np.uint8:
+        pixels = pixels.astype(np.uint16) * 257
+    return np.ascontiguousarray(pixels)
+
+
+def _luma(rgb: DeepPixels) -> DeepPixels:
+    """[H, W, 3] to [H, W, 1] by ITU-R 601, in Pillow's arithmetic."""
+    red, green, blue = np.moveaxis(rgb.astype(np.uint32), 2, 0)
+    grey = (red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16
+    luma: DeepPixels = grey.astype(rgb.dtype)[:, :, None]
+    return luma
+
+
+def stored_form(data: bytes, *, max_pixels: int | None = None) -> ImagesConfig:
+    """What to ask for so that nothing of an image is lost; 8-bit RGB for all that a person sees so, grey included.
+
+    Raises:
+        UnreadableImageError: as `decode_image`.
+    """
+    pixels = _stored(data, None, max_pixels)
+    channels = pixels.shape[2]
+    if pixels.dtype == np.uint8 and channels == 1:
+        return ImagesConfig(channels=3, bits=8)
+    return ImagesConfig(channels=channels, bits=8 if pixels.dtype == np.uint8 else 16)
+
+
+def _with_channels(pixels: DeepPixels, channels: int) -> DeepPixels:
+    found = pixels.shape[2]
+    if found == channels:
+        return pixels
+    if (found, channels) == (3, 1):
+        return _luma(pixels)
+    if (found, channels) == (1, 3):
+        return np.repeat(pixels, 3, axis=2)
+    raise UnreadableImageError(
+        "other channels", f"it has {found}, and pretrain.images.channels is {channels}"
+    )
+
+
+def _stored(data: bytes, channels: int | None, max_pixels: int | None) -> DeepPixels:
+    """The pixels at their own depth and, as far as they are not transparency, of their own channels."""
+    if not data:
+        raise UnreadableImageError("empty", "")
+    if data.startswith(SIGNATURES):
+        pixels = read_tiff(data, channels=channels, max_pixels=max_pixels)
+        if pixels is not None:
+            return pixels
+    if _is_deep_colour_png(data):
+        return _deep_colour_png(data, channels, max_pixels)
+    return decode_with_pillow(data, max_pixels, lambda image: _as_stored(image, channels))
+
+
+def _as_stored(image: Image.Image, channels: int | None) -> DeepPixels:
+    if is_deep_grey(image):
+        return deep_grey(image)[:, :, None]
+    if image.mode == "F":
+        raise UnreadableImageError("unsupported pixels", "floating-point images have no defined white")
+    if image.mode in ("LA", "RGBA") and len(image.getbands()) == channels:
+        return np.array(image)
+    opaque = over_white(image)
+    if channels == 1 or opaque.mode in ("1", "L"):
+        return np.array(opaque.convert("L"))[:, :, None]
+    return np.array(opaque.convert("RGB"))
+
+
+def _is_deep_colour_png(data: bytes) -> bool:
+    # IHDR stands first: bit depth and colour type, of which 0 is grey. Pillow cuts such files to 8 bits.
+    return data.startswith(b"\x89PNG") and data[24:25] == b"\x10" and data[25:26] != b"\0"
+
+
+def _deep_colour_png(data: bytes, channels: int | None, max_pixels: int | None) -> DeepPixels:
+    # Pillow first, which tells damage; OpenCV returns what it got.
+    orientation = decode_with_pillow(
+        data,
+        max_pixels,
+        lambda image: np.array([image.getexif().get(ExifTags.Base.Orientation, 1)], dtype=np.uint8),
+    )
+    found: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    order = cv2.COLOR_BGRA2RGBA if found.shape[2] == 4 else cv2.COLOR_BGR2RGB
+    pixels: DeepPixels = cv2.cvtColor(found, order)
+    if data[25] == 4:  # grey and alpha, which OpenCV makes colour
+        pixels = pixels[:, :, [0, 3]]
+    if pixels.shape[2] in (2, 4) and channels != pixels.shape[2]:
+        pixels = _over_white(pixels)
+    return upright(pixels, int(orientation[0]))
+
+
+def _over_white(pixels: DeepPixels) -> Pixels:
+    """Transparency, the last channel, laid over white."""
+    white = np.iinfo(pixels.dtype).max
+    opacity = pixels[:, :, -1:] / white
+    laid = pixels[:, :, :-1] * opacity + white * (1 - opacity)
+    return np.round(laid).astype(pixels.dtype)

@@ -1,0 +1,64 @@
+"""Multi-crop: the views of one image (SwAV, arXiv:2006.09882; DINO, arXiv:2104.14294 section 3.1)."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from dino_pipeline.dino.core.data.addressing import Domain, generator_at
+from dino_pipeline.dino.core.data.crop import crop_and_resize, random_rectangle
+from dino_pipeline.dino.core.data.multi_crop_config import MultiCropConfig
+from dino_pipeline.dino.core.data.photometric.drawn import Drawn, as_row, draw
+from dino_pipeline.dino.core.data.photometric.opencv import augment
+
+
+class Views(NamedTuple):
+    """Crops of one image, of its type, and what was drawn for each where it is still to be done."""
+
+    global_crops: np.ndarray  # [2, G, G, channels]
+    local_crops: np.ndarray  # [L, l, l, channels]
+    drawn: np.ndarray | None  # [2 + L, columns of `Row`]
+
+
+def multi_crop(image: np.ndarray, config: MultiCropConfig, *, seed: int, epoch: int, row: int) -> Views:
+    """The views of an image in an epoch: a pure function of seed, epoch, image and view index.
+
+    Args:
+        image: [H, W, channels] uint8 or uint16
+        row: the image's row in the manifest
+    """
+    cropped = _crops_and_draws(image, config, seed, epoch, row)
+    views = [augment(crop, drawn) for crop, drawn in cropped]
+    return Views(np.stack(views[:2]), _stacked_locals(views[2:], image, config), drawn=None)
+
+
+def multi_crop_to_augment(
+    image: np.ndarray, config: MultiCropConfig, *, seed: int, epoch: int, row: int
+) -> Views:
+    """The same views before their photometric augmentation, which `photometric.batched` carries out."""
+    cropped = _crops_and_draws(image, config, seed, epoch, row)
+    crops = [crop for crop, _ in cropped]
+    rows = np.array([as_row(drawn) for _, drawn in cropped], np.float32)
+    return Views(np.stack(crops[:2]), _stacked_locals(crops[2:], image, config), drawn=rows)
+
+
+def _crops_and_draws(
+    image: np.ndarray, config: MultiCropConfig, seed: int, epoch: int, row: int
+) -> list[tuple[np.ndarray, Drawn]]:
+    """Of every view, the global ones first."""
+
+    def view(index: int) -> tuple[np.ndarray, Drawn]:
+        is_global = index < 2
+        size = config.global_crop_size if is_global else config.local_crop_size
+        area_range = config.global_crop_scale if is_global else config.local_crop_scale
+        look = (config.global_1, config.global_2)[index] if is_global else config.local
+        rng = generator_at(seed, Domain.VIEW, epoch, row, index)
+        rectangle = random_rectangle(rng, image.shape[0], image.shape[1], area_range)
+        return crop_and_resize(image, rectangle, size), draw(look, rng)
+
+    return [view(index) for index in range(config.num_crops)]
+
+
+def _stacked_locals(crops: list[np.ndarray], image: np.ndarray, config: MultiCropConfig) -> np.ndarray:
+    if crops:
+        return np.stack(crops)
+    return np.empty((0, config.local_crop_size, config.local_crop_size, image.shape[2]), image.dtype)

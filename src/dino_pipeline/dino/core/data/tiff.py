@@ -1,0 +1,92 @@
+"""TIFFs of any number of 8 or 16-bit channels, which Pillow does not read: interleaved, planar, or a page each."""
+
+import io
+import logging
+from typing import Any
+
+import numpy as np
+
+from dino_pipeline.dino.core.data.images import (
+    DECODER_ERRORS,
+    DeepPixels,
+    UnreadableImageError,
+    check_pixels,
+    damaged,
+    upright,
+)
+
+SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+_MIN_IS_WHITE, _RGB = 0, 2  # PhotometricInterpretation
+_PLAIN = (_MIN_IS_WHITE, 1, _RGB)
+_ORIENTATION = 274
+
+# It logs what it dislikes about metadata; what is wrong with the pixels raises.
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+
+
+def read_tiff(data: bytes, *, channels: int | None, max_pixels: int | None) -> DeepPixels | None:
+    """The first image of a TIFF as stored, [H, W, channels found], upright; None where it is one for Pillow.
+
+    Args:
+        channels: how many are wanted: a stack of exactly so many grey pages is one image of so many channels. None:
+            those that the file itself calls its channels.
+
+    Raises:
+        UnreadableImageError: damaged, too large, or of pixels or of a compression that cannot be read.
+    """
+    import tifffile  # only those who have such files wait for it
+
+    try:
+        with tifffile.TiffFile(io.BytesIO(data)) as file:
+            series = file.series[0]
+            first: Any = file.pages[0]
+            check_pixels(first.imagewidth, first.imagelength, max_pixels)
+            if first.dtype is not None and (first.dtype.kind in "fi" or first.dtype.itemsize > 2):
+                raise UnreadableImageError("unsupported pixels", f"{first.dtype} has no defined white")
+            if first.bitspersample not in (8, 16) or first.photometric not in _PLAIN:
+                return None  # bilevel, palette, YCbCr, CMYK
+            if first.photometric == _RGB and first.bitspersample == 8 and channels not in (None, 4):
+                return None  # colour, transparent or not
+            pages = [first]
+            stacked = _num_stacked(series, named=channels is None)
+            if stacked > 1 and first.samplesperpixel == 1 and channels in (None, stacked):
+                pages = list(series.pages[:stacked])
+            if any(_end(page) > len(data) for page in pages):
+                raise UnreadableImageError("truncated", f"{len(data):,} bytes hold only a part of it")
+            pixels = np.concatenate([_channels_last(page) for page in pages], axis=2)
+            orientation = first.tags.valueof(_ORIENTATION, 1)
+            if first.photometric == _MIN_IS_WHITE:
+                pixels = np.iinfo(pixels.dtype).max - pixels
+            return upright(pixels, orientation)
+    except UnreadableImageError:
+        raise
+    except DECODER_ERRORS as error:
+        if "imagecodecs" in str(error):
+            if first.samplesperpixel == 1 or (first.bitspersample == 8 and first.photometric == _RGB):
+                return None
+            raise UnreadableImageError(
+                "unsupported compression",
+                f"{first.compression.name}: pip install imagecodecs, or save the file with deflate or without",
+            ) from error
+        raise damaged(error) from error
+
+
+def _num_stacked(series: Any, *, named: bool) -> int:
+    """Pages that may be one image's channels: those of the axis C, or all where axes need not be named so."""
+    if "C" in series.axes:
+        return int(series.shape[series.axes.index("C")]) if series.axes.endswith("CYX") else 1
+    return 1 if named else len(series.pages)
+
+
+def _end(page: Any) -> int:
+    """One past the last byte of a page's pixels."""
+    parts = zip(page.dataoffsets, page.databytecounts, strict=True)
+    return max((offset + count for offset, count in parts), default=0)
+
+
+def _channels_last(page: Any) -> DeepPixels:
+    pixels: DeepPixels = page.asarray()
+    if pixels.ndim == 2:
+        return pixels[:, :, None]
+    return np.moveaxis(pixels, 0, 2) if page.axes == "SYX" else pixels

@@ -1,0 +1,93 @@
+"""Stochastic depth whose masks are addressed by (seed, step, block, crop, sample), not drawn from a global generator.
+
+So the same residual branches are dropped for any number of processes and after any resume. And since the masks are
+known beforehand, a branch is computed only for the samples that keep it: less memory and time, the same result.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from timm.layers import DropPath
+from torch import Tensor, nn
+
+from dino_pipeline.dino.core.data.addressing import Domain, generator_at
+
+
+class Kept(NamedTuple):
+    """Which samples of a batch keep a residual branch, and by what its result is scaled to keep the mean."""
+
+    samples: Tensor  # [kept] positions
+    scale: float
+
+
+class AddressedDropPath(nn.Module):
+    """Drops a residual branch for whole samples, those that were set beforehand (arXiv:1603.09382)."""
+
+    kept: Kept | None
+
+    def __init__(self, drop_probability: float) -> None:
+        super().__init__()
+        self.drop_probability = drop_probability
+        self.kept = None
+
+    def keep(self, mask: Tensor, device: torch.device) -> None:
+        """Set which samples of the next batch keep the branch: [samples] bool, on the CPU."""
+        self.kept = Kept(
+            mask.nonzero().flatten().to(device, non_blocking=True), 1 / (1 - self.drop_probability)
+        )
+
+    def forward(self, branch: Tensor) -> Tensor:
+        """Zero the branch where it is dropped: for networks that compute it for all samples."""
+        if not self.training:
+            return branch
+        assert self.kept is not None, "keep() comes before a forward pass in training mode"
+        mask = branch.new_zeros(len(branch))
+        mask[self.kept.samples] = self.kept.scale
+        return branch * mask.view(-1, *[1] * (branch.ndim - 1))
+
+
+def add_residual(x: Tensor, branch: Callable[[Tensor], Tensor], kept: Kept | None) -> Tensor:
+    """x + branch(x), for the samples that keep the branch; for all where `kept` is None."""
+    if kept is None:
+        return x + branch(x)
+    residual = branch(x[kept.samples])
+    return x.index_add(0, kept.samples, (residual * kept.scale).to(x.dtype))
+
+
+def address_drop_paths(backbone: nn.Module) -> list[AddressedDropPath]:
+    """Replace every timm `DropPath` of a network, in order, and return the replacements."""
+    replaced = []
+    for module in list(backbone.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, DropPath):
+                addressed = AddressedDropPath(child.drop_prob)
+                setattr(module, name, addressed)
+                replaced.append(addressed)
+    return replaced
+
+
+def keep_masks(
+    drop_paths: list[AddressedDropPath],
+    *,
+    seed: int,
+    step: int,
+    num_crops: int,
+    batch: range,
+    batch_size: int,
+) -> Tensor:
+    """The masks of one step for a part of the batch.
+
+    Args:
+        batch: positions of the part's samples within the whole batch of `batch_size`.
+
+    Returns:
+        [drop paths, crops, samples] bool, on the CPU: True where the branch is kept.
+    """
+    # Every process draws the masks of the whole batch and keeps its own columns: they do not depend on the split.
+    draws = generator_at(seed, Domain.DROP_PATH, step).random(
+        (len(drop_paths), num_crops, batch_size), dtype=np.float32
+    )
+    probabilities = torch.tensor([d.drop_probability for d in drop_paths])[:, None, None]
+    return torch.from_numpy(draws[:, :, batch.start : batch.stop]) >= probabilities

@@ -1,0 +1,118 @@
+"""timm's VisionTransformer run as DINO runs it: [CLS] is the feature, position embeddings fit any image size."""
+
+import torch
+from timm.models.vision_transformer import Block, VisionTransformer
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from dino_pipeline.dino.core.models.drop_path import AddressedDropPath, Kept, add_residual
+from dino_pipeline.dino.core.models.position_embedding import interpolate_position_embedding
+
+
+class ViTBackbone(nn.Module):
+    """A ViT with a [CLS] token, and registers or not, that takes images of any size divisible by its patch."""
+
+    is_vit = True
+
+    def __init__(self, model: VisionTransformer) -> None:
+        super().__init__()
+        if model.cls_token is None:
+            raise ValueError(
+                "this ViT has no [CLS] token, which is DINO's feature: choose another backbone.name"
+            )
+        self.model = model
+        self.num_features: int = model.num_features
+        self.num_prefix: int = model.num_prefix_tokens  # [CLS], then registers (arXiv:2309.16588)
+        self.checkpointing = False
+
+    def forward(self, images: Tensor) -> Tensor:
+        """[N, channels, H, W] -> the normed [CLS] token [N, dim]."""
+        return self._blocks(images, num_last=1)[-1][:, 0]
+
+    def last_blocks(self, images: Tensor, *, num_blocks: int, average_patches: bool) -> Tensor:
+        """The linear protocol's feature: normed [CLS] of the last blocks, then the mean of the last patch tokens.
+
+        Returns:
+            [N, dim * num_blocks], or [N, dim * (num_blocks + 1)] with `average_patches`.
+        """
+        if not 1 <= num_blocks <= len(self.model.blocks):
+            raise ValueError(f"num_blocks is {num_blocks}; this ViT has {len(self.model.blocks)} blocks")
+        outputs = self._blocks(images, num_last=num_blocks)
+        features = [tokens[:, 0] for tokens in outputs]
+        if average_patches:
+            features.append(outputs[-1][:, self.num_prefix :].mean(dim=1))
+        return torch.cat(features, dim=-1)
+
+    def patch_tokens(self, images: Tensor) -> Tensor:
+        """Normed patch tokens of the last block, [N, rows, columns, dim]."""
+        rows, columns = self._grid(images)
+        patches: Tensor = self._blocks(images, num_last=1)[-1][:, self.num_prefix :].unflatten(
+            1, (rows, columns)
+        )
+        return patches
+
+    def attention(self, images: Tensor) -> Tensor:
+        """Self-attention of the last block, [N, heads, tokens, tokens]; row 0 is [CLS] looking at everything."""
+        x = self._embed(images)
+        *others, last = self.model.blocks
+        for block in others:
+            x = block(x)
+        attn = last.attn
+        qkv = attn.qkv(last.norm1(x)).unflatten(-1, (3, attn.num_heads, attn.head_dim)).permute(2, 0, 3, 1, 4)
+        query, key = attn.q_norm(qkv[0]), attn.k_norm(qkv[1])
+        attention: Tensor = (query * attn.scale @ key.transpose(-2, -1)).softmax(dim=-1)
+        return attention
+
+    def use_matmul_attention(self) -> None:
+        """Plain matmul and softmax: on CPU in bfloat16 the fused kernel is 3-8 times slower."""
+        for block in self.model.blocks:
+            block.attn.fused_attn = False
+
+    def use_checkpointing(self) -> None:
+        """Keep only each block's input for the backward pass, and compute what is inside again."""
+        self.checkpointing = True
+
+    def _grid(self, images: Tensor) -> tuple[int, int]:
+        patch_height, patch_width = self.model.patch_embed.patch_size
+        return images.shape[-2] // patch_height, images.shape[-1] // patch_width
+
+    def _embed(self, images: Tensor) -> Tensor:
+        model = self.model
+        rows, columns = self._grid(images)
+        patches = model.patch_embed(images).flatten(1, 2)  # timm gives [N, rows, columns, dim]
+        prefix = [token for token in (model.cls_token, model.reg_token) if token is not None]
+        # The batch size as the tensor has it, not as a Python number: torch.export keeps it variable.
+        expanded = [token.expand(images.shape[0], -1, -1) for token in prefix]
+        num_embedded = 0 if model.no_embed_class else self.num_prefix
+        position = interpolate_position_embedding(model.pos_embed, rows, columns, num_prefix=num_embedded)
+        if model.no_embed_class:
+            tokens = torch.cat([*expanded, patches + position], dim=1)
+        else:
+            tokens = torch.cat([*expanded, patches], dim=1) + position
+        normed: Tensor = model.norm_pre(tokens)
+        return normed
+
+    def _blocks(self, images: Tensor, *, num_last: int) -> list[Tensor]:
+        """Normed tokens [N, tokens, dim] after each of the last blocks."""
+        x = self._embed(images)
+        outputs = []
+        for index, block in enumerate(self.model.blocks):
+            # Read now: when the block is computed again for the backward pass, other samples may be set.
+            kept = _kept(block.drop_path1), _kept(block.drop_path2)
+            if self.checkpointing and torch.is_grad_enabled():
+                x = checkpoint(_block, block, x, *kept, use_reentrant=False)
+            else:
+                x = _block(block, x, *kept)
+            if index >= len(self.model.blocks) - num_last:
+                outputs.append(self.model.norm(x))
+        return outputs
+
+
+def _block(block: Block, x: Tensor, kept_attention: Kept | None, kept_mlp: Kept | None) -> Tensor:
+    """timm's pre-norm block, its two residual branches computed for the samples that keep them."""
+    x = add_residual(x, lambda y: block.ls1(block.attn(block.norm1(y))), kept_attention)
+    return add_residual(x, lambda y: block.ls2(block.mlp(block.norm2(y))), kept_mlp)
+
+
+def _kept(drop_path: nn.Module) -> Kept | None:
+    return drop_path.kept if isinstance(drop_path, AddressedDropPath) and drop_path.training else None

@@ -1,0 +1,138 @@
+"""What a training is: the parameters that, with the data and the code, decide its weights."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from dino_pipeline.dino.core.config import frozen
+from dino_pipeline.dino.core.data.images_config import ImagesConfig, PixelStatistics
+from dino_pipeline.dino.core.data.multi_crop_config import MultiCropConfig
+from dino_pipeline.dino.core.losses.config import LossConfig
+from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
+from dino_pipeline.dino.core.models.head_config import PredictorConfig, ProjectionHeadConfig
+from dino_pipeline.dino.core.models.teacher_config import TeacherConfig
+from dino_pipeline.dino.core.optimization.config import NonFiniteConfig, OptimizerConfig
+from dino_pipeline.dino.core.optimization.schedules import SchedulesConfig
+
+Count = Annotated[int, Field(ge=1)]
+Measured = Literal["measured"]  # on train images, before the training is begun (training/resolution.py)
+
+
+@frozen
+class PretrainConfig:
+    """Everything that, with the data and the code, decides the weights."""
+
+    seed: Annotated[int, Field(ge=0)]
+    # A file or a model's folder; a started training has the hash in its place. The weights then decide the
+    # backbone, mean and std, and the projection head.
+    initial_weights: str | None
+    new_head: bool  # leave the projection head of the initial weights, and begin one of this shape
+    epochs: Count
+    max_hours: (
+        Annotated[float, Field(gt=0)] | None
+    )  # fewer steps, schedules and all, where epochs would take longer
+    batch_size: Count  # distinct images a step, over all processes
+    accumulation_steps: Count  # parts that a process's batch is cut into where it does not fit at once
+    precision: Literal["fp64", "fp32", "bf16", "fp16"]  # fp64 is for proofs
+    images: ImagesConfig
+    mean: tuple[float, ...] | Measured  # per channel, of pixels in [0, 1]
+    std: tuple[Annotated[float, Field(gt=0)], ...] | Measured
+    backbone: BackboneConfig
+    projection_head: ProjectionHeadConfig
+    predictor: PredictorConfig
+    teacher: TeacherConfig
+    multi_crop: MultiCropConfig
+    loss: LossConfig
+    schedules: SchedulesConfig
+    optimizer: OptimizerConfig
+    non_finite: NonFiniteConfig
+
+    @model_validator(mode="after")
+    def _one_number_a_channel(self) -> "PretrainConfig":
+        channels = self.images.channels
+        for name in ("mean", "std"):
+            values = getattr(self, name)
+            if values != "measured" and len(values) != channels:
+                raise ValueError(
+                    f"pretrain.{name} has {len(values)} numbers, and pretrain.images.channels is {channels}: give "
+                    f"{channels}, or the word measured"
+                )
+        if self.backbone.options.get("in_chans") not in (None, channels):
+            raise ValueError(
+                f"pretrain.backbone.options.in_chans is {self.backbone.options['in_chans']}, and "
+                f"pretrain.images.channels is {channels}: leave the option out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> "PretrainConfig":
+        _refuse_meaningless(
+            self.loss, self.teacher, self.predictor, self.multi_crop, initial_weights=self.initial_weights
+        )
+        return self
+
+    @property
+    def network(self) -> BackboneConfig:
+        """The backbone for images of these channels."""
+        return self.backbone.for_images(self.images.channels)
+
+    @property
+    def frozen_teacher(self) -> BackboneConfig | None:
+        """The backbone of a teacher of another architecture, likewise; None of other teachers."""
+        own = self.teacher.backbone
+        return None if own is None else own.for_images(self.images.channels)
+
+    @property
+    def statistics(self) -> PixelStatistics:
+        """Mean and std as numbers.
+
+        Raises:
+            ValueError: they have not been measured yet.
+        """
+        if isinstance(self.mean, str) or isinstance(self.std, str):
+            raise ValueError(
+                "pretrain.mean and pretrain.std are not measured yet: kedro run and dino-pipeline spec do it"
+            )
+        return PixelStatistics(self.mean, self.std)
+
+
+def _refuse_meaningless(
+    loss: LossConfig,
+    teacher: TeacherConfig,
+    predictor: PredictorConfig,
+    multi_crop: MultiCropConfig,
+    *,
+    initial_weights: str | None,
+) -> None:
+    """Hold the parts of a training's method against one another.
+
+    Raises:
+        ValueError: naming the parameter, its value and the remedy.
+    """
+    if loss.name == "distillation" and teacher.learns:
+        raise ValueError(
+            f"pretrain.loss.name is distillation, and pretrain.teacher.name is {teacher.name}: who repeats itself of "
+            "the same view learns nothing; set teacher.name to frozen"
+        )
+    if loss.name == "distillation" and multi_crop.num_local_crops:
+        raise ValueError(
+            f"pretrain.multi_crop.num_local_crops is {multi_crop.num_local_crops}, and pretrain.loss.name distillation "
+            "compares views that the teacher sees, the global crops: set num_local_crops to 0"
+        )
+    if teacher.name != "peer":
+        return
+    if predictor.num_layers:
+        raise ValueError(
+            f"pretrain.predictor.num_layers is {predictor.num_layers}, and pretrain.teacher.name is peer: one answer "
+            "would serve as the student's and as the teacher's; set num_layers to 0"
+        )
+    if initial_weights is not None:
+        raise ValueError(
+            f"pretrain.initial_weights is {initial_weights}, and pretrain.teacher.name is peer: two networks that "
+            "begin as one have nothing to tell each other; set initial_weights to null"
+        )
+    if loss.name == "labels":
+        raise ValueError(
+            "pretrain.loss.name is labels, which asks no teacher, and pretrain.teacher.name is peer: set teacher.name "
+            "to none"
+        )

@@ -1,0 +1,34 @@
+"""How an image is prepared for features: sizes and colour statistics (light: imports no torch)."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from dino_pipeline.dino.core.config import frozen
+from dino_pipeline.dino.core.data.images_config import ImagesConfig
+
+
+@frozen
+class EvaluationTransformConfig:
+    """Sizes in pixels; `mean` and `std` per channel on the scale 0 to 1."""
+
+    resize: Annotated[int, Field(ge=1)]  # short side, bicubic
+    crop: Annotated[int, Field(ge=1)]  # central square
+    images: ImagesConfig
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @model_validator(mode="after")
+    def _crop_lies_inside(self) -> "EvaluationTransformConfig":
+        if self.crop > self.resize:
+            raise ValueError(f"crop {self.crop} is larger than the resized image's short side {self.resize}")
+        return self
+
+    @model_validator(mode="after")
+    def _one_number_a_channel(self) -> "EvaluationTransformConfig":
+        for name in ("mean", "std"):
+            if len(getattr(self, name)) != self.images.channels:
+                raise ValueError(
+                    f"{name} has {len(getattr(self, name))} numbers for {self.images.channels} channels"
+                )
+        return self

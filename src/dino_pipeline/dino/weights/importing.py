@@ -1,0 +1,88 @@
+"""Make a published model of weights that were trained elsewhere, so that everything after training takes them."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dino_pipeline.dino.core.config import to_dict
+from dino_pipeline.dino.weights.official import official_backbone
+from dino_pipeline.dino.weights.published import IMPORTED, PublishedModel, write_model
+from dino_pipeline.dino.weights.weight_files import Channels, Weights
+
+UNKNOWN_DATA = "unknown"  # what they were trained on
+
+
+def describe_import(
+    weights: Weights,
+    source: str,
+    *,
+    normalisation: tuple[Channels, Channels],
+    multi_crop: Mapping[str, Any],
+    recipe: str,
+) -> PublishedModel:
+    """The description of imported weights; its fingerprint hashes them and all that decides their features.
+
+    Args:
+        source: where they come from, without folders: it is published.
+        normalisation: mean and std for weights that do not say theirs.
+        multi_crop: views for evaluations that compare views, since weights do not say theirs.
+        recipe: whose model they become.
+    """
+    mean, std = weights.normalisation or normalisation
+    config = {
+        "backbone": to_dict(weights.backbone),
+        "images": to_dict(weights.images),
+        "mean": list(mean),
+        "std": list(std),
+    }
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
+    for name, state in sorted(weights.networks.items()):
+        digest.update(f"{name} {tensors_digest(state)}".encode())
+    imported = {
+        "source": source,
+        "kind": weights.kind,
+        "epoch": weights.epoch,
+        "published": _published(weights, source),
+    }
+    return PublishedModel(
+        fingerprint=digest.hexdigest()[:16],
+        data_digest=UNKNOWN_DATA,
+        recipe=recipe,
+        config=config | {"multi_crop": dict(multi_crop), IMPORTED: imported},
+    )
+
+
+def write_import(folder: Path, description: PublishedModel, weights: Weights) -> None:
+    """Write the model in the place of what was imported there before; it appears whole or not at all."""
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    write_model(partial, description, weights.networks)
+    shutil.rmtree(folder, ignore_errors=True)  # the same weights, perhaps of another recipe
+    partial.rename(folder)
+
+
+def tensors_digest(state: Mapping[str, Tensor]) -> str:
+    """sha256 of names, shapes and values."""
+    digest = hashlib.sha256()
+    for name, value in sorted(state.items()):
+        plain = value.detach().cpu().contiguous()
+        digest.update(f"{name} {plain.dtype} {list(plain.shape)}".encode())
+        digest.update(plain.flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _published(weights: Weights, source: str) -> dict[str, str | float] | None:
+    """What the authors measured with this network; None for one they did not publish."""
+    name, _, tag = weights.backbone.name.partition(".")
+    known = official_backbone(name) if not weights.backbone.options else None
+    if known is None or (source.startswith("timm:") and tag != "dino"):
+        return None
+    return {"title": known.title, "knn": known.knn, "linear": known.linear}

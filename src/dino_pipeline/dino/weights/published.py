@@ -1,0 +1,117 @@
+"""A finished model on disk: model.json, teacher.safetensors, student.safetensors, history.csv.
+
+Imported weights may have no student, and have no history. A distilled model has the teacher that it was made from, too:
+frozen_teacher.safetensors, a backbone of its own architecture.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from dino_pipeline.dino.core.config import from_dict, frozen, to_dict
+from dino_pipeline.dino.core.models.backbone import Backbone, build_backbone
+from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
+from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
+
+DESCRIPTION = "model.json"
+IMPORTED = "imported"
+Network = Literal["teacher", "student"]
+FROZEN_TEACHER = "frozen_teacher"
+
+
+@frozen
+class PublishedModel:
+    """What a model is: no times, ids or machine names, so equal trainings publish equal bytes."""
+
+    fingerprint: str
+    data_digest: str
+    recipe: str
+    config: dict[
+        str, Any
+    ]  # the resolved training parameters; of an import backbone, mean, std and `imported`
+
+    @property
+    def imported(self) -> dict[str, Any] | None:
+        """Source, kind, epoch and published accuracies of imported weights; None where this code trained them."""
+        return self.config.get(IMPORTED)
+
+
+def write_model(
+    folder: Path,
+    description: PublishedModel,
+    networks: Mapping[Network, Mapping[str, Tensor]],
+    *,
+    frozen_teacher: Mapping[str, Tensor] | None = None,
+) -> None:
+    """Write description and state dictionaries (float32, `backbone.model.*` and `head.*`) into an existing folder.
+
+    Args:
+        frozen_teacher: of another architecture, which the description's configuration names.
+    """
+    for name, state in networks.items():
+        _write_weights(folder / f"{name}.safetensors", state)
+    if frozen_teacher is not None:
+        _write_weights(folder / f"{FROZEN_TEACHER}.safetensors", frozen_teacher)
+    (folder / DESCRIPTION).write_text(json.dumps(to_dict(description), indent=2, sort_keys=True) + "\n")
+
+
+def _write_weights(file: Path, state: Mapping[str, Tensor]) -> None:
+    weights = {key: value.detach().cpu().contiguous() for key, value in state.items()}
+    weights = {key: value.float() if value.is_floating_point() else value for key, value in weights.items()}
+    file.write_bytes(save(weights))  # save_file would shut others out (0600)
+
+
+def read_model(folder: Path) -> PublishedModel:
+    """Read a model's description.
+
+    Raises:
+        FileNotFoundError: where no finished model lies, with what to do about it.
+    """
+    if not (folder / DESCRIPTION).is_file():
+        raise FileNotFoundError(
+            f"no finished model in {folder}; train one with: kedro run --pipeline=pretrain"
+        )
+    return from_dict(PublishedModel, json.loads((folder / DESCRIPTION).read_text()))
+
+
+def networks_of(folder: Path) -> list[Network]:
+    """The networks that a model has, the teacher first."""
+    return [name for name in get_args(Network) if (folder / f"{name}.safetensors").is_file()]
+
+
+def load_backbone(folder: Path, network: Network = "teacher") -> Backbone:
+    """A published backbone in evaluation mode, on CPU, in float32."""
+    config = from_dict(BackboneConfig, read_model(folder).config["backbone"])
+    return _loaded(config, folder / f"{network}.safetensors")
+
+
+def frozen_teacher_config(model: PublishedModel) -> BackboneConfig | None:
+    """What the teacher is that a model was distilled from; None of a model that was not."""
+    own = model.config.get("teacher", {}).get("backbone")
+    return from_dict(BackboneConfig, own).for_images(model.config["images"]["channels"]) if own else None
+
+
+def load_frozen_teacher(folder: Path) -> Backbone | None:
+    """The teacher that a model was distilled from, likewise; None of a model that was not."""
+    config = frozen_teacher_config(read_model(folder))
+    return None if config is None else _loaded(config, folder / f"{FROZEN_TEACHER}.safetensors")
+
+
+def _loaded(config: BackboneConfig, file: Path) -> Backbone:
+    backbone = build_backbone(config)
+    prefix = "backbone."
+    weights = load_file(file)
+    backbone.load_state_dict(
+        {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
+    )
+    return backbone.eval()
+
+
+def evaluation_transform(model: PublishedModel, *, resize: int, crop: int) -> EvaluationTransformConfig:
+    """How a model's images are prepared: read and normalised as in its training."""
+    own = {name: model.config[name] for name in ("images", "mean", "std")}
+    return from_dict(EvaluationTransformConfig, {"resize": resize, "crop": crop, **own})

@@ -1,0 +1,44 @@
+"""What is compared (light: imports no torch)."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from dino_pipeline.dino.core.config import frozen
+
+# MLflow takes no other characters in the name of a metric.
+RowName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_. -]+$")]
+Published = Literal["knn", "linear"]
+# One model may be named without a list, as on the command line.
+Models = Annotated[
+    tuple[str, ...],
+    Field(min_length=1),
+    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
+]
+
+
+@frozen
+class ComparedKnn:
+    """The weighted k-NN classifier that all rows are measured by."""
+
+    num_neighbors: Annotated[int, Field(ge=1)]
+    temperature: Annotated[float, Field(gt=0)]
+
+
+@frozen
+class CompareConfig:
+    """Rows of a comparison, in three kinds, and what is expected of them."""
+
+    name: RowName  # of the comparison: of its folder and of its MLflow run
+    file: str | None  # a YAML file whose values stand above these
+    overlays: dict[RowName, dict[str, Any]]  # row: {dotted name: value}, laid over the recipe and trained
+    runs: dict[
+        RowName, Models
+    ]  # row: trained models, by any name that `attend --model` takes; several: seeds
+    experiments: dict[RowName, Models]  # row: DVC experiments or other revisions, likewise
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]  # of each overlay
+    expected: tuple[tuple[RowName, RowName], ...]  # [better, worse]
+    published: dict[RowName, dict[Published, float]]  # percent, shown beside
+    reference: RowName | None  # the row whose gain over random initialisation makes the comparison count
+    minimum_gain: Annotated[float, Field(ge=0, le=1)]  # of the reference
+    knn: ComparedKnn

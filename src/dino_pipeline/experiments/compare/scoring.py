@@ -1,0 +1,142 @@
+"""Which held-out images a model's features classify, one by one, and likewise for what it is compared with."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dino_pipeline.dino.core.config import to_dict
+from dino_pipeline.dino.core.data.manifest import Manifest
+from dino_pipeline.dino.evaluation import compute
+from dino_pipeline.dino.evaluation.config import ExtractConfig
+from dino_pipeline.dino.evaluation.features import Features
+from dino_pipeline.dino.evaluation.labels import class_names, label_indices
+from dino_pipeline.dino.evaluation.launch import extract
+from dino_pipeline.dino.metrics.collapse import Settings, diagnose
+from dino_pipeline.dino.metrics.knn import knn_rank_classes
+from dino_pipeline.dino.partial import written_whole
+from dino_pipeline.dino.training.history import HISTORY, numbers, read_rows
+from dino_pipeline.dino.weights.published import evaluation_transform, read_model
+from dino_pipeline.experiments.compare.config import CompareConfig
+
+HELD_OUT = ("val", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """Of one model.
+
+    Attributes:
+        fingerprint: of its training.
+        correct: bool [images] by network (teacher, random, pixels) and split; a split without labels is left out.
+        architecture: of its backbone, which random initialisation shares.
+        collapse: how its training collapsed; empty where it did not or left no history.
+    """
+
+    fingerprint: str
+    correct: Mapping[str, Mapping[str, Tensor]]
+    architecture: str
+    collapse: str
+
+
+def labelled_splits(images: Manifest) -> list[str]:
+    """Held-out splits that models can be compared on.
+
+    Raises:
+        ValueError: there is none.
+    """
+    splits = [name for name in HELD_OUT if images.split(name).is_labelled]
+    if not images.split("train").is_labelled or not splits:
+        raise ValueError("compare needs labels of all train images and of all validation or test images")
+    return splits
+
+
+def score(
+    model: Path, images: Manifest, extracting: ExtractConfig, config: CompareConfig, cache: Path
+) -> Scores:
+    """Extract a model's features and classify by k-NN; at once where the cache has it.
+
+    Args:
+        model: a published model's folder.
+        cache: a folder; what is measured once is not measured again, so that a killed comparison goes on.
+    """
+    published = read_model(model)
+    backbone = published.config["backbone"]
+    transform = evaluation_transform(published, resize=extracting.resize, crop=extracting.crop)
+    asked: dict[str, Any] = {
+        "data": images.digest(),
+        "extract": to_dict(extracting),
+        "knn": to_dict(config.knn),
+    }
+
+    def kept(networks: tuple[str, ...], identity: dict[str, Any]) -> dict[str, dict[str, Tensor]]:
+        key = hashlib.sha256(json.dumps(asked | identity, sort_keys=True).encode()).hexdigest()[:16]
+        file = cache / f"{'-'.join(networks)}-{key}.npz"
+        if not file.is_file():
+            correct = _measure(networks, model, images, extracting, config)
+            cache.mkdir(parents=True, exist_ok=True)
+            with written_whole(file) as partial, partial.open("wb") as opened:
+                np.savez_compressed(opened, **correct)
+        return _by_network(file)
+
+    # What an untrained network and pixels make of the images is the same beside every training of one architecture.
+    return Scores(
+        fingerprint=published.fingerprint,
+        correct=kept(("teacher",), {"model": published.fingerprint})
+        | kept(("random", "pixels"), {"backbone": backbone, "transform": to_dict(transform)}),
+        architecture=json.dumps(backbone, sort_keys=True),
+        collapse=_collapse(model, published.config),
+    )
+
+
+def _measure(
+    networks: tuple[str, ...], model: Path, images: Manifest, extracting: ExtractConfig, config: CompareConfig
+) -> dict[str, Any]:
+    """bool [images] by `<network>/<split>`."""
+    features = extract(images, model, extracting, only=networks)
+    with compute.fixed_threads(extracting.num_threads):
+        return {
+            f"{network}/{split}": _correct(features[network], split, config)
+            for network in networks
+            for split in labelled_splits(images)
+        }
+
+
+def _by_network(file: Path) -> dict[str, dict[str, Tensor]]:
+    correct: dict[str, dict[str, Tensor]] = {}
+    with np.load(file) as stored:
+        for name in stored.files:
+            network, split = name.split("/")
+            correct.setdefault(network, {})[split] = torch.from_numpy(stored[name])
+    return correct
+
+
+def _correct(features: Features, split: str, config: CompareConfig) -> np.ndarray:
+    device = compute.device()
+    train, queries = features.split("train"), features.split(split)
+    classes = class_names(train)
+    k = config.knn.num_neighbors
+    ranked = knn_rank_classes(
+        torch.from_numpy(train.embedding).to(device),
+        label_indices(train, classes, device),
+        torch.from_numpy(queries.embedding).to(device),
+        num_neighbors=[k],
+        temperature=config.knn.temperature,
+    )[k]
+    hits = ranked[:, 0] == label_indices(queries, classes, device)
+    found: np.ndarray = hits.cpu().numpy()
+    return found
+
+
+def _collapse(model: Path, training: Mapping[str, Any]) -> str:
+    history = model / HISTORY
+    if "projection_head" not in training or not history.is_file():  # imported weights
+        return ""
+    collapse = diagnose([numbers(row) for row in read_rows(history)], Settings.of(training))
+    return str(collapse) if collapse else ""

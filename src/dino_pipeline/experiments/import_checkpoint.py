@@ -1,0 +1,91 @@
+"""Import the checkpoint that a parameter names, in the place of a training."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dino_pipeline import tracking
+from dino_pipeline.dino.core.config import to_dict
+from dino_pipeline.dino.core.data.multi_crop_config import MultiCropConfig
+from dino_pipeline.dino.weights.checkpoint_config import ModelConfig
+
+TIMM = "timm:"
+
+logger = logging.getLogger(__name__)
+
+
+def import_checkpoint(
+    config: ModelConfig,
+    multi_crop: MultiCropConfig,
+    *,
+    project_folder: Path,
+    training_folder: Path,
+    recipe: str,
+    ingest_summary: Mapping[str, Any],
+) -> Path:
+    """The folder of the model that `model.checkpoint` names, converted where it is none of ours.
+
+    Args:
+        multi_crop: the recipe's, for evaluations that compare views.
+        training_folder: where converted weights are kept, as finished trainings are.
+        ingest_summary: of the images that the model is going to be measured on.
+
+    Raises:
+        ValueError: there is no such model or file, or its weights do not match; says what differs.
+    """
+    from dino_pipeline.dino.training.finish import FINISHED
+    from dino_pipeline.dino.training.progress import progress_folder
+    from dino_pipeline.dino.weights.importing import describe_import, write_import
+    from dino_pipeline.dino.weights.weight_files import read_timm_weights, read_weights
+    from dino_pipeline.model_registry.model_lookup import find_weights, is_weight_file
+    from dino_pipeline.model_registry.provenance import origin_of_weights
+    from dino_pipeline.tracking.dataset import log_dataset
+    from dino_pipeline.tracking.sessions import RESUMED_TAG, log_session
+
+    assert config.checkpoint is not None
+    path = project_folder / Path(config.checkpoint).expanduser()
+    if config.checkpoint.startswith(TIMM):
+        source = config.checkpoint
+        weights = read_timm_weights(source.removeprefix(TIMM), config.timm_file)
+    elif is_weight_file(path):
+        source = path.name
+        weights = read_weights(path, config.candidates)
+    else:
+        found = find_weights(config.checkpoint, project_folder)
+        if found.network != "teacher":
+            raise ValueError(
+                f"model.checkpoint is {config.checkpoint}: name its folder, whose student is measured too"
+            )
+        logger.info("model: %s", found.folder)
+        return found.folder
+    description = describe_import(
+        weights,
+        source,
+        normalisation=(config.mean, config.std),
+        multi_crop=to_dict(multi_crop),
+        recipe=recipe,
+    )
+    folder = progress_folder(training_folder, description.fingerprint) / FINISHED
+    write_import(folder, description, weights)
+    logger.info(
+        "imported %s: %s, %s (fingerprint %s)",
+        source,
+        weights.kind,
+        weights.backbone.name,
+        description.fingerprint,
+    )
+    run = tracking.model_run(
+        description.fingerprint,
+        name=f"{recipe}-{description.fingerprint[:6]}",
+        tags={
+            "source": source,
+            "data_set": ingest_summary["name"],
+            **origin_of_weights(config.checkpoint, project_folder).tags,
+        },
+    )
+    run.log_params({"imported": description.imported, "backbone": description.config["backbone"]})
+    log_dataset(run, ingest_summary, context="evaluation")
+    if RESUMED_TAG not in run.tags():  # importing the same again adds nothing
+        log_session(run, project_folder, {"imported": source})
+    return folder

@@ -1,0 +1,114 @@
+"""What a study is: the space it searches, what it looks for, how it samples and prunes, where it is kept."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from dino_pipeline.dino.core.config import frozen
+
+Count = Annotated[int, Field(ge=1)]
+
+
+@frozen
+class Uniform:
+    """Any number between `low` and `high`."""
+
+    distribution: Literal["uniform"]
+    low: float
+    high: float
+
+
+@frozen
+class LogUniform:
+    """Any number between `low` and `high`, each factor as likely as the other: learning rates, temperatures."""
+
+    distribution: Literal["log_uniform"]
+    low: Annotated[float, Field(gt=0)]
+    high: float
+
+
+@frozen
+class Integers:
+    """Every `step`-th whole number from `low` to `high`."""
+
+    distribution: Literal["integers"]
+    low: int
+    high: int
+    step: Count
+
+
+@frozen
+class Categorical:
+    """One of these values, which may be lists or groups."""
+
+    distribution: Literal["categorical"]
+    values: Annotated[list[Any], Field(min_length=1)]
+
+
+Distribution = Annotated[Uniform | LogUniform | Integers | Categorical, Field(discriminator="distribution")]
+
+
+@frozen
+class Tpe:
+    """Tree-structured Parzen estimator (Bergstra et al., NeurIPS 2011), after some random trials."""
+
+    name: Literal["tpe"]
+    num_random_trials: Count
+
+
+@frozen
+class Random:
+    """Independent draws."""
+
+    name: Literal["random"]
+
+
+@frozen
+class NoPruner:
+    """Every trial that does not collapse is trained to its end."""
+
+    name: Literal["none"]
+
+
+@frozen
+class Median:
+    """Stops a trial whose best value so far is below the median of the others' at the same evaluation."""
+
+    name: Literal["median"]
+    num_startup_trials: Annotated[int, Field(ge=0)]  # finished before one is stopped
+    num_warmup_evaluations: Annotated[int, Field(ge=0)]  # of each trial, before it may be stopped
+
+
+@frozen
+class Hyperband:
+    """Successive halving with several trade-offs between many short and few long trials (arXiv:1603.06560)."""
+
+    name: Literal["hyperband"]
+    min_evaluations: Count  # of a trial, before it may be stopped
+    max_evaluations: Count  # of a whole trial
+    reduction_factor: Annotated[int, Field(ge=2)]
+
+
+@frozen
+class TuneConfig:
+    """A study; names are dotted, such as pretrain.schedules.learning_rate.start."""
+
+    study: str | None  # its name in the storage; None: the recipe's
+    storage: str | None  # a database's address; None: a journal file below data/08_reporting/<recipe>
+    num_trials: Annotated[
+        int, Field(ge=0)
+    ]  # of the whole study: a continued one makes those that are missing
+    objective: Literal["knn", "rankme", "alpha_req"]
+    cost: Literal["seconds", "parameters"] | None  # a second objective, to be small
+    budget: dict[str, Any]  # name: value, laid over the recipe for the trials only
+    space: dict[str, Distribution | None]  # None takes back what a lower layer of conf/ searches
+    when: dict[str, dict[str, list[Any]]]  # name: {other name: values of it with which the first is tried}
+    same: dict[str, str]  # name: the searched name whose value it takes, too
+    sampler: Annotated[Tpe | Random, Field(discriminator="name")]
+    seed: Annotated[int, Field(ge=0)]  # of the sampler; decides alone where one worker makes all trials
+    pruner: Annotated[NoPruner | Median | Hyperband, Field(discriminator="name")]
+    alpha_ranks: tuple[Count, Count]  # eigenvalues between which alpha-ReQ is fitted, 1 the largest
+    heartbeat_seconds: Annotated[float, Field(gt=0)]  # between a worker's signs of life
+    silence_seconds: Annotated[float, Field(gt=0)]  # without one, after which another takes its trial up
+    tuned_recipe: str | None  # the folder of conf/ that gets what was found; None: <recipe>_tuned
+    written_trial: Annotated[int, Field(ge=0)] | None  # None: the best

@@ -1,0 +1,87 @@
+"""What a study found, as a folder of conf/: `kedro run --env=<recipe>_tuned` trains with it."""
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dino_pipeline.dino.training.progress import differing_keys
+from dino_pipeline.experiments.tune.search_space import value_of
+from dino_pipeline.recipes.writing import Choice, write_recipe
+
+_AUTHOR = "kedro run --pipeline=tune"
+_HEADING = f"Written by `{_AUTHOR}`"
+
+
+def check_target(folder: Path) -> None:
+    """Before the first trial: whether the recipe may be written there.
+
+    Raises:
+        ValueError: there is a recipe of this name that no study wrote.
+    """
+    if folder.exists() and _HEADING not in (folder / "globals.yml").read_text():
+        raise ValueError(f"{folder} is a recipe that no study wrote: give another name by tune.tuned_recipe")
+
+
+def write_tuned(
+    folder: Path,
+    values: Mapping[str, Any],
+    *,
+    heading: str,
+    recipe: str,
+    pretrain: Mapping[str, Any],
+) -> None:
+    """Write the recipe, whole or not at all; one that a study wrote before is replaced.
+
+    Args:
+        folder: conf/<name of the new recipe>.
+        values: by dotted name, what the chosen trial laid over the recipe.
+        heading: which study and trial, for globals.yml.
+        recipe: the name of the one that was tuned.
+        pretrain: its group in force, as plain values, without the trials' budget.
+    """
+    base = folder.parent / "base"
+    choices = [
+        *_as_they_are(folder.parent / recipe if recipe != "base" else None),
+        *_trained_with(base, values, pretrain),
+    ]
+    with tempfile.TemporaryDirectory(prefix=".tuned-", dir=folder.parent) as scratch:
+        fresh = Path(scratch) / folder.name
+        write_recipe(fresh, choices, heading=f"{_HEADING}. {heading}", author=_AUTHOR, base=base)
+        if folder.exists():
+            shutil.move(folder, Path(scratch) / "replaced")
+        fresh.rename(folder)
+
+
+def _trained_with(base: Path, values: Mapping[str, Any], pretrain: Mapping[str, Any]) -> list[Choice]:
+    """All of `pretrain` that differs from conf/base: what `--params` and conf/local said is part of it."""
+    own = {"pretrain": pretrain}
+    below = yaml.safe_load((base / "parameters_pretrain.yml").read_text())
+    names = dict.fromkeys([*differing_keys({"pretrain": below["pretrain"]}, own), *values])
+    return [
+        Choice(name, values[name], f"Searched; was {value_of(name, own, 'tune')}.")
+        if name in values
+        else Choice(name, value_of(name, own, "tune"))
+        for name in names
+    ]
+
+
+def _as_they_are(recipe: Path | None) -> list[Choice]:
+    """The tuned recipe's other groups."""
+    files = sorted(recipe.glob("parameters_*.yml")) if recipe else []
+    groups = {name: group for file in files for name, group in yaml.safe_load(file.read_text()).items()}
+    return [
+        Choice(name, value)
+        for group, inside in groups.items()
+        if group != "pretrain"
+        for name, value in _leaves(group, inside)
+    ]
+
+
+def _leaves(name: str, value: Any) -> list[tuple[str, Any]]:
+    if not isinstance(value, Mapping):
+        return [(name, value)]
+    return [leaf for key, inside in value.items() for leaf in _leaves(f"{name}.{key}", inside)]

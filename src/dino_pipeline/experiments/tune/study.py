@@ -1,0 +1,107 @@
+"""A study by name: begun with the current recipe as trial 0, or continued if it asks the same question."""
+
+from typing import TYPE_CHECKING, Any
+
+from dino_pipeline.dino.core.config import to_dict
+from dino_pipeline.dino.training.progress import differing_keys
+from dino_pipeline.experiments.tune.config import Hyperband, Median, Random, TuneConfig
+from dino_pipeline.experiments.tune.search_space import SearchSpace
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.pruners import BasePruner
+    from optuna.samplers import BaseSampler
+    from optuna.storages import BaseStorage
+
+QUESTION = "question"  # the study's attribute that tells what its values mean
+FROM_BELOW = {"alpha_req"}  # objectives whose small values are the good ones
+
+
+def open_study(
+    storage: "BaseStorage", config: TuneConfig, space: SearchSpace, *, name: str, data_digest: str
+) -> "optuna.Study":
+    """Begin a study, or join the one of this name.
+
+    Raises:
+        ValueError: the study of this name has another space, objective, recipe or data.
+    """
+    import optuna
+    from optuna.study import StudyDirection
+
+    question = _question(config, space, data_digest)
+    down, up = StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE
+    directions = [down if config.objective in FROM_BELOW else up, *([down] if config.cost else [])]
+    try:
+        study = optuna.create_study(
+            storage=storage,
+            study_name=name,
+            directions=directions,
+            sampler=build_sampler(config, seed=config.seed),
+            pruner=build_pruner(config),
+        )
+    except optuna.exceptions.DuplicatedStudyError:
+        # The same seed again would draw the first worker's trials once more.
+        study = optuna.load_study(
+            storage=storage,
+            study_name=name,
+            sampler=build_sampler(config, seed=None),
+            pruner=build_pruner(config),
+        )
+        differing = differing_keys(study.user_attrs.get(QUESTION, question), question)
+        if differing:
+            raise ValueError(
+                f"the study {name} was begun with other values of {', '.join(differing)}: its trials cannot be "
+                "compared with new ones; give this one a name by tune.study"
+            ) from None
+    else:
+        study.enqueue_trial(space.current(), user_attrs={"origin": "the recipe"})
+        study.set_user_attr(QUESTION, question)
+    return study
+
+
+def build_sampler(config: TuneConfig, *, seed: int | None) -> "BaseSampler":
+    """The sampler that the configuration names."""
+    from optuna.samplers import RandomSampler, TPESampler
+
+    if isinstance(config.sampler, Random):
+        return RandomSampler(seed=seed)
+    return TPESampler(n_startup_trials=config.sampler.num_random_trials, seed=seed)
+
+
+def build_pruner(config: TuneConfig) -> "BasePruner":
+    """The pruner that the configuration names; its steps are evaluations, counted from 1.
+
+    Raises:
+        ValueError: there is no value to prune by while a trial trains.
+    """
+    from optuna.pruners import HyperbandPruner, MedianPruner, NopPruner
+
+    pruner = config.pruner
+    if not isinstance(pruner, Median | Hyperband):
+        return NopPruner()
+    if config.cost:
+        raise ValueError(f"tune.pruner is {pruner.name}, and trials of two objectives cannot be pruned: none")
+    if config.objective == "alpha_req":
+        raise ValueError(
+            f"tune.pruner is {pruner.name}, and alpha_req is known after a training only: set it to none"
+        )
+    if isinstance(pruner, Median):
+        return MedianPruner(
+            n_startup_trials=pruner.num_startup_trials,
+            n_warmup_steps=pruner.num_warmup_evaluations + 1,  # Optuna counts steps from 0
+        )
+    return HyperbandPruner(
+        min_resource=pruner.min_evaluations,
+        max_resource=pruner.max_evaluations,
+        reduction_factor=pruner.reduction_factor,
+    )
+
+
+def _question(config: TuneConfig, space: SearchSpace, data_digest: str) -> dict[str, Any]:
+    asked = to_dict(config)
+    return {
+        **{name: asked[name] for name in ("objective", "cost", "space", "when", "same", "alpha_ranks")},
+        "pretrain": space.recipe["pretrain"],
+        "monitoring": space.recipe["monitoring"],
+        "data": data_digest,
+    }

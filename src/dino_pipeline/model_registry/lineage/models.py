@@ -1,0 +1,68 @@
+"""The models that MLflow knows: trained or imported here, registered, or both."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from dino_pipeline.dino.weights.importing import UNKNOWN_DATA
+from dino_pipeline.tracking.opening import FINGERPRINT_TAG
+from dino_pipeline.tracking.registry import Version, versions
+from dino_pipeline.tracking.runs import DATA_TAG, Run, runs_of_models
+from dino_pipeline.tracking.store import Store
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+class Model(NamedTuple):
+    """What bears one fingerprint: its run and its registered versions."""
+
+    fingerprint: str
+    data_digest: str | None  # None: trained elsewhere, on data that no run here recorded
+    recipe: str
+    run: Run | None
+    versions: Sequence[Version]
+
+    @property
+    def title(self) -> str:
+        """The versions with their aliases, or the run's name where there is none."""
+        names = [f"{one} ({', '.join(one.aliases)})" if one.aliases else str(one) for one in self.versions]
+        if names:
+            return ", ".join(names)
+        return f"{self.run.name}, not registered" if self.run else self.fingerprint
+
+
+def known_models(client: "MlflowClient", store: Store) -> list[Model]:
+    """Every model, the one trained first at the start."""
+    runs: dict[str, Run] = {}
+    for run in runs_of_models(client, store):
+        runs.setdefault(run.tags[FINGERPRINT_TAG], run)
+    registered: dict[str, list[Version]] = {}
+    for version in sorted(versions(client)):
+        if FINGERPRINT_TAG in version.tags:
+            registered.setdefault(version.tags[FINGERPRINT_TAG], []).append(version)
+    return [
+        _model(fingerprint, runs.get(fingerprint), registered.get(fingerprint, []))
+        for fingerprint in {**runs, **registered}
+    ]
+
+
+def model_of(models: Sequence[Model], fingerprint: str) -> Model:
+    """The model of a fingerprint, which one of them has."""
+    return next(model for model in models if model.fingerprint == fingerprint)
+
+
+def _model(fingerprint: str, run: Run | None, versions: list[Version]) -> Model:
+    # The run of a model that another machine trained says nothing of its data; its version does.
+    tags = {
+        key: value
+        for source in (*(version.tags for version in versions), run.tags if run else {})
+        for key, value in source.items()
+    }
+    digest = tags.get(DATA_TAG)
+    return Model(
+        fingerprint,
+        None if digest == UNKNOWN_DATA else digest,
+        tags.get("recipe", "unknown"),
+        run,
+        versions,
+    )

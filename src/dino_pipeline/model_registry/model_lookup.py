@@ -1,0 +1,77 @@
+"""Find the weights that a person means: a folder, a file, a recipe, a run or a registered version."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple, get_args
+
+from dino_pipeline.dino.training.finish import FINISHED
+from dino_pipeline.dino.weights.published import DESCRIPTION, Network
+
+_WEIGHT_FILES = {".pth", ".pt", ".bin", ".safetensors"}
+
+
+class Weights(NamedTuple):
+    """A published model's folder, and which of its networks."""
+
+    folder: Path
+    network: Network
+
+
+def is_weight_file(path: Path) -> bool:
+    """Whether this is a file of weights that no published model owns: it says nothing about itself.
+
+    Raises:
+        ValueError: it is named like one and is not there.
+    """
+    if path.suffix not in _WEIGHT_FILES:
+        return False
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
+    return not (path.parent / DESCRIPTION).is_file()
+
+
+def find_weights(name: str, project: Path) -> Weights:
+    """The weights called `name`; the teacher's unless a file of the student is named.
+
+    Args:
+        name: a model's folder or one of its .safetensors files; a recipe, whose model is looked for in the
+            project's data/06_models; an MLflow run id; a registered version, `name@alias` or `name/3`.
+        project: the project's folder.
+
+    Raises:
+        ValueError: nothing of this name, or its weights are not on this machine.
+    """
+    path = Path(name).expanduser()
+    if path.is_file() and path.stem in get_args(Network) and path.suffix == ".safetensors":
+        network: Network = "student" if path.stem == "student" else "teacher"
+        return Weights(path.parent, network)
+    models = project / "data" / "06_models"
+    for folder in (path, models / name):
+        if (folder / DESCRIPTION).is_file():
+            return Weights(folder, "teacher")
+
+    from dino_pipeline.tracking import configure
+    from dino_pipeline.tracking.lookup import fingerprint_of
+
+    fingerprint = fingerprint_of(name, configure(project))
+    if fingerprint is None:
+        there = ", ".join(
+            sorted(folder.name for folder in models.glob("*") if (folder / DESCRIPTION).is_file())
+        )
+        raise ValueError(
+            f"there is no model {name!r}: give a model's folder, one of its .safetensors files, a recipe that was "
+            f"trained here ({there or 'none was'}), an MLflow run id, or a registered name@alias or name/version."
+        )
+    for folder in _folders(models):
+        if json.loads((folder / DESCRIPTION).read_text())["fingerprint"] == fingerprint:
+            return Weights(folder, "teacher")
+    raise ValueError(
+        f"the weights of {name} (fingerprint {fingerprint[:8]}) are not on this machine: `dvc pull` brings those of "
+        "the recipes, or give the model's folder."
+    )
+
+
+def _folders(models: Path) -> Iterator[Path]:
+    for pattern in (f"*/{DESCRIPTION}", f".in_progress/*/{FINISHED}/{DESCRIPTION}"):
+        yield from (file.parent for file in sorted(models.glob(pattern)))

@@ -1,0 +1,117 @@
+"""Where a model's first weights come from, and under which licence; what is not known is said to be unknown."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dino_pipeline.dino.weights.published import DESCRIPTION, IMPORTED, read_model
+
+UNKNOWN = "unknown"
+OFFICIAL_LICENCE = "Apache-2.0 (https://github.com/facebookresearch/dino)"
+_ORIGIN_TAG, _LICENCE_TAG = "weights_origin", "weights_licence"  # of a run
+_TIMM = "timm:"
+_SPEC = "spec.json"  # beside a training's checkpoint
+# As https://dl.fbaipublicfiles.com/dino/ names its files.
+_OFFICIAL = re.compile(
+    r"dino_(deitsmall(8|16)|vitbase(8|16)|resnet50|xcit_(small_12|medium_24)_p(8|16))_pretrain(_full_checkpoint)?\.pth"
+)
+
+
+class Origin(NamedTuple):
+    """Text for people."""
+
+    origin: str
+    licence: str
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return {_ORIGIN_TAG: self.origin, _LICENCE_TAG: self.licence}
+
+
+RANDOM = Origin("random weights", "none applies")
+
+
+def origin_of_training(initial_weights: str | None, frozen_teacher: str | None, project: Path) -> Origin:
+    """The origin of what a training starts from and, where its teacher was trained elsewhere, of what it is taught by.
+
+    Args:
+        initial_weights: as `pretrain` names them; None: random ones.
+        frozen_teacher: as `pretrain.teacher.weights` names it.
+        project: whose runs know where its own models come from.
+    """
+    own = RANDOM if initial_weights is None else origin_of_weights(initial_weights, project)
+    return own if frozen_teacher is None else _taught(own, origin_of_weights(frozen_teacher, project))
+
+
+def origin_of_weights(name: str, project: Path) -> Origin:
+    """The origin of what `pretrain.initial_weights` or `model.checkpoint` names.
+
+    Args:
+        name: a file, a model's folder or `timm:<name>`; relative paths start at the project.
+        project: whose runs know where its own models come from.
+    """
+    if name.startswith(_TIMM):
+        return _origin_of_timm(name.removeprefix(_TIMM))
+    path = project / Path(name).expanduser()
+    folder = path if path.is_dir() else path.parent
+    if (folder / DESCRIPTION).is_file():
+        ours = read_model(folder)
+        return _origin_of_ours(ours.fingerprint, ours.recipe, ours.config)
+    if (folder / _SPEC).is_file():  # a checkpoint of a training of ours
+        spec = json.loads((folder / _SPEC).read_text())
+        return _origin_of_ours(spec["fingerprint"], spec["recipe"], spec["pretrain"])
+    if _OFFICIAL.fullmatch(path.name):
+        return Origin(
+            f"official DINO weights, by the file's name ({path.name}); its content was compared with nothing",
+            OFFICIAL_LICENCE,
+        )
+    return Origin(f"{path.name}, of which nothing else is recorded", UNKNOWN)
+
+
+def origin_of_model(config: Mapping[str, Any], run_tags: Mapping[str, str]) -> Origin:
+    """The origin of a model's first weights, as its run recorded it or as far as its parameters say.
+
+    Args:
+        config: the published model's, or a training's resolved parameters.
+        run_tags: of its run; none where there is none.
+    """
+    if _ORIGIN_TAG in run_tags:
+        return Origin(run_tags[_ORIGIN_TAG], run_tags[_LICENCE_TAG])
+    imported, digest = config.get(IMPORTED), config.get("initial_weights")
+    teacher = config.get("teacher", {}).get("weights")
+    if imported is None and digest is None:
+        own = RANDOM
+    else:
+        own = _unrecorded(imported["source"] if imported else f"a file of sha256 {digest}")
+    return own if teacher is None else _taught(own, _unrecorded(f"a file of sha256 {teacher}"))
+
+
+def _unrecorded(known: str) -> Origin:
+    return Origin(f"{known}, of which no run here has a record", UNKNOWN)
+
+
+def _taught(student: Origin, teacher: Origin) -> Origin:
+    licences = (
+        teacher.licence if student == RANDOM else f"{student.licence}; of the teacher: {teacher.licence}"
+    )
+    return Origin(f"{student.origin}, taught by {teacher.origin}", licences)
+
+
+def _origin_of_ours(fingerprint: str, recipe: str, config: Mapping[str, Any]) -> Origin:
+    from dino_pipeline.tracking.lookup import run_tags
+
+    first = origin_of_model(config, run_tags(fingerprint))
+    return Origin(f"model {fingerprint} of recipe {recipe}, itself from {first.origin}", first.licence)
+
+
+def _origin_of_timm(name: str) -> Origin:
+    from timm.models import get_pretrained_cfg
+
+    settings = get_pretrained_cfg(name)
+    where = settings and (settings.origin_url or settings.url)
+    licence = settings and settings.license
+    if name.endswith(".dino"):  # the authors' files, whose licence timm does not repeat
+        licence = OFFICIAL_LICENCE
+    return Origin(f"timm's {name}" + (f" ({where})" if where else ""), licence or UNKNOWN)

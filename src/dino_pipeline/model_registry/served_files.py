@@ -1,0 +1,75 @@
+"""The teacher's backbone as a pyfunc model, which needs torch, Pillow and MLflow and neither this package nor timm."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from dino_pipeline.dino.core.data.images_config import ImagesConfig
+from dino_pipeline.dino.evaluation.config import ExtractConfig
+from dino_pipeline.dino.weights.published import PublishedModel, load_backbone
+from dino_pipeline.tracking.signature import embedding_signature
+
+SERVED_MODEL = Path(__file__).with_name("served_model.py")
+SERVED_WITH = ("mlflow", "numpy", "pandas", "pillow", "torch")
+
+
+def served_contents(
+    model: Path, published: PublishedModel, images: ImagesConfig, extract: ExtractConfig
+) -> dict[str, Any]:
+    """All that decides the saved files, ready for JSON: weights and code by their digests.
+
+    Args:
+        model: the published model's folder.
+        published: its description.
+        images: that it was trained on.
+        extract: how features were extracted, which the served model repeats.
+    """
+    return {
+        "weights": _digest(model / "teacher.safetensors"),
+        "code": _digest(SERVED_MODEL),
+        "preprocessing": {
+            "resize": extract.resize,
+            "crop": extract.crop,
+            "channels": images.channels,
+            "bits": images.bits,
+            "mean": published.config["mean"],
+            "std": published.config["std"],
+        },
+        # A build's local version ("+cu132") is on no index.
+        "requirements": [f"{package}=={version(package).split('+')[0]}" for package in SERVED_WITH],
+    }
+
+
+def write_served(model: Path, contents: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Write a published model's teacher, described by `served_contents`, into a folder.
+
+    Returns:
+        what `mlflow.pyfunc.save_model` takes.
+    """
+    import numpy as np
+
+    from dino_pipeline.dino.evaluation.export import export_backbone
+
+    backbone = load_backbone(model, "teacher")
+    preprocessing = contents["preprocessing"]
+    crop, channels, bits = (preprocessing[name] for name in ("crop", "channels", "bits"))
+    exported, described = folder / "backbone.pt2", folder / "preprocessing.json"
+    export_backbone(backbone, exported, crop=crop, channels=channels)
+    described.write_text(json.dumps(preprocessing, indent=2) + "\n")
+    return {
+        "python_model": str(SERVED_MODEL),
+        "artifacts": {"backbone": str(exported), "preprocessing": str(described)},
+        "signature": embedding_signature(backbone.num_features),
+        "input_example": np.full(
+            (1, crop, crop, channels), 2 ** (bits - 1), dtype=np.uint8 if bits == 8 else np.uint16
+        ),
+        "pip_requirements": contents["requirements"],
+    }
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -1,0 +1,117 @@
+"""The register pipeline: a model becomes a version that can be served."""
+
+import logging
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from kedro.pipeline import Node, Pipeline
+
+from dino_pipeline import tracking
+from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.data.images_config import ImagesConfig
+from dino_pipeline.dino.evaluation.config import ExtractConfig
+from dino_pipeline.model_registry.config import RegisterConfig
+from dino_pipeline.tracking.origin import COMMIT_TAG, DIRTY_TAG, EXPERIMENT_TAG, commit_in_words
+from dino_pipeline.tracking.registration import register_version
+
+NEXT_COMMANDS = """next:
+  data/08_reporting/{recipe}/report.html      what the model learned, on one page
+  make ui                  the run, its curves and the registered model in MLflow
+  dvc repro                run again only what has changed
+  kedro run --env=folder_of_images --params=ingest.source=/photos      your own folder of images"""
+
+logger = logging.getLogger(__name__)
+
+
+def register_model(
+    model: Path,
+    metrics: dict[str, Any],
+    ingest_summary: dict[str, Any],
+    extract: ExtractConfig,
+    config: RegisterConfig,
+) -> None:
+    """Make the teacher's backbone a version of the data set's model, where it is none yet; nothing is promoted.
+
+    Args:
+        model: the published model's folder.
+        metrics: what evaluation measured.
+        ingest_summary: of the data set's ingestion.
+        extract: how features were extracted, which the served model repeats.
+    """
+    from dino_pipeline.dino.weights.published import read_model
+    from dino_pipeline.model_registry.model_card import model_card
+    from dino_pipeline.model_registry.provenance import origin_of_model
+    from dino_pipeline.model_registry.served_files import served_contents, write_served
+
+    published = read_model(model)
+    images = from_dict(ImagesConfig, published.config["images"])
+    name = f"{config.name_prefix}-{ingest_summary['name']}"
+    run = tracking.model_run(published.fingerprint)
+    run_tags = run.tags()
+    card = model_card(
+        published,
+        metrics,
+        ingest_summary,
+        origin_of_model(published.config, run_tags),
+        crop=extract.crop,
+        commit=commit_in_words(run_tags),
+    )
+    run.log_text(card, "model_card.md")
+    contents = served_contents(model, published, images, extract)
+    registered = register_version(
+        run,
+        registered_name=name,
+        alias=config.alias,
+        tags={
+            "fingerprint": published.fingerprint,
+            "data_digest": published.data_digest,
+            "data_set": ingest_summary["name"],
+            "recipe": published.recipe,
+            **_knn_tags(metrics),
+            **_origin_of_run(run_tags),
+        },
+        description=card,
+        contents=contents,
+        write=partial(write_served, model, contents),
+    )
+    if registered is None:
+        logger.warning("%s is registered once MLflow's store has what was kept for it", name)
+    elif registered.is_new:
+        logger.info("registered %s version %s as %s", name, registered.number, config.alias)
+    else:
+        logger.info("%s version %s is this model already; it is %s", name, registered.number, config.alias)
+    logger.info(NEXT_COMMANDS.format(recipe=published.recipe))
+
+
+def _knn_tags(metrics: dict[str, Any]) -> dict[str, str]:
+    """The teacher's k-NN accuracies on validation, on which versions are compared."""
+    return {
+        f"val/{name}": f"{value:.4f}"
+        for name, value in metrics["val"]["teacher"].items()
+        if name.startswith("knn") and not name.endswith("top5")
+    }
+
+
+def _origin_of_run(run_tags: Mapping[str, str]) -> dict[str, str]:
+    """The code that made the model, not that which registers it."""
+    tags = {
+        name: run_tags.get(tag, "unknown")
+        for name, tag in (("git_commit", COMMIT_TAG), ("git_dirty", DIRTY_TAG))
+    }
+    return tags | ({EXPERIMENT_TAG: run_tags[EXPERIMENT_TAG]} if EXPERIMENT_TAG in run_tags else {})
+
+
+def create_pipeline() -> Pipeline:
+    """A model and its metrics to a registered version, which lives in MLflow: no dataset comes out."""
+    return Pipeline(
+        [
+            Node(
+                register_model,
+                inputs=["model", "metrics", "ingest_summary", "params:extract", "params:register"],
+                outputs=None,
+                name="register",
+            )
+        ]
+    )

@@ -1,0 +1,35 @@
+"""The catalog: every file that a node makes appears whole or not at all, whichever dataset writes it."""
+
+from pathlib import Path
+from typing import Any
+
+from kedro.io import DataCatalog
+
+from dino_pipeline.dino.partial import written_whole
+from dino_pipeline.project.datasets import FolderDataset
+
+
+class WholeFileCatalog(DataCatalog):
+    """Saves under a hidden name first: a kill in the middle leaves the old file, which the next run replaces."""
+
+    def save(self, ds_name: str, data: Any) -> None:
+        """Save data under a name of the catalog.
+
+        Raises:
+            DatasetError: it cannot be written; what was there before still is.
+        """
+        dataset: Any = self[ds_name]
+        file = getattr(dataset, "_filepath", None)
+        if file is None or isinstance(
+            dataset, FolderDataset
+        ):  # in memory; a folder is published whole by itself
+            super().save(ds_name, data)
+            return
+        target = Path(file)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with written_whole(target) as partial:
+            dataset._filepath = type(file)(partial)
+            try:
+                super().save(ds_name, data)
+            finally:
+                dataset._filepath = file

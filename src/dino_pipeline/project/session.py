@@ -1,0 +1,53 @@
+"""A Kedro session whose foreseeable errors are one plain line, and not a wall of frames."""
+
+import os
+from typing import Any
+
+import click
+from kedro.config import MissingConfigException
+from kedro.framework.project import pipelines
+from kedro.framework.session import KedroSession
+from kedro.io import DatasetError
+from kedro.validation import ParameterValidationError
+
+from dino_pipeline.workspace.parameter_errors import parameter_errors
+from dino_pipeline.workspace.run_lock import FOLDER, run_lock
+
+_FORESEEN = (ValueError, OSError, DatasetError)
+_ASK_FOR_TRACEBACK = "DINO_PIPELINE_TRACEBACK"
+
+
+class PlainSession(KedroSession):
+    """What the command line uses. A plain `KedroSession` hands Python callers the exceptions themselves."""
+
+    def run(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Run the pipelines.
+
+        Raises:
+            click.ClickException: input, parameters or files are not right, or the recipe runs already; carries only
+                the text.
+        """
+        try:
+            recipe = self._get_config_loader()["globals"]["recipe"]
+            # Products lie in folders of the recipe's name: another recipe may run beside.
+            file = self._project_path / FOLDER / f"{recipe}.lock"
+            shared = list(kwargs.get("pipeline_names") or ()) == ["tune"]  # a study has several workers
+            with run_lock(file, f"a run of the recipe {recipe}", shared=shared):
+                return super().run(*args, **kwargs)
+        except ParameterValidationError as error:
+            lines = parameter_errors(self._get_config_loader()["parameters"], pipelines)
+            raise click.ClickException("\n".join(lines) or str(error)) from error
+        except MissingConfigException as error:
+            raise click.ClickException(str(error)) from error
+        except (*_FORESEEN, RuntimeError) as error:
+            if os.environ.get(_ASK_FOR_TRACEBACK) or not _is_foreseen(error):
+                raise
+            raise click.ClickException(f"{error} ({_ASK_FOR_TRACEBACK}=1 shows where.)") from error
+
+
+def _is_foreseen(error: Exception) -> bool:
+    if isinstance(error, _FORESEEN):
+        return True
+    from dino_pipeline.dino.launching.torchrun import WorkersFailedError  # imports torch
+
+    return isinstance(error, WorkersFailedError)

@@ -1,0 +1,106 @@
+"""What a training costs, from its configuration alone: parameters, FLOPs and memory, on tensors without data."""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from dino_pipeline.dino.core.losses.loss import Answers
+from dino_pipeline.dino.core.losses.objective import Objective
+from dino_pipeline.dino.core.models.student_teacher import answers_to_follow
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
+from dino_pipeline.dino.core.state import build_networks
+
+# What a V100 sustained in the paper's own ViT-S/16 (arXiv:2104.14294, table 8: 2x224 and 10x96 px, 100 epochs in
+# 24.2 h on 16 GPUs), by this module's count of its FLOPs.
+V100_FLOPS = 11.3e12
+_STUDENT_BYTES = 4 * 4  # weight, gradient, AdamW's two moments: float32
+_TEACHER_BYTES = 4  # weight; a snapshot likewise
+# Under autocast matrix products keep halves, norms and the loss keep floats.
+_HALF_SHARE = 0.6
+
+
+class Cost(NamedTuple):
+    """Of one training step.
+
+    Attributes:
+        backbone_parameters: of the student.
+        head_parameters: likewise.
+        flops_per_image: forward of teacher and student, and backward, over all crops of an image.
+        state_bytes: what is held whatever the batch.
+        bytes_per_image: activations that the backward pass needs.
+    """
+
+    backbone_parameters: int
+    head_parameters: int
+    flops_per_image: int
+    state_bytes: int
+    bytes_per_image: int
+
+    def memory_bytes(self, num_images: int) -> int:
+        """For so many images at once on one device."""
+        return self.state_bytes + num_images * self.bytes_per_image
+
+
+def training_cost(config: PretrainConfig) -> Cost:
+    """Build the networks of a configuration without memory, and count a step of 2 and of 4 images."""
+    with torch.device("meta"):
+        # All samples keep all branches: stochastic depth only makes a step cheaper.
+        student, teacher = build_networks(
+            replace(config, backbone=replace(config.backbone, drop_path_rate=0.0))
+        )
+        objective = Objective(config.loss, config.projection_head.num_scores)
+    learning = [student, teacher] if config.teacher.name == "peer" else [student]
+    own = {parameter.untyped_storage()._cdata for network in learning for parameter in network.parameters()}
+
+    def step(num_images: int) -> tuple[int, int]:
+        saved: dict[int, int] = {}
+
+        def keep(tensor: Tensor) -> Tensor:
+            storage = tensor.untyped_storage()
+            if storage._cdata not in own:
+                saved[storage._cdata] = storage.nbytes()
+            alive.append(tensor)  # a freed storage's address would be given to the next
+            return tensor
+
+        alive: list[Tensor] = []
+        crops = _crops(config, num_images)
+        with (
+            FlopCounterMode(display=False) as counter,
+            torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t),
+        ):
+            seen = [network(crops) for network in learning]
+            followed = answers_to_follow(config.teacher, teacher, crops[0], seen)
+            labels = torch.zeros(num_images, dtype=torch.int64, device="meta")
+            for (scores, features), told in zip(seen, followed, strict=True):
+                objective(Answers(scores, features, told, 1.0, labels)).loss.backward()
+        return counter.get_total_flops(), sum(saved.values())
+
+    (flops, small), (_, large) = step(2), step(4)
+    share = 1.0 if config.precision in ("fp32", "fp64") else _HALF_SHARE
+    num_snapshots = config.teacher.num_snapshots if config.teacher.name == "snapshot_average" else 0
+    num_parameters, num_in_teacher = (
+        sum(p.numel() for p in network.parameters()) for network in (student, teacher)
+    )
+    teacher_bytes = _STUDENT_BYTES if config.teacher.name == "peer" else _TEACHER_BYTES * (1 + num_snapshots)
+    num_in_backbone = sum(p.numel() for p in student.backbone.parameters())
+    return Cost(
+        backbone_parameters=num_in_backbone,
+        head_parameters=num_parameters - num_in_backbone,
+        flops_per_image=flops // 2,
+        state_bytes=_STUDENT_BYTES * num_parameters + teacher_bytes * num_in_teacher,
+        bytes_per_image=round((large - small) / 2 * share),
+    )
+
+
+def _crops(config: PretrainConfig, num_images: int) -> list[Tensor]:
+    sizes = [
+        (2, config.multi_crop.global_crop_size),
+        (config.multi_crop.num_local_crops, config.multi_crop.local_crop_size),
+    ]
+    channels = config.images.channels
+    return [
+        torch.empty(count, num_images, channels, size, size, device="meta") for count, size in sizes if count
+    ]

@@ -1,0 +1,145 @@
+"""What a set of images is like: how many, how large, which colours, which classes."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from dino_pipeline.dino.core.data.decoding import decode_image, stored_form
+from dino_pipeline.dino.core.data.images import DeepPixels, UnreadableImageError
+from dino_pipeline.dino.core.data.images_config import ImagesConfig, PixelStatistics
+from dino_pipeline.dino.core.data.manifest import read_image_bytes
+from dino_pipeline.dino.training.pixel_statistics import thinned
+from dino_pipeline.ingestion.config import IngestConfig
+from dino_pipeline.ingestion.layout import Place, arrange
+from dino_pipeline.ingestion.listing import Listing, SourceFile
+from dino_pipeline.ingestion.source import list_sources
+
+_SAMPLE = 1000  # images opened, at even distances
+_KEPT = 16
+_FORMS = 50  # of them looked at for their channels and bits
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """A source of images in numbers.
+
+    Attributes:
+        num_images: usable ones in train, estimated from the sample.
+        num_files: all that the source holds.
+        unusable_share: of the sample.
+        shorter_side: median in px.
+        sides: smallest and largest shorter side of the sample in px.
+        images: the channels and bits that most of the sample are stored in.
+        is_grey: whether no image of the sample has colour.
+        mean: per channel, of pixels in [0, 1].
+        std: likewise.
+        num_classes: by folder or list; 0 where there are no labels.
+        splits: those that the source itself has.
+    """
+
+    num_images: int
+    num_files: int
+    unusable_share: float
+    shorter_side: int
+    sides: tuple[int, int]
+    images: ImagesConfig
+    is_grey: bool
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    num_classes: int
+    splits: tuple[str, ...]
+
+
+def measure(
+    config: IngestConfig, *, project_folder: Path, raw_folder: Path, cache_folder: Path
+) -> tuple[Measurement, list[bytes]]:
+    """Count all files, open a sample of them; the numbers, and a few images as they are stored.
+
+    Raises:
+        ValueError: the source is missing or refused, or holds no usable image.
+    """
+    listings = list_sources(
+        config, project_folder=project_folder, raw_folder=raw_folder, cache_folder=cache_folder
+    )
+    files = [file for listing in listings for file in listing.files]
+    positions = np.linspace(0, max(0, len(files) - 1), min(len(files), _SAMPLE)).astype(int)
+    sides: list[int] = []
+    colours: list[DeepPixels] = []  # thinned: whole images would fill the memory
+    kept: list[bytes] = []
+    sample = [files[position] for position in positions]
+    images = _commonest_form(sample[:: max(1, len(sample) // _FORMS)], config)
+    for data, pixels in _readable(sample, images, config):
+        sides.append(min(pixels.shape[:2]))
+        colours.append(thinned(pixels))
+        if len(kept) < _KEPT:
+            kept.append(data)
+    if not sides:
+        raise ValueError(
+            f"{' and '.join(config.sources)}: no usable image among {len(positions)} of {len(files)} files"
+        )
+
+    usable_share = len(sides) / len(positions)
+    places = [place for listing in listings for place in _places(listing)]
+    splits = tuple(sorted({place.split for place in places if place.split}))
+    num_train = sum(place.split == "train" for place in places) * usable_share
+    mean, std = _statistics(colours, images)
+    return Measurement(
+        num_images=max(1, round(num_train)),
+        num_files=len(files),
+        unusable_share=1 - usable_share,
+        shorter_side=round(median(sides)),
+        sides=(min(sides), max(sides)),
+        images=images,
+        is_grey=images.channels in (1, 3) and not any(np.ptp(shades, axis=2).any() for shades in colours),
+        mean=mean,
+        std=std,
+        num_classes=len({place.label for place in places if place.label}),
+        splits=splits,
+    ), kept
+
+
+def _commonest_form(files: list[SourceFile], config: IngestConfig) -> ImagesConfig:
+    forms: Counter[ImagesConfig] = Counter()
+    for data in _read(files, config):
+        with suppress(UnreadableImageError):
+            forms[stored_form(data, max_pixels=config.max_pixels)] += 1
+    return forms.most_common(1)[0][0] if forms else ImagesConfig(channels=3, bits=8)
+
+
+def _readable(
+    files: list[SourceFile], images: ImagesConfig, config: IngestConfig
+) -> Iterator[tuple[bytes, DeepPixels]]:
+    for data in _read(files, config):
+        with suppress(UnreadableImageError):  # ingest will say why, file by file
+            yield data, decode_image(data, images, max_pixels=config.max_pixels)
+
+
+def _read(files: list[SourceFile], config: IngestConfig) -> Iterator[bytes]:
+    for file in files:
+        if not file.problem and file.size <= config.max_file_megabytes * 10**6:
+            with suppress(OSError, RuntimeError):
+                yield read_image_bytes(file.path, file.member, file.offset, file.size)
+
+
+def _places(listing: Listing) -> list[Place]:
+    files = [file for file in listing.files if not file.problem]
+    if listing.places is not None:
+        return [listing.places[file.name] for file in files]
+    return arrange([file.name for file in files], listing.folders)
+
+
+def _statistics(colours: list[DeepPixels], images: ImagesConfig) -> PixelStatistics:
+    """Per channel; of what is shown in 8 bits, three decimals are enough."""
+    white = 2**images.bits - 1
+    pixels = np.stack(colours).reshape(-1, images.channels) / white
+    decimals = 3 if images.bits == 8 else 6
+    mean, std = (
+        tuple(round(float(value), decimals) for value in values)
+        for values in (pixels.mean(axis=0), pixels.std(axis=0))
+    )
+    return PixelStatistics(mean, std)

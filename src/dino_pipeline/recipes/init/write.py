@@ -1,0 +1,113 @@
+"""From a folder of images to a recipe that runs."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
+from dino_pipeline.ingestion.config import IngestConfig
+from dino_pipeline.ingestion.data_set_name import named_after
+from dino_pipeline.recipes.init.choices.architecture import architecture
+from dino_pipeline.recipes.init.choices.data import data_choices
+from dino_pipeline.recipes.init.choices.evaluation import evaluation
+from dino_pipeline.recipes.init.choices.schedule import schedule
+from dino_pipeline.recipes.init.choices.warnings import warnings
+from dino_pipeline.recipes.init.hardware import find_hardware, images_per_second
+from dino_pipeline.recipes.init.measurement import measure
+from dino_pipeline.recipes.init.project import prepare_project
+from dino_pipeline.recipes.writing import nested, write_recipe
+
+
+class Written(NamedTuple):
+    """Where the recipe lies, what was found, and what to expect."""
+
+    folder: Path
+    summary: str
+    warnings: list[str]
+
+
+def init_recipe(
+    project: Path, images: str, *, name: str | None, hours: float | None, download: bool
+) -> Written:
+    """Measure `images`, make `project` a project where it is none, and write conf/<name> into it.
+
+    Args:
+        project: the folder.
+        images: a source, as `ingest.source`; a path starts at the current folder.
+        name: of the recipe; None: the images' own.
+        hours: to train for; None: 1 on CPU, 24 on GPUs.
+        download: whether torchvision may fetch a named data set, into the project's data/01_raw/torchvision.
+
+    Raises:
+        ValueError: the images or the project are not usable, or there is such a recipe already.
+    """
+    name = name or named_after(images)
+    folder = project / "conf" / name
+    if folder.exists() or name in ("base", "local"):
+        raise ValueError(f"{folder} is there already: give another name by --name, or remove it.")
+    if not images.startswith(("embedded:", "torchvision:")):
+        images = str(Path(images).expanduser().resolve())
+    hardware = find_hardware()
+    hours = hours or (24.0 if hardware.num_gpus else 1.0)
+
+    prepare_project(project, recipe=name)
+    base = project / "conf" / "base"
+    ingest = from_dict(IngestConfig, yaml.safe_load((base / "parameters_ingest.yml").read_text())["ingest"])
+    data, sample = measure(
+        replace(ingest, source=images, torchvision=replace(ingest.torchvision, download=download)),
+        project_folder=project.resolve(),
+        raw_folder=project.resolve() / "data" / "01_raw",
+        cache_folder=project.resolve() / "data" / "02_intermediate" / name,
+    )
+    data_part = data_choices(images, data, hardware)
+    held_out = sum(
+        c.value for c in data_part if c.key in ("ingest.validation_fraction", "ingest.test_fraction")
+    )
+    data = replace(data, num_images=max(1, round(data.num_images * (1 - held_out))))
+    parts = architecture(data, hardware)
+    defaults = yaml.safe_load((base / "parameters_pretrain.yml").read_text())["pretrain"]
+    config = from_dict(PretrainConfig, _merged(defaults, nested(parts)["pretrain"]))
+    speed = images_per_second(config, sample, hardware)
+    parts += schedule(data, hardware, batch=config.batch_size, images_per_second=speed, hours=hours)
+    epochs = nested(parts)["pretrain"]["epochs"]
+
+    where = (
+        f"{hardware.num_gpus} GPU(s)" if hardware.num_gpus else f"{hardware.num_cores} CPU core(s), no GPU"
+    )
+    form = data.images
+    if (form.channels, form.bits) == (3, 8):
+        colours = "all grey" if data.is_grey else "in colour"
+    else:
+        colours = f"{form.channels} channel(s) of {form.bits} bits"
+    summary = (
+        f"{data.num_files:,} files, about {data.num_images:,} images to train on, shorter sides "
+        f"of {data.sides[0]} to {data.sides[1]} px (median {data.shorter_side}), {colours}, "
+        f"{data.num_classes} classes; {where}."
+    )
+    said = warnings(data, epochs=epochs)
+    heading = f"Written by `dino-pipeline init`. {summary} " + " ".join(
+        f"Note: {warning}" for warning in said
+    )
+    write_recipe(
+        folder,
+        [*data_part, *parts, *evaluation(data, hardware)],
+        heading=heading.strip(),
+        author="dino-pipeline init",
+        base=base,
+    )
+    return Written(folder, summary, said)
+
+
+def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Key by key, as the recipe's layers merge."""
+    result = dict(values)
+    for key, change in changes.items():
+        old = result.get(key)
+        result[key] = (
+            _merged(old, change) if isinstance(old, Mapping) and isinstance(change, Mapping) else change
+        )
+    return result

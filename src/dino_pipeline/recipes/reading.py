@@ -1,0 +1,52 @@
+"""The recipes of conf/, from a checkout or from inside an installed package: there is one copy of them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kedro.config import MissingConfigException
+
+from dino_pipeline.workspace.config_loader import MERGE_STRATEGY, LayeredConfigLoader
+
+
+def conf_folder() -> Path:
+    """The folder of recipes: the package's own when installed from a wheel, else the checkout's."""
+    package = Path(__file__).parents[1]
+    shipped = package / "conf"
+    return shipped if shipped.is_dir() else package.parents[1] / "conf"
+
+
+def recipe_parameters(
+    recipe: str, overrides: Mapping[str, Any] | None = None, *, conf: Path | None = None
+) -> dict[str, Any]:
+    """All parameters of a recipe, as `kedro run --env=<recipe>` would read them.
+
+    Args:
+        recipe: a folder of conf/.
+        overrides: nested values that stand above the recipe's.
+        conf: another project's folder of recipes.
+
+    Raises:
+        kedro.config.MissingConfigException: there is no such recipe.
+    """
+    loader = LayeredConfigLoader(
+        conf or conf_folder(),
+        recipe,
+        runtime_params=dict(overrides or {}),
+        base_env="base",
+        default_run_env="local",
+        merge_strategy=MERGE_STRATEGY,
+    )
+    return loader["parameters"]
+
+
+def project_parameters(project: Path, recipe: str) -> dict[str, Any]:
+    """All parameters of a recipe of the project in this folder.
+
+    Raises:
+        ValueError: it has no such recipe, or no conf/ at all.
+    """
+    try:
+        return recipe_parameters(recipe, conf=project / "conf")
+    except MissingConfigException as error:
+        raise ValueError(f"{project}: {error}") from error

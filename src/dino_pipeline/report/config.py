@@ -1,0 +1,31 @@
+"""What the report shows."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from dino_pipeline.dino.core.config import frozen
+from dino_pipeline.dino.evaluation.config import PictureConfig
+
+Count = Annotated[int, Field(ge=1)]
+
+
+@frozen
+class NeighborsConfig:
+    """Nearest train images of held-out ones."""
+
+    num_queries: Count
+    num_neighbors: Count
+
+
+@frozen
+class ReportConfig:
+    """Numbers and images on the page."""
+
+    num_neighbors: Count  # k of the k-NN accuracies in the verdict; evaluation must have measured it
+    num_view_images: Count  # train images whose views are shown
+    attention: PictureConfig
+    neighbors: NeighborsConfig
+    thumbnail_size: Count  # pixels
+    max_rows: Count  # of classes, and of files in quarantine
+    num_threads: Count | None  # as in extract

@@ -1,0 +1,183 @@
+"""Gathers what the page shows from what the pipelines before it have made."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.data.images_config import ImagesConfig
+from dino_pipeline.dino.core.data.manifest import Manifest
+from dino_pipeline.dino.core.models.backbone import Backbone
+from dino_pipeline.dino.evaluation.features import Features
+from dino_pipeline.dino.metrics.collapse import Settings
+from dino_pipeline.dino.training.history import HISTORY, numbers, read_rows
+from dino_pipeline.dino.weights.published import (
+    PublishedModel,
+    evaluation_transform,
+    load_backbone,
+    read_model,
+)
+from dino_pipeline.plotting.embedded import photograph
+from dino_pipeline.plotting.panels import panels, spread
+from dino_pipeline.report.config import ReportConfig
+from dino_pipeline.report.curves import schedule_charts, training_charts
+from dino_pipeline.report.lineage import differences
+from dino_pipeline.report.neighbors import nearest
+from dino_pipeline.report.page import Content, Data, Facts
+from dino_pipeline.report.tables import (
+    SPLIT_NAMES,
+    accuracy_bars,
+    measures_table,
+    sizes_table,
+    splits_table,
+)
+from dino_pipeline.report.thumbnails import Picture
+from dino_pipeline.report.verdict import verdict
+from dino_pipeline.report.views import first_views
+
+
+def gather(
+    images: Manifest,
+    refused: Sequence[tuple[str, str, str]],
+    summary: Mapping[str, Any],
+    model: Path,
+    features: Features,
+    metrics: Mapping[str, Any],
+    *,
+    base: Mapping[str, Any],
+    recipe: Mapping[str, Any],
+    config: ReportConfig,
+) -> Content:
+    """All of the page but what belongs to one run on one machine.
+
+    Args:
+        images: the whole manifest.
+        refused: path, member and reason of each file in quarantine.
+        summary: of the ingestion.
+        model: the published model's folder.
+        features: the teacher's, of all images.
+        metrics: what evaluation measured.
+        base: training parameters of conf/base.
+        recipe: and of the model's recipe.
+        config: what is shown.
+    """
+    published, backbone = read_model(model), load_backbone(model)
+    history = [numbers(row) for row in read_rows(model / HISTORY)] if (model / HISTORY).is_file() else []
+    was_trained_here = published.imported is None
+    training = Settings.of(published.config) if was_trained_here else None
+    judged_on = "test" if metrics["num_images"]["test"] else "val"
+    held_out = "val" if len(images.split("val")) else "test"
+    bars = accuracy_bars(metrics, judged_on, config.num_neighbors)
+    return Content(
+        recipe=published.recipe,
+        facts=_facts(published, backbone, images, history),
+        verdict=verdict(
+            metrics,
+            history,
+            training=training,
+            was_trained_here=was_trained_here,
+            num_neighbors=config.num_neighbors,
+        ),
+        judged_on=SPLIT_NAMES[judged_on],
+        bars=bars,
+        chance=1 / metrics["num_classes"] if bars else None,
+        measures=measures_table(metrics, config.num_neighbors),
+        notes=[f"{measure}: {reason}" for measure, reason in metrics["skipped"].items()] + metrics["notes"],
+        training=training_charts(history, num_prototypes=training.num_prototypes if training else None)
+        if was_trained_here
+        else [],
+        schedules=schedule_charts(history) if was_trained_here else [],
+        views=first_views(
+            spread(images.split("train"), config.num_view_images),
+            published.config,
+            thumbnail_size=config.thumbnail_size,
+        )
+        if was_trained_here
+        else [],
+        shows_components=not backbone.is_vit,
+        attention=_attention(backbone, images.split(held_out), published, config),
+        held_out=SPLIT_NAMES[held_out],
+        queries=nearest(
+            features,
+            images,
+            held_out,
+            config.neighbors,
+            read_as=from_dict(ImagesConfig, published.config["images"]),
+            thumbnail_size=config.thumbnail_size,
+        ),
+        data=_data(images, refused, summary, config.max_rows),
+        lineage=[
+            ("fingerprint", published.fingerprint),
+            ("recipe", published.recipe),
+            ("data (sha256)", published.data_digest),
+        ],
+        differences=differences(published.config, base=base, recipe=recipe) if was_trained_here else [],
+    )
+
+
+def _facts(
+    published: PublishedModel, backbone: Backbone, images: Manifest, history: Sequence[Mapping[str, float]]
+) -> Facts:
+    config = published.config
+    num_parameters = sum(parameter.numel() for parameter in backbone.parameters())
+    known = [
+        ("backbone", f"{config['backbone']['name']}, {num_parameters / 1e6:.2f} million parameters"),
+        ("features", f"{backbone.num_features} dimensions"),
+    ]
+    if published.imported:
+        source, kind = published.imported["source"], published.imported["kind"]
+        return [*known, ("imported from", source), ("which is", kind)]
+    crops = config["multi_crop"]
+    # Of the history, since a budget in hours ends before the configured epochs.
+    epochs = history[-1]["epoch"] if history else config["epochs"]
+    facts = [
+        *known,
+        ("trained on", f"{len(images.split('train')):,} images, labels unused"),
+        ("for", f"{epochs:.3g} epochs in batches of {config['batch_size']}"),
+        (
+            "views",
+            f"2 of {crops['global_crop_size']} px, {crops['num_local_crops']} of {crops['local_crop_size']} px",
+        ),
+    ]
+    if history:
+        facts.append(("images seen", f"{history[-1]['images_seen']:,.0f}"))
+    return facts
+
+
+def _attention(
+    backbone: Backbone, images: Manifest, published: PublishedModel, config: ReportConfig
+) -> list[tuple[str, list[tuple[str, Picture]]]]:
+    if not len(images):
+        return []
+    shown = spread(images, config.attention.num_images)
+    size = config.attention.image_size
+    transform = evaluation_transform(published, resize=size, crop=size)
+    rows = panels(backbone, shown, image_size=size, transform=transform)
+    return [
+        (
+            label or "",
+            [
+                (title, Picture(source=photograph(pixels), text=f"{label or 'image'}: {title}", width=112))
+                for title, pixels in row
+            ],
+        )
+        for label, row in zip(shown.labels, rows, strict=True)
+    ]
+
+
+def _data(
+    images: Manifest, refused: Sequence[tuple[str, str, str]], summary: Mapping[str, Any], max_rows: int
+) -> Data:
+    classes = Counter(label for label in images.labels if label is not None).most_common()
+    files = [(f"{path}:{member}" if member else path, reason) for path, member, reason in refused]
+    return Data(
+        splits=splits_table(summary),
+        sizes=sizes_table(summary),
+        classes=classes[:max_rows],
+        num_further_classes=max(0, len(classes) - max_rows),
+        duplicates=dict(summary["held_out_images_also_in_train"]),
+        quarantined=sorted(summary["quarantined"].items()),
+        refused=files[:max_rows],
+        num_further_refused=max(0, len(files) - max_rows),
+    )

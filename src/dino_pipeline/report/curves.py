@@ -1,0 +1,173 @@
+"""The training's history as charts, each with what a healthy one looks like."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from dino_pipeline.plotting.charts import Chart, Color, Level, Line
+
+Rows = Sequence[Mapping[str, float]]
+
+_NETWORKS: tuple[tuple[str, Color], ...] = (("teacher", "teacher"), ("student", "student"))
+_SCHEDULES = {
+    "learning_rate": ("Learning rate", "Warm-up, then a half cosine."),
+    "weight_decay": ("Weight decay", "Rises: late training is regularised more."),
+    "teacher_momentum": (
+        "Teacher momentum",
+        "How slowly the teacher follows the student; towards 1 it stands still.",
+    ),
+    "teacher_temperature": (
+        "Teacher temperature",
+        "Low is sharp. Too low collapses to one answer, too high to none.",
+    ),
+}
+
+
+def training_charts(history: Rows, *, num_prototypes: int | None) -> list[Chart]:
+    """How the training went: loss, what it is made of, and what the features were worth on the way.
+
+    Args:
+        num_prototypes: None of a loss without distributions.
+    """
+    if num_prototypes is None:
+        loss = Chart(
+            name="loss", title="Loss", caption="Between embeddings; falls.", lines=[_line(history, "loss")]
+        )
+        return [loss, _gradient_norm(history), *_online_charts(history)]
+    uniform = Level(y=math.log(num_prototypes), label=f"ln K = {math.log(num_prototypes):.2f}")
+    charts = [
+        Chart(
+            name="loss",
+            title="Loss",
+            caption=(
+                "Starts near ln K, the value of a teacher and a student that know nothing. It may rise when the last "
+                "layer is set free, and then falls. Flat at ln K is a collapse; its size says nothing about quality."
+            ),
+            lines=[_line(history, "loss")],
+            levels=[uniform],
+        ),
+        Chart(
+            name="entropy",
+            title="Teacher entropy",
+            caption=(
+                "How undecided the teacher is, in nats. At ln K it says nothing (uniform collapse), at 0 it says the "
+                "same of every image or is certain of each; healthy trainings lie between."
+            ),
+            lines=[_line(history, "teacher_entropy")],
+            levels=[uniform],
+            from_zero=True,
+        ),
+        Chart(
+            name="kl",
+            title="KL divergence, teacher to student",
+            caption=(
+                "Loss less entropy: what the student has yet to learn. At 0 both say the same of everything, "
+                "and there is nothing left to learn from."
+            ),
+            lines=[_line(history, "kl")],
+            from_zero=True,
+        ),
+        _gradient_norm(history),
+    ]
+    return charts + _online_charts(history)
+
+
+def schedule_charts(history: Rows) -> list[Chart]:
+    """The values that change while DINO trains."""
+    return [
+        Chart(
+            name=column.replace("_", "-"),
+            title=title,
+            caption=caption,
+            lines=[_line(history, column, color="muted")],
+            is_small=True,
+        )
+        for column, (title, caption) in _SCHEDULES.items()
+    ]
+
+
+def timing_charts(timing: Rows) -> list[Chart]:
+    """How fast it went, on the machine that trained."""
+    return [
+        Chart(
+            name="throughput",
+            title="Throughput",
+            caption="Images a second, over all processes.",
+            lines=[_line(timing, "images_per_second", x="step")],
+            x_label="step",
+            from_zero=True,
+        ),
+        Chart(
+            name="data-wait",
+            title="Waiting for data",
+            caption="Share of the time in which the network had no batch. Above a few percent: more loader workers.",
+            lines=[_line(timing, "data_wait_share", x="step", factor=100)],
+            x_label="step",
+            from_zero=True,
+            is_percentage=True,
+        ),
+    ]
+
+
+def _gradient_norm(history: Rows) -> Chart:
+    return Chart(
+        name="gradient-norm",
+        title="Gradient norm",
+        caption="Before clipping. Spikes are common early; a steady climb announces trouble.",
+        lines=[_line(history, "gradient_norm")],
+        from_zero=True,
+    )
+
+
+def _online_charts(history: Rows) -> list[Chart]:
+    charts = []
+    if any("knn_teacher" in row for row in history):
+        charts.append(
+            Chart(
+                name="online-knn",
+                title="k-NN on validation, while training",
+                caption=(
+                    "The teacher, an average of past students, runs ahead of the student in a healthy training. "
+                    "This, not the loss, says whether it learns."
+                ),
+                lines=_both(history, "knn", factor=100),
+                is_percentage=True,
+            )
+        )
+    if any("effective_rank_teacher" in row for row in history):
+        charts.append(
+            Chart(
+                name="online-rank",
+                title="Effective rank of the features",
+                caption="In how many directions features differ. A fall towards 1 is a collapse; no labels are needed.",
+                lines=_both(history, "effective_rank"),
+                from_zero=True,
+            )
+        )
+    return charts
+
+
+def _both(history: Rows, quantity: str, factor: float = 1) -> list[Line]:
+    return [
+        _line(history, f"{quantity}_{network}", color=color, label=network, factor=factor, has_marks=True)
+        for network, color in _NETWORKS
+    ]
+
+
+def _line(
+    rows: Iterable[Mapping[str, float]],
+    column: str,
+    *,
+    x: str = "epoch",
+    color: Color = "teacher",
+    label: str = "",
+    factor: float = 1,
+    has_marks: bool = False,
+) -> Line:
+    there = [row for row in rows if column in row]
+    return Line(
+        x=[row[x] for row in there],
+        y=[factor * row[column] for row in there],
+        color=color,
+        label=label,
+        has_marks=has_marks,
+    )

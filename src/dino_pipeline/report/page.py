@@ -1,0 +1,90 @@
+"""The page itself: one HTML file that needs nothing else and reaches nothing else."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from dino_pipeline.plotting.charts import Chart, svg
+from dino_pipeline.report.lineage import Difference
+from dino_pipeline.report.neighbors import Query
+from dino_pipeline.report.tables import Bar, Table
+from dino_pipeline.report.thumbnails import Picture
+from dino_pipeline.report.verdict import Verdict
+from dino_pipeline.report.views import ImageViews
+
+_FOLDER = Path(__file__).parent
+
+Facts = list[tuple[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """The images that were found."""
+
+    splits: Table
+    sizes: Table
+    classes: list[tuple[str, int]]
+    num_further_classes: int
+    duplicates: dict[str, int]  # split to images that are in train too
+    quarantined: list[tuple[str, int]]  # by kind
+    refused: list[tuple[str, str]]  # file, reason
+    num_further_refused: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """All that follows from model, data and parameters: equal ones give an equal page."""
+
+    recipe: str
+    facts: Facts
+    verdict: Verdict
+    judged_on: str  # the split of the accuracies on top
+    bars: list[Bar]
+    chance: float | None
+    measures: Table
+    notes: list[str]
+    training: list[Chart]
+    schedules: list[Chart]
+    views: list[ImageViews]
+    shows_components: bool  # in place of attention, which a ConvNet has not
+    attention: list[tuple[str, list[tuple[str, Picture]]]]  # label, then titled panels
+    held_out: str  # the split that attention and queries show
+    queries: list[Query]
+    data: Data
+    lineage: Facts
+    differences: list[Difference]
+
+    @property
+    def judgements(self) -> list[bool]:
+        """Of every neighbour that can be right or wrong."""
+        neighbors = [neighbor for query in self.queries for neighbor in query.neighbors]
+        return [neighbor.is_right for neighbor in neighbors if neighbor.is_right is not None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSection:
+    """What belongs to one run on one machine: the copy in MLflow has it, the file that DVC hashes has not."""
+
+    facts: Facts
+    timing: list[Chart]
+
+
+def render(content: Content, run: RunSection | None) -> str:
+    """The page as HTML."""
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["svg"] = _svg
+    template = environment.get_template("page.html.jinja")
+    style = Markup((_FOLDER / "page.css").read_text())
+    return template.render(page=content, run=run, style=style)
+
+
+def _svg(chart: Chart) -> Markup:
+    return Markup(svg(chart))

@@ -1,0 +1,145 @@
+"""The manifest reads back what was written, finds its bytes anywhere, and knows its data by content."""
+
+import pickle
+import shutil
+import tarfile
+import zipfile
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from dino_pipeline.dino.core.data.manifest import SCHEMA, Manifest, read_manifest
+
+CONTENT = {"a.jpg": b"first", "b.jpg": b"second image", "c.jpg": b"third"}
+
+
+def write(folder: Path, rows: list[dict[str, object]]) -> Manifest:
+    blank = {"member": None, "offset": None, "label": None, "width": 1, "height": 1, "sha256": "0"}
+    pq.write_table(pa.Table.from_pylist([blank | row for row in rows], schema=SCHEMA), folder / "m.parquet")
+    return read_manifest(folder / "m.parquet", folder)
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Manifest:
+    for name, data in CONTENT.items():
+        (tmp_path / name).write_bytes(data)
+    splits, labels = ["train", "val", "train"], ["cat", "dog", "ant"]
+    return write(
+        tmp_path,
+        [
+            {"path": name, "split": split, "label": label, "bytes": len(data), "sha256": name}
+            for (name, data), split, label in zip(CONTENT.items(), splits, labels, strict=True)
+        ],
+    )
+
+
+def test_a_split_keeps_the_row_ids_of_the_whole_file(manifest: Manifest) -> None:
+    train = manifest.split("train")
+    assert train.row_ids.tolist() == [0, 2]
+    assert [train.read_bytes(i) for i in range(len(train))] == [b"first", b"third"]
+    assert len(manifest.split("test")) == 0
+    with pytest.raises(ValueError, match="no split"):
+        manifest.split("training")
+
+
+def test_what_is_held_out_is_test_then_val_then_train(manifest: Manifest) -> None:
+    assert manifest.held_out().row_ids.tolist() == [1]  # val: there is no test
+    assert manifest.split("train").held_out().row_ids.tolist() == [0, 2]
+
+
+def test_labels_become_positions_among_the_given_classes(manifest: Manifest) -> None:
+    assert manifest.class_names == ["ant", "cat", "dog"]
+    assert manifest.label_indices(["ant", "cat"]).tolist() == [1, -1, 0]
+    assert manifest.is_labelled
+    assert not manifest.split("test").is_labelled
+
+
+def test_one_missing_label_makes_it_unlabelled(tmp_path: Path) -> None:
+    rows = [{"path": "a", "split": "train", "label": label, "bytes": 0} for label in ("x", None)]
+    manifest = write(tmp_path, rows)
+    assert not manifest.is_labelled
+    assert manifest.label_indices(manifest.class_names).tolist() == [0, -1]
+
+
+def test_digest_follows_content_label_and_split_but_not_paths(tmp_path: Path) -> None:
+    row = {"path": "a", "split": "train", "label": "x", "bytes": 1, "sha256": "h"}
+    digest = write(tmp_path, [row]).digest()
+    assert write(tmp_path, [row | {"path": "elsewhere", "member": "m"}]).digest() == digest
+    changes = [{"sha256": "other"}, {"label": "y"}, {"label": None}, {"label": ""}, {"split": "val"}]
+    digests = {digest, *(write(tmp_path, [row | change]).digest() for change in changes)}
+    assert len(digests) == 1 + len(changes)
+
+
+@pytest.mark.usefixtures("manifest")
+def test_members_of_tar_and_zip_are_read_in_place(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "x.tar", "w") as tar:
+        for name in CONTENT:
+            tar.add(tmp_path / name, name)
+    with tarfile.open(tmp_path / "x.tar") as tar:
+        offsets = {member.name: member.offset_data for member in tar.getmembers()}
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as zipped:
+        for name in CONTENT:
+            zipped.write(tmp_path / name, name)
+    rows = [
+        {"path": archive, "member": name, "offset": offset, "split": "train", "bytes": len(data)}
+        for name, data in CONTENT.items()
+        for archive, offset in (("x.tar", offsets[name]), ("x.zip", None))
+    ]
+    archived = write(tmp_path, rows)
+    assert [archived.read_bytes(i) for i in range(6)] == [data for data in CONTENT.values() for _ in "tz"]
+
+
+def read_all(manifest: Manifest) -> list[bytes]:
+    return [manifest.read_bytes(i) for i in range(len(manifest))]
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_workers_read_from_it(manifest: Manifest, method: str) -> None:
+    with get_context(method).Pool(2) as pool:
+        assert pool.map(read_all, [manifest, manifest.split("val")]) == [
+            list(CONTENT.values()),
+            [b"second image"],
+        ]
+
+
+def test_a_pickled_split_carries_its_own_rows_only(manifest: Manifest) -> None:
+    copy = pickle.loads(pickle.dumps(manifest.split("val")))
+    assert copy.labels == ["dog"]
+    np.testing.assert_array_equal(copy.row_ids, [1])
+
+
+@pytest.mark.usefixtures("manifest")
+def test_it_moves_with_its_project_folder(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    moved = shutil.copytree(tmp_path, tmp_path_factory.mktemp("new") / "place")
+    assert read_manifest(moved / "m.parquet", moved).read_bytes(1) == b"second image"
+
+
+def test_changed_and_missing_files_say_to_ingest_again(manifest: Manifest, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"longer than before")
+    (tmp_path / "b.jpg").unlink()
+    for position in (0, 1):
+        with pytest.raises(ValueError, match="ingest again"):
+            manifest.read_bytes(position)
+
+
+def test_a_missing_or_foreign_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="run the ingest pipeline first"):
+        read_manifest(tmp_path / "none.parquet", tmp_path)
+    pq.write_table(pa.table({"path": ["a"]}), tmp_path / "other.parquet")
+    with pytest.raises(ValueError, match="is no manifest"):
+        read_manifest(tmp_path / "other.parquet", tmp_path)
+
+
+@pytest.mark.parametrize("path", ["../secret.jpg", "images/../../secret.jpg", ".."])
+def test_a_path_that_climbs_out_of_the_project_is_refused(tmp_path: Path, path: str) -> None:
+    row = {"path": path, "split": "train", "bytes": 3}
+    with pytest.raises(ValueError, match="climbs out of the project folder"):
+        write(tmp_path, [{"path": "..a/b..jpg", "split": "train", "bytes": 3}, row])
+    rows = pd.DataFrame([dict.fromkeys(SCHEMA.names) | row])
+    with pytest.raises(ValueError, match="climbs out of the project folder"):
+        Manifest.from_pandas(rows, tmp_path)

@@ -1,0 +1,108 @@
+"""A written recipe explains itself, is valid, and runs where it lies."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import yaml
+
+from dino_pipeline.__main__ import main
+from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
+from dino_pipeline.dino.evaluation.config import EvaluateConfig, ExtractConfig
+from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig
+from dino_pipeline.ingestion.config import IngestConfig
+from dino_pipeline.pipeline_registry import EVALUATIONS, STAGES
+from dino_pipeline.workspace.config_loader import MERGE_STRATEGY, LayeredConfigLoader
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_a_recipe_in_a_new_folder_is_valid_and_says_why(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = tmp_path / "project"
+    assert main(["init", str(project), f"--images={photos}"]) == 0
+    said = capsys.readouterr().out
+    assert "41 files, about 28 images to train on" in said, "a fifth is held out for val, a tenth for test"
+    assert "too few to learn from scratch" in said
+    assert "kedro run --env=my_photos" in said
+
+    loader = LayeredConfigLoader(
+        project / "conf", "my_photos", base_env="base", default_run_env="local", merge_strategy=MERGE_STRATEGY
+    )
+    values = loader["parameters"]
+    pretrain = from_dict(PretrainConfig, values["pretrain"])
+    for group, config in (
+        ("ingest", IngestConfig),
+        ("monitoring", MonitoringConfig),
+        ("launch", LaunchConfig),
+        ("extract", ExtractConfig),
+        ("evaluate", EvaluateConfig),
+    ):
+        from_dict(config, values[group])
+    assert values["ingest"]["source"] == str(photos)
+    assert pretrain.projection_head.num_prototypes == 1024
+    assert pretrain.multi_crop.global_crop_size == 28
+    text = (project / "conf" / "my_photos" / "parameters_pretrain.yml").read_text()
+    assert "# K for 28 images" in text
+    base = {file.name for file in (ROOT / "conf" / "base").glob("parameters_*.yml")}
+    assert {file.name for file in (project / "conf" / "my_photos").iterdir()} == {*base, "globals.yml"}
+    for file, pipelines in (("dvc.yaml", STAGES), ("evaluations/dvc.yaml", EVALUATIONS)):
+        stages = yaml.safe_load((project / file).read_text())["stages"]
+        assert list(stages) == list(pipelines)
+        assert all(stage.get("deps", ["none"]) for stage in stages.values()), "DVC refuses an empty list"
+        assert all("src/" not in path for stage in stages.values() for path in stage.get("deps", []))
+
+
+def test_a_recipe_is_not_overwritten_and_another_project_is_not_touched(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "project" / "conf" / "my_photos").mkdir(parents=True)
+    assert main(["init", str(tmp_path / "project"), f"--images={photos}"]) == 1
+    assert "give another name by --name" in capsys.readouterr().err
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "pyproject.toml").write_text('[project]\nname = "something"\n')
+    assert main(["init", str(other), f"--images={photos}"]) == 1
+    assert "another project's" in capsys.readouterr().err
+    assert [path.name for path in other.iterdir()] == ["pyproject.toml"]
+
+
+def test_images_of_other_channels_get_a_recipe_that_reads_them(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    (tmp_path / "bands").mkdir()
+    for number in range(12):
+        pixels = random.integers(0, 4096, (24, 24, 5)).astype(np.uint16)
+        file = tmp_path / "bands" / f"{number}.tif"
+        tifffile.imwrite(file, pixels, photometric="minisblack", planarconfig="contig")
+    assert main(["init", str(tmp_path / "project"), f"--images={tmp_path / 'bands'}"]) == 0
+    written = tmp_path / "project" / "conf" / "bands" / "parameters_pretrain.yml"
+    pretrain = yaml.safe_load(written.read_text())["pretrain"]
+    assert pretrain["images"] == {"channels": 5, "bits": 16}
+    assert len(pretrain["mean"]) == len(pretrain["std"]) == 5
+    assert "# Your files hold 5 channels of 16 bits" in written.read_text()
+
+
+@pytest.mark.full
+def test_the_written_recipe_runs_from_images_to_a_registered_model(photos: Path, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    assert main(["init", str(project), f"--images={photos}"]) == 0
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    subprocess.run(
+        [
+            str(Path(sys.executable).with_name("kedro")),
+            "run",
+            "--env=my_photos",
+            "--params=pretrain.epochs=1",
+        ],
+        cwd=project,
+        env=environment,
+        check=True,
+    )
+    assert (project / "data" / "06_models" / "my_photos" / "model.json").is_file()
+    assert (project / "data" / "08_reporting" / "my_photos" / "metrics.json").is_file()

@@ -1,0 +1,84 @@
+"""Three layers merge key by key, and --params stands above them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kedro.config import MissingConfigException
+
+from dino_pipeline.workspace.config_loader import MERGE_STRATEGY, LayeredConfigLoader
+
+
+@pytest.fixture
+def conf(tmp_path: Path) -> Path:
+    for layer, text in {
+        "base": "train: {epochs: 10, seed: 0, loss: {temperature: 0.1, momentum: 0.9}}",
+        "tiny": "train: {epochs: 1, loss: {temperature: 0.2}}",
+        "local": "train: {seed: 7}",
+    }.items():
+        (tmp_path / layer).mkdir()
+        (tmp_path / layer / "parameters_train.yml").write_text(text)
+    (tmp_path / "base" / "globals.yml").write_text("recipe: base\n")
+    (tmp_path / "tiny" / "globals.yml").write_text("recipe: tiny\n")
+    (tmp_path / "base" / "catalog.yml").write_text('model: {type: x, filepath: "data/${globals:recipe}"}\n')
+    return tmp_path
+
+
+def load(conf: Path, env: str | None = None, **params: Any) -> LayeredConfigLoader:
+    return LayeredConfigLoader(
+        conf,
+        env,
+        runtime_params=params,
+        base_env="base",
+        default_run_env="local",
+        merge_strategy=MERGE_STRATEGY,
+    )
+
+
+def test_a_recipe_changes_only_what_it_names_and_local_stands_above_it(conf: Path) -> None:
+    values = load(conf, "tiny")["parameters"]["train"]
+    assert values == {"epochs": 1, "seed": 7, "loss": {"temperature": 0.2, "momentum": 0.9}}
+
+
+@pytest.mark.parametrize("env", [None, "base", "local"])
+def test_without_a_recipe_local_stands_above_base(conf: Path, env: str | None) -> None:
+    values = load(conf, env)["parameters"]["train"]
+    assert values == {"epochs": 10, "seed": 7, "loss": {"temperature": 0.1, "momentum": 0.9}}
+
+
+def test_params_stand_above_local(conf: Path) -> None:
+    values = load(conf, "tiny", train={"seed": 3})["parameters"]["train"]
+    assert (values["seed"], values["epochs"]) == (3, 1)
+
+
+def test_paths_of_the_catalog_name_the_recipe(conf: Path) -> None:
+    assert load(conf)["catalog"]["model"]["filepath"] == "data/base"
+    assert load(conf, "tiny")["catalog"]["model"]["filepath"] == "data/tiny"
+
+
+def test_local_may_change_the_catalog_of_a_recipe(conf: Path) -> None:
+    (conf / "local" / "catalog.yml").write_text("model: {filepath: /big/disk}\n")
+    assert load(conf, "tiny")["catalog"]["model"] == {"type": "x", "filepath": "/big/disk"}
+
+
+def test_an_unknown_recipe_is_refused_with_those_there_are(conf: Path) -> None:
+    with pytest.raises(MissingConfigException, match="no recipe 'tny'; conf/ has: base, local, tiny"):
+        load(conf, "tny")
+
+
+@pytest.mark.parametrize("layer", ["base", "tiny", "local"])
+def test_a_yaml_tag_is_refused_and_builds_nothing(conf: Path, layer: str) -> None:
+    executed = conf / "executed"
+    text = f"train:\n  seed: !!python/object/apply:os.system ['touch {executed}']\n"
+    (conf / layer / "parameters_train.yml").write_text(text)
+    with pytest.raises(
+        ValueError, match=r"is refused, at its line 2: .*os\.system'; only plain YAML is read"
+    ):
+        load(conf, "tiny")["parameters"]
+    assert not executed.exists()
+
+
+def test_a_package_without_local_works(conf: Path) -> None:
+    (conf / "local" / "parameters_train.yml").unlink()
+    (conf / "local").rmdir()
+    assert load(conf, "tiny")["parameters"]["train"]["seed"] == 0
