@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from dino_pipeline.pipelines.attention_segmentation.nodes import find_images, measure
+from dino_pipeline.evaluations.attention_segmentation.evaluation import find_images, measure
 
 
 def create_pipeline() -> Pipeline:

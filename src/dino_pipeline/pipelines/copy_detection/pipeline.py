@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from dino_pipeline.pipelines.copy_detection.nodes import evaluate_copy_detection, find_copies
+from dino_pipeline.evaluations.copy_detection.evaluation import evaluate_copy_detection, find_copies
 
 
 def create_pipeline() -> Pipeline:

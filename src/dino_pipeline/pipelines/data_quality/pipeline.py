@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from dino_pipeline.pipelines.data_quality.nodes import draw_contact_sheet, measure_quality
+from dino_pipeline.evaluations.data_quality.evaluation import draw_contact_sheet, measure_quality
 
 
 def create_pipeline() -> Pipeline:

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from dino_pipeline.pipelines.fine_tune.nodes import draw_fine_tuning, fine_tune_model
+from dino_pipeline.evaluations.fine_tune.evaluation import draw_fine_tuning, fine_tune_model
 
 
 def create_pipeline() -> Pipeline:

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from dino_pipeline.pipelines.label_spreading.nodes import spread_labels
+from dino_pipeline.evaluations.label_spreading.evaluation import spread_labels
 
 
 def create_pipeline() -> Pipeline:

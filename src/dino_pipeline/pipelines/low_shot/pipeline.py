@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from dino_pipeline.pipelines.low_shot.nodes import draw_low_shot, measure_low_shot
+from dino_pipeline.evaluations.low_shot.evaluation import draw_low_shot, measure_low_shot
 
 
 def create_pipeline() -> Pipeline:

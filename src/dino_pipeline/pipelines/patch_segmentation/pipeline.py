@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from dino_pipeline.pipelines.patch_segmentation.nodes import find_images, measure
+from dino_pipeline.evaluations.patch_segmentation.evaluation import find_images, measure
 
 
 def create_pipeline() -> Pipeline:

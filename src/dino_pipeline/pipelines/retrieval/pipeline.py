@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from dino_pipeline.pipelines.retrieval.nodes import evaluate_retrieval
+from dino_pipeline.evaluations.retrieval.evaluation import evaluate_retrieval
 
 
 def create_pipeline() -> Pipeline:

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from dino_pipeline.pipelines.video_segmentation.nodes import find_videos, segment_videos
+from dino_pipeline.evaluations.video_segmentation.evaluation import find_videos, segment_videos
 
 
 def create_pipeline() -> Pipeline:

@@ -17,8 +17,8 @@ from dino_pipeline.dino.evaluation.config import BaselinesConfig, ExtractConfig
 from dino_pipeline.dino.evaluation.video_segmentation.config import VideoSegmentationConfig
 from dino_pipeline.dino.evaluation.video_segmentation.indexed_png import palette
 from dino_pipeline.dino.weights.published import PublishedModel, write_model
-from dino_pipeline.pipelines.video_segmentation.nodes import find_videos, segment_videos
-from dino_pipeline.pipelines.video_segmentation.picture import overlay
+from dino_pipeline.evaluations.video_segmentation.evaluation import find_videos, segment_videos
+from dino_pipeline.evaluations.video_segmentation.plot import overlay
 
 BACKBONE = {
     "name": "vit_tiny_patch16_224",

@@ -66,7 +66,7 @@ def draw_contact_sheet(
     from dino_pipeline.dino.core.data.images_config import ImagesConfig
     from dino_pipeline.dino.core.data.manifest import Manifest
     from dino_pipeline.dino.weights.published import read_model
-    from dino_pipeline.pipelines.data_quality.contact_sheet import contact_sheet
+    from dino_pipeline.evaluations.data_quality.plot import contact_sheet
 
     published = read_model(model)
     image = contact_sheet(

@@ -56,7 +56,7 @@ def evaluate_copy_detection(
     from dino_pipeline.dino.evaluation.copy_detection.summary import copy_detection_table
     from dino_pipeline.dino.evaluation.networks import load_networks
     from dino_pipeline.dino.weights.published import read_model
-    from dino_pipeline.pipelines.copy_detection.picture import copies_picture
+    from dino_pipeline.evaluations.copy_detection.plot import copies_picture
 
     images = Manifest.from_pandas(manifest, project_folder)
     others = other_images(images, config, root=project_folder)

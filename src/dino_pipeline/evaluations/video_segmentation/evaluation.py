@@ -57,7 +57,7 @@ def segment_videos(
         write_scores,
     )
     from dino_pipeline.dino.weights.published import read_model
-    from dino_pipeline.pipelines.video_segmentation.picture import picture
+    from dino_pipeline.evaluations.video_segmentation.plot import picture
 
     shutil.rmtree(video_masks_folder)  # an earlier run's masks, or what an interrupted one has left
     device = compute.device()

@@ -19,9 +19,9 @@ from dino_pipeline.dino.evaluation.config import BaselinesConfig, ExtractConfig,
 from dino_pipeline.dino.evaluation.linear_probe.config import LinearTrainingConfig
 from dino_pipeline.dino.evaluation.patch_segmentation.config import PatchSegmentationConfig
 from dino_pipeline.dino.weights.published import PublishedModel, write_model
+from dino_pipeline.evaluations.attention_segmentation import evaluation as attention
+from dino_pipeline.evaluations.patch_segmentation import evaluation as patches
 from dino_pipeline.pipeline_registry import register_pipelines
-from dino_pipeline.pipelines.attention_segmentation import nodes as attention
-from dino_pipeline.pipelines.patch_segmentation import nodes as patches
 
 VIT = {
     "name": "vit_tiny_patch16_224",

@@ -17,8 +17,8 @@ from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.copy_detection.config import CopyDetectionConfig, OtherImagesConfig
 from dino_pipeline.dino.evaluation.retrieval.config import RetrievalConfig
 from dino_pipeline.dino.weights.published import PublishedModel, write_model
-from dino_pipeline.pipelines.copy_detection.nodes import evaluate_copy_detection, find_copies
-from dino_pipeline.pipelines.retrieval.nodes import evaluate_retrieval
+from dino_pipeline.evaluations.copy_detection.evaluation import evaluate_copy_detection, find_copies
+from dino_pipeline.evaluations.retrieval.evaluation import evaluate_retrieval
 from dino_pipeline.recipes.reading import recipe_parameters
 
 PARAMETERS = recipe_parameters("smoke")

@@ -27,7 +27,7 @@ def evaluate_retrieval(
     from dino_pipeline.dino.evaluation.retrieval.retrieve import check_data, retrieve
     from dino_pipeline.dino.evaluation.retrieval.summary import flat_metrics, retrieval_table
     from dino_pipeline.dino.weights.published import read_model
-    from dino_pipeline.pipelines.retrieval.picture import neighbors_picture
+    from dino_pipeline.evaluations.retrieval.plot import neighbors_picture
 
     images = Manifest.from_pandas(manifest, project_folder)
     check_data(images, config, root=project_folder)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dino_pipeline.pipelines.fine_tune.picture import picture
+from dino_pipeline.evaluations.fine_tune.plot import picture
 
 RESULT = {"val_by_epoch": [0.2, 0.5, 0.4], "best_epoch": 2}
 

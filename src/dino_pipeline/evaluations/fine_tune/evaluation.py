@@ -42,6 +42,6 @@ def fine_tune_model(
 
 def draw_fine_tuning(report: dict[str, Any]) -> Any:
     """Validation accuracy by epoch."""
-    from dino_pipeline.pipelines.fine_tune.picture import picture
+    from dino_pipeline.evaluations.fine_tune.plot import picture
 
     return picture(report)

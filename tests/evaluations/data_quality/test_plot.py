@@ -18,8 +18,8 @@ from dino_pipeline.dino.evaluation.data_quality.config import (
     NearDuplicatesConfig,
     OutliersConfig,
 )
+from dino_pipeline.evaluations.data_quality.plot import contact_sheet
 from dino_pipeline.ingestion.exclusion import read_exclusions
-from dino_pipeline.pipelines.data_quality.contact_sheet import contact_sheet
 
 RGB = ImagesConfig(channels=3, bits=8)
 SHEET = ContactSheetConfig(num_clusters=2, num_outlier_rows=2, images_per_row=3, thumbnail_size=16)

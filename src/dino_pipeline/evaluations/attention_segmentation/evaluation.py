@@ -49,7 +49,7 @@ def measure(
     from dino_pipeline.dino.evaluation.attention_segmentation.measure import measure_attention, vits_of
     from dino_pipeline.dino.evaluation.networks import load_networks
     from dino_pipeline.dino.weights.published import read_model
-    from dino_pipeline.pipelines.attention_segmentation.picture import picture
+    from dino_pipeline.evaluations.attention_segmentation.plot import picture
 
     published = read_model(model)
     train = Manifest.from_pandas(manifest, project_folder).split("train")

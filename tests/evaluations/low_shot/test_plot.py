@@ -2,7 +2,7 @@
 
 import pytest
 
-from dino_pipeline.pipelines.low_shot.picture import picture
+from dino_pipeline.evaluations.low_shot.plot import picture
 
 MEASURED = {"val": 0.5, "val_interval": 0.1, "test": 0.4, "test_interval": None, "chosen": [1.0]}
 RESULTS = {

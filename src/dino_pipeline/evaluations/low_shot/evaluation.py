@@ -57,6 +57,6 @@ def measure_low_shot(
 
 def draw_low_shot(report: dict[str, Any]) -> Any:
     """Accuracy against the number of labels."""
-    from dino_pipeline.pipelines.low_shot.picture import picture
+    from dino_pipeline.evaluations.low_shot.plot import picture
 
     return picture(report)

@@ -42,7 +42,7 @@ def measure(
     from dino_pipeline.dino.evaluation.patch_segmentation.measure import segment
     from dino_pipeline.dino.evaluation.patch_segmentation.tokens import Tokenizer
     from dino_pipeline.dino.weights.published import read_model
-    from dino_pipeline.pipelines.patch_segmentation.picture import picture, shown_ids
+    from dino_pipeline.evaluations.patch_segmentation.plot import picture, shown_ids
 
     train = Manifest.from_pandas(manifest, project_folder).split("train")
     shown = shown_ids(images.evaluated, config.num_shown)
