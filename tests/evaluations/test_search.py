@@ -17,9 +17,9 @@ from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.copy_detection.config import CopyDetectionConfig, OtherImagesConfig
 from dino_pipeline.dino.evaluation.retrieval.config import RetrievalConfig
 from dino_pipeline.dino.weights.published import PublishedModel, write_model
-from dino_pipeline.evaluations.copy_detection.evaluation import evaluate_copy_detection, find_copies
-from dino_pipeline.evaluations.retrieval.evaluation import evaluate_retrieval
+from dino_pipeline.evaluations.copy_detection.evaluation import find_copies
 from dino_pipeline.recipes.reading import recipe_parameters
+from tests.evaluations.running import run_evaluation
 
 PARAMETERS = recipe_parameters("smoke")
 EXTRACT = from_dict(ExtractConfig, PARAMETERS["extract"])
@@ -69,15 +69,18 @@ def the_run(client):
 
 def test_retrieval(manifest, project, model, client):
     config = from_dict(RetrievalConfig, PARAMETERS["retrieval"])
-    report, picture = evaluate_retrieval(manifest, project, model, EXTRACT, config)
+    values = {"manifest": manifest, "project_folder": project, "model": model, "extract": EXTRACT}
+    done = run_evaluation("retrieval", config, **values)
+    report, picture = done["retrieval_metrics"], done["retrieval_picture"]
     assert report["labelled"].keys() == {"teacher", "student", "random"}
     assert picture.size == (140 * 9, 160 * 4), "four queries with eight neighbours"
     metrics, files = the_run(client)
     teacher = report["labelled"]["teacher"]
     assert metrics["retrieval/teacher/mean_average_precision"] == teacher["mean_average_precision"]
     assert {"retrieval.json", "retrieval.png", "retrieval_parameters.json"} <= files
-    again, same = evaluate_retrieval(manifest, project, model, EXTRACT, config)
-    assert (again, same.tobytes()) == (report, picture.tobytes())
+    again = run_evaluation("retrieval", config, **values)
+    assert again["retrieval_metrics"] == report
+    assert again["retrieval_picture"].tobytes() == picture.tobytes()
 
 
 def test_copy_detection(manifest, project, model, client):
@@ -92,9 +95,10 @@ def test_copy_detection(manifest, project, model, client):
     config = from_dict(CopyDetectionConfig, PARAMETERS["copy_detection"] | {"folder": "copydays"})
     distractors = OtherImagesConfig(folder=None, split="test", num_images=4)
     config = replace(config, distractors=distractors)
-    report, picture = evaluate_copy_detection(
-        find_copies(project, config), manifest, project, model, EXTRACT, config
+    done = run_evaluation(
+        "copy_detection", config, manifest=manifest, project_folder=project, model=model, extract=EXTRACT
     )
+    report, picture = done["copy_detection_metrics"], done["copy_detection_picture"]
     assert report["whitened"]["teacher"] == report["whitened"]["student"], "their weights are equal here"
     assert picture.size == (140 * 2, 160 * 3), "three originals with a copy each"
     metrics, files = the_run(client)

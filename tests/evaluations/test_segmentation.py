@@ -19,9 +19,8 @@ from dino_pipeline.dino.evaluation.config import BaselinesConfig, ExtractConfig,
 from dino_pipeline.dino.evaluation.linear_probe.config import LinearTrainingConfig
 from dino_pipeline.dino.evaluation.patch_segmentation.config import PatchSegmentationConfig
 from dino_pipeline.dino.weights.published import PublishedModel, write_model
-from dino_pipeline.evaluations.attention_segmentation import evaluation as attention
-from dino_pipeline.evaluations.patch_segmentation import evaluation as patches
 from dino_pipeline.pipeline_registry import register_pipelines
+from tests.evaluations.running import run_evaluation
 
 VIT = {
     "name": "vit_tiny_patch16_224",
@@ -89,17 +88,16 @@ def publish(folder: Path, backbone: dict) -> Path:
 
 def test_report_picture_and_run_agree(masked, client):
     model = publish(masked / "model", VIT)
-    report, picture = attention.measure(
-        attention.find_images(masked, ATTENTION), NO_TRAIN_IMAGES, masked, model, ATTENTION, EXTRACT
-    )
+    values = {"manifest": NO_TRAIN_IMAGES, "project_folder": masked, "model": model, "extract": EXTRACT}
+    done = run_evaluation("attention_segmentation", ATTENTION, **values)
+    report, picture = done["attention_segmentation"], done["attention_segmentation_picture"]
     assert json.loads(json.dumps(report)) == report
     assert list(report["networks"]) == ["teacher", "student", "random"]
     assert report["networks"]["teacher"] == report["networks"]["student"] != report["networks"]["random"]
     assert picture.size == (960, 360)
 
-    segmented, segmented_picture = patches.measure(
-        patches.find_images(masked, PATCHES), NO_TRAIN_IMAGES, masked, model, PATCHES, EXTRACT
-    )
+    done = run_evaluation("patch_segmentation", PATCHES, **values)
+    segmented, segmented_picture = done["patch_segmentation"], done["patch_segmentation_picture"]
     assert json.loads(json.dumps(segmented)) == segmented
     assert (segmented["num_labelled_images"], segmented["num_evaluated_images"]) == (3, 4)
     assert segmented_picture.size == (960, 360)
@@ -123,13 +121,14 @@ def test_a_convnet_has_patches_and_no_attention(masked):
     )
     train["bytes"] = [(masked / path).stat().st_size for path in train["path"]]
     config = replace(PATCHES, image_size=64)
-    report, _ = patches.measure(patches.find_images(masked, config), train, masked, model, config, EXTRACT)
+    values = {"manifest": train, "project_folder": masked, "model": model, "extract": EXTRACT}
+    report = run_evaluation("patch_segmentation", config, **values)["patch_segmentation"]
     assert 0 < report["networks"]["teacher"]["linear"]["miou"] < 1
     with pytest.raises(ValueError, match="resnet10t has no such attention"):
-        attention.measure(attention.find_images(masked, ATTENTION), train, masked, model, ATTENTION, EXTRACT)
+        run_evaluation("attention_segmentation", ATTENTION, **values)
 
 
 @pytest.mark.parametrize("name", ["attention_segmentation", "patch_segmentation"])
 def test_a_missing_folder_stops_a_run_before_a_training(name):
     order = [node.name for node in register_pipelines()[name].nodes]
-    assert order.index(f"find_{name}_images") < order.index("pretrain")
+    assert order.index(f"check_{name}") < order.index("pretrain")

@@ -17,8 +17,9 @@ from dino_pipeline.dino.evaluation.config import BaselinesConfig, ExtractConfig
 from dino_pipeline.dino.evaluation.video_segmentation.config import VideoSegmentationConfig
 from dino_pipeline.dino.evaluation.video_segmentation.indexed_png import palette
 from dino_pipeline.dino.weights.published import PublishedModel, write_model
-from dino_pipeline.evaluations.video_segmentation.evaluation import find_videos, segment_videos
+from dino_pipeline.evaluations.video_segmentation.evaluation import find_videos
 from dino_pipeline.evaluations.video_segmentation.plot import overlay
+from tests.evaluations.running import run_evaluation
 
 BACKBONE = {
     "name": "vit_tiny_patch16_224",
@@ -109,14 +110,22 @@ def manifest():
 
 @pytest.mark.usefixtures("videos")
 def test_masks_scores_and_picture_replace_earlier_ones(project, model, manifest, config, client):
-    found = find_videos(project, config)
     masks = project / "video_masks"
     (masks / "teacher" / "of-an-earlier-set").mkdir(parents=True)
     pictures = []
     for _ in range(2):
-        folder, report, picture = segment_videos(found, manifest, project, model, masks, EXTRACT, config)
+        done = run_evaluation(
+            "video_segmentation",
+            config,
+            manifest=manifest,
+            project_folder=project,
+            model=model,
+            video_masks_folder=masks,
+            extract=EXTRACT,
+        )
+        report, picture = done["video_segmentation"], done["video_segmentation_picture"]
         pictures.append(picture.tobytes())
-    assert folder == masks
+    assert done["video_masks"] == masks
     assert sorted(file.relative_to(masks).as_posix() for file in masks.rglob("*") if file.is_file()) == [
         *(f"random/square/0000{index}.png" for index in range(3)),
         "scores.csv",

@@ -47,6 +47,11 @@ class Folder(NamedTuple):
     marker: str
 
 
+def working_folder(output: str) -> str:
+    """The catalog's entry in which an output that is a folder comes to be."""
+    return f"{output}_folder"
+
+
 @dataclass(frozen=True)
 class Context(Generic[Config]):
     """What a run is given.
@@ -55,13 +60,11 @@ class Context(Generic[Config]):
         config: the evaluation's parameters.
         inputs: values of the catalog by their names: those in `needs`, and the model's folder.
         found: what `check` returned.
-        folder: an empty folder to fill, of an evaluation that has a `Folder` among its outputs.
     """
 
     config: Config
     inputs: Mapping[str, Any]
     found: Any = None
-    folder: Path | None = None
 
     @property
     def project_folder(self) -> Path:
@@ -73,6 +76,11 @@ class Context(Generic[Config]):
     def model(self) -> Path:
         """The published model's folder."""
         folder: Path = self.inputs["model"]
+        return folder
+
+    def folder(self, output: str) -> Path:
+        """An empty folder to fill, of an output that is one."""
+        folder: Path = self.inputs[working_folder(output)]
         return folder
 
     @property

@@ -1,6 +1,7 @@
 """From an evaluation to its pipeline: nodes, the catalog's entries, and where results are printed and logged."""
 
 import logging
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from inspect import Parameter, Signature
@@ -12,7 +13,14 @@ from kedro.pipeline import Node, Pipeline
 from dino_pipeline import tracking
 from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.evaluation.config import ExtractConfig
-from dino_pipeline.evaluations.evaluation import EXTRACT, Context, Evaluation, Folder, Results
+from dino_pipeline.evaluations.evaluation import (
+    EXTRACT,
+    Context,
+    Evaluation,
+    Folder,
+    Results,
+    working_folder,
+)
 
 _REPORTING = "08_reporting"
 _DATASETS: dict[str, dict[str, Any]] = {
@@ -42,7 +50,7 @@ def create_pipeline(evaluation: Evaluation[Any]) -> Pipeline:
         check = _node_function(evaluation.check, check_inputs, evaluation, f"check_{name}")
         nodes.append(Node(check, check_inputs, _found(name), name=f"check_{name}"))
         inputs["found"] = _found(name)
-    inputs |= {"folder": _working(output) for output in _folders(evaluation)}
+    inputs |= {working_folder(output): working_folder(output) for output in _folders(evaluation)}
 
     def run(**values: Any) -> list[Any]:
         return _run(evaluation, {inputs[argument]: value for argument, value in values.items()})
@@ -68,7 +76,7 @@ def catalog_entries(evaluation: Evaluation[Any], recipe: str) -> dict[str, dict[
         if isinstance(output, Folder):
             entries[name] = {"type": _FOLDER, "filepath": filepath, "marker": output.marker}
             metadata = {"unwatched": f"where {name} comes to be; emptied first"}
-            entries[_working(name)] = {"type": _FOLDER, "filepath": filepath, "metadata": metadata}
+            entries[working_folder(name)] = {"type": _FOLDER, "filepath": filepath, "metadata": metadata}
         else:
             entries[name] = {**_DATASETS[Path(file).suffix], "filepath": filepath}
     return entries
@@ -76,10 +84,6 @@ def catalog_entries(evaluation: Evaluation[Any], recipe: str) -> dict[str, dict[
 
 def _found(name: str) -> str:
     return f"{name}_found"
-
-
-def _working(name: str) -> str:
-    return f"{name}_folder"
 
 
 def _folders(evaluation: Evaluation[Any]) -> list[str]:
@@ -106,21 +110,18 @@ def _node_function(
 
 def _run(evaluation: Evaluation[Any], inputs: Mapping[str, Any]) -> list[Any]:
     """Measure, draw, print and log; the values of the outputs in their order."""
-    import shutil
-
     from dino_pipeline.dino.evaluation import compute
 
-    folder = next((inputs[_working(name)] for name in _folders(evaluation)), None)
-    if folder:
-        shutil.rmtree(folder)  # an earlier run's files, or what an interrupted one has left
     config = inputs[f"params:{evaluation.name}"]
-    context = Context(config, inputs, inputs.get(_found(evaluation.name)), folder)
+    context = Context(config, inputs, inputs.get(_found(evaluation.name)))
+    for name in _folders(evaluation):
+        shutil.rmtree(context.folder(name))  # an earlier run's files, or what an interrupted one has left
     with compute.fixed_threads(config.num_threads):
         results = evaluation.run(context)
         picture = evaluation.plot(context, results) if evaluation.plot else None
     logger.info("%s", results.text)
     _log(evaluation, context, results, picture)
-    values = {**results.tables, **dict.fromkeys(_folders(evaluation), folder)}
+    values = {**results.tables, **{name: context.folder(name) for name in _folders(evaluation)}}
     values |= dict.fromkeys(_named(evaluation, ".json"), results.report)
     values |= dict.fromkeys(_named(evaluation, ".png"), picture)
     return [values[name] for name in evaluation.outputs]

@@ -1,16 +1,10 @@
-"""Nodes of the attention_segmentation pipeline."""
+"""How well heads of [CLS] attention outline objects, on the user's masks."""
 
-import logging
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from dino_pipeline import tracking
-from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.evaluation.attention_segmentation.config import AttentionSegmentationConfig
-from dino_pipeline.dino.evaluation.config import ExtractConfig
-
-logger = logging.getLogger(__name__)
+from dino_pipeline.evaluations.evaluation import EXTRACT, Context, Evaluation, Results
 
 
 def find_images(project_folder: Path, config: AttentionSegmentationConfig) -> Any:
@@ -27,57 +21,53 @@ def find_images(project_folder: Path, config: AttentionSegmentationConfig) -> An
     )
 
 
-def measure(
-    images: Any,
-    manifest: Any,
-    project_folder: Path,
-    model: Path,
-    config: AttentionSegmentationConfig,
-    extract_config: ExtractConfig,
-) -> tuple[dict[str, Any], Any]:
-    """Jaccard index of teacher, student and random initialisation, and masks of the first and the last of them.
-
-    Args:
-        images: what `find_images` found.
-        manifest: the manifest as a data frame.
-        project_folder: its relative paths hang on this folder.
-        model: the published model's folder.
-    """
-    from dino_pipeline.dino.core.data.manifest import Manifest
-    from dino_pipeline.dino.evaluation import compute
+def run(context: Context[AttentionSegmentationConfig]) -> Results:
+    """Jaccard index of teacher, student and random initialisation."""
     from dino_pipeline.dino.evaluation.attention_segmentation.masks import Normalisation
     from dino_pipeline.dino.evaluation.attention_segmentation.measure import measure_attention, vits_of
     from dino_pipeline.dino.evaluation.networks import load_networks
     from dino_pipeline.dino.weights.published import read_model
-    from dino_pipeline.evaluations.attention_segmentation.plot import picture
 
-    published = read_model(model)
-    train = Manifest.from_pandas(manifest, project_folder).split("train")
-    with compute.fixed_threads(config.num_threads):
-        networks = load_networks(model, train, extract_config, device=compute.device())
-        networks.require_photographs("attention_segmentation")
-        vits = vits_of(networks.backbones, published.config["backbone"]["name"])
-        normalisation = Normalisation(networks.transform.mean, networks.transform.std)
-        report = measure_attention(vits, images, normalisation, config)
-        drawn = picture({name: vits[name] for name in ("teacher", "random")}, images, normalisation, config)
+    train = context.images.split("train")
+    networks = load_networks(context.model, train, context.extract, device=context.device)
+    networks.require_photographs("attention_segmentation")
+    vits = vits_of(networks.backbones, read_model(context.model).config["backbone"]["name"])
+    normalisation = Normalisation(networks.transform.mean, networks.transform.std)
+    report = measure_attention(vits, context.found, normalisation, context.config)
     lines = [f"{name:8} {100 * found['jaccard']:5.1f}" for name, found in report["networks"].items()]
-    logger.info(
-        "Jaccard index in percent, best head of each object, %d images\n%s",
-        report["num_images"],
-        "\n".join(lines),
-    )
-
-    run = tracking.model_run(published.fingerprint)
-    run.log_metrics(
-        {
-            f"attention_segmentation/{network}/{name}": found[name]
+    heading = f"Jaccard index in percent, best head of each object, {report['num_images']} images"
+    return Results(
+        report=report,
+        metrics={
+            f"{network}/{name}": found[name]
             for network, found in report["networks"].items()
             for name in ("jaccard", "jaccard_objects")
-        }
+        },
+        text="\n".join([heading, *lines]),
+        drawn=(vits, normalisation),
     )
-    run.log_json(report, "attention_segmentation.json")
-    run.log_json(to_dict(config), "attention_segmentation_parameters.json")
-    with tempfile.TemporaryDirectory() as folder:
-        drawn.save(Path(folder) / "attention_segmentation.png")
-        run.log_artifact(Path(folder) / "attention_segmentation.png")
-    return report, drawn
+
+
+def plot(context: Context[AttentionSegmentationConfig], results: Results) -> object:
+    """Images, their masks, and the masks of the teacher's and the random network's best heads."""
+    from dino_pipeline.evaluations.attention_segmentation.plot import picture
+
+    vits, normalisation = results.drawn
+    compared = {name: vits[name] for name in ("teacher", "random")}
+    return picture(compared, context.found, normalisation, context.config)
+
+
+EVALUATION = Evaluation(
+    name="attention_segmentation",
+    description="How well heads of [CLS] attention outline objects, on masks that a parameter names",
+    config=AttentionSegmentationConfig,
+    needs=("manifest", EXTRACT),
+    after="pretrain",
+    outputs={
+        "attention_segmentation": "attention_segmentation.json",
+        "attention_segmentation_picture": "attention_segmentation.png",
+    },
+    run=run,
+    check=find_images,
+    plot=plot,
+)

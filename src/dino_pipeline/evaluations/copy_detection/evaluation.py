@@ -1,16 +1,10 @@
-"""Nodes of the copy detection pipeline."""
+"""Edited copies search for their originals, in the user's folder."""
 
-import logging
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from dino_pipeline import tracking
-from dino_pipeline.dino.core.config import to_dict
-from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.copy_detection.config import CopyDetectionConfig
-
-logger = logging.getLogger(__name__)
+from dino_pipeline.evaluations.evaluation import EXTRACT, Context, Evaluation, Results
 
 
 def find_copies(project_folder: Path, config: CopyDetectionConfig) -> Any:
@@ -29,57 +23,45 @@ def find_copies(project_folder: Path, config: CopyDetectionConfig) -> Any:
     return read_copydays(project_folder / config.folder)
 
 
-def evaluate_copy_detection(
-    copydays: Any,
-    manifest: Any,
-    project_folder: Path,
-    model: Path,
-    extract: ExtractConfig,
-    config: CopyDetectionConfig,
-) -> tuple[dict[str, Any], Any]:
-    """Find the originals of edited copies by teacher, student and random network.
-
-    Args:
-        copydays: what `find_copies` found.
-        manifest: the manifest as a data frame.
-        project_folder: its relative paths hang on this folder.
-        model: the published model's folder.
-        extract: how features are extracted.
-        config: how copies are searched.
-
-    Returns:
-        the numbers, and a picture of some originals with their copies and the place each was found at.
-    """
-    from dino_pipeline.dino.core.data.manifest import Manifest
-    from dino_pipeline.dino.evaluation import compute
+def run(context: Context[CopyDetectionConfig]) -> Results:
+    """Find the originals of edited copies by teacher, student and random network."""
     from dino_pipeline.dino.evaluation.copy_detection.detect import detect, other_images
     from dino_pipeline.dino.evaluation.copy_detection.summary import copy_detection_table
     from dino_pipeline.dino.evaluation.networks import load_networks
-    from dino_pipeline.dino.weights.published import read_model
-    from dino_pipeline.evaluations.copy_detection.plot import copies_picture
 
-    images = Manifest.from_pandas(manifest, project_folder)
-    others = other_images(images, config, root=project_folder)
-    device = compute.device()
-    with compute.fixed_threads(config.num_threads):
-        networks = load_networks(model, images.split("train"), extract, device=device)
-        networks.require_photographs("copy_detection")
-        report, teacher_ranks = detect(copydays, others, networks, config, extract, device=device)
-    picture = copies_picture(copydays, teacher_ranks, config.picture)
-    logger.info("copy detection, mAP in percent\n%s", copy_detection_table(report))
-
-    run = tracking.model_run(read_model(model).fingerprint)
-    run.log_metrics(
-        {
-            f"copy_detection/{version}/{network}/{attack}": value
+    images, config, device = context.images, context.config, context.device
+    others = other_images(images, config, root=context.project_folder)
+    networks = load_networks(context.model, images.split("train"), context.extract, device=device)
+    networks.require_photographs("copy_detection")
+    report, teacher_ranks = detect(context.found, others, networks, config, context.extract, device=device)
+    return Results(
+        report=report,
+        metrics={
+            f"{version}/{network}/{attack}": value
             for version in ("whitened", "unwhitened")
             for network, values in report[version].items()
             for attack, value in values.items()
-        }
+        },
+        text=f"copy detection, mAP in percent\n{copy_detection_table(report)}",
+        drawn=teacher_ranks,
     )
-    run.log_json(report, "copy_detection.json")
-    run.log_json(to_dict(config), "copy_detection_parameters.json")
-    with tempfile.TemporaryDirectory() as folder:
-        picture.save(Path(folder) / "copy_detection.png")
-        run.log_artifact(Path(folder) / "copy_detection.png")
-    return report, picture
+
+
+def plot(context: Context[CopyDetectionConfig], results: Results) -> object:
+    """Some originals with their copies, and the place at which each copy found its original."""
+    from dino_pipeline.evaluations.copy_detection.plot import copies_picture
+
+    return copies_picture(context.found, results.drawn, context.config.picture)
+
+
+EVALUATION = Evaluation(
+    name="copy_detection",
+    description="Edited copies search for their originals, in the folder that parameters name",
+    config=CopyDetectionConfig,
+    needs=("manifest", EXTRACT),
+    after="pretrain",
+    outputs={"copy_detection_metrics": "copy_detection.json", "copy_detection_picture": "copy_detection.png"},
+    run=run,
+    check=find_copies,
+    plot=plot,
+)

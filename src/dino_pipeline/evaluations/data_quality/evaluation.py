@@ -1,81 +1,54 @@
-"""Nodes of the data_quality pipeline."""
+"""Figures of the features without labels, and the data set's cleaning list."""
 
-import logging
-import tempfile
-from pathlib import Path
-from typing import Any
-
-from dino_pipeline import tracking
-from dino_pipeline.dino.core.config import to_dict
-from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.data_quality.config import DataQualityConfig
-from dino_pipeline.dino.evaluation.features import Features
-
-logger = logging.getLogger(__name__)
+from dino_pipeline.evaluations.evaluation import EXTRACT, FEATURES, Context, Evaluation, Results
 
 
-def measure_quality(
-    teacher: Features,
-    student: Features,
-    random: Features,
-    manifest: Any,
-    project_folder: Path,
-    model: Path,
-    extract: ExtractConfig,
-    config: DataQualityConfig,
-) -> tuple[dict[str, Any], Any]:
-    """Figures and summary, and the cleaning list as a data frame; logged to the model's run."""
+def run(context: Context[DataQualityConfig]) -> Results:
+    """Figures of every network, and the cleaning list by the teacher's features."""
     import pandas as pd
 
-    from dino_pipeline.dino.core.data.manifest import Manifest
-    from dino_pipeline.dino.evaluation import compute
     from dino_pipeline.dino.evaluation.data_quality.report import clean, network_figures
     from dino_pipeline.dino.evaluation.data_quality.summary import in_words, table
-    from dino_pipeline.dino.weights.published import read_model
 
-    images = Manifest.from_pandas(manifest, project_folder)
-    networks = {"teacher": teacher, "student": student, "random": random}
-    networks = {name: stored for name, stored in networks.items() if len(stored)}  # not all have a student
-    with compute.fixed_threads(config.num_threads):
-        device = compute.device()
-        figures = network_figures(networks, images, model, extract, config, device=device)
-        cleaning = clean(teacher, images, config, device=device)
-    logger.info("features without labels\n%s", table(figures))
-    logger.info("%s", in_words(cleaning.summary))
-
-    report = {"figures": figures, "cleaning": cleaning.summary}
-    run = tracking.model_run(read_model(model).fingerprint)
-    run.log_metrics(
-        {
-            f"data_quality/{network}/{split}/{name}": value
+    images, config, features, device = context.images, context.config, context.features, context.device
+    figures = network_figures(features, images, context.model, context.extract, config, device=device)
+    cleaning = clean(features["teacher"], images, config, device=device)
+    return Results(
+        report={"figures": figures, "cleaning": cleaning.summary},
+        metrics={
+            f"{network}/{split}/{name}": value
             for split, networks_of_split in figures.items()
             for network, values in networks_of_split.items()
             for name, value in values.items()
-        }
+        },
+        text=f"features without labels\n{table(figures)}\n{in_words(cleaning.summary)}",
+        tables={"cleaning_list": cleaning.table.to_pandas(types_mapper=pd.ArrowDtype)},
     )
-    run.log_json(report, "data_quality.json")
-    run.log_json(to_dict(config), "data_quality_parameters.json")
-    return report, cleaning.table.to_pandas(types_mapper=pd.ArrowDtype)
 
 
-def draw_contact_sheet(
-    cleaning_list: Any, manifest: Any, project_folder: Path, model: Path, config: DataQualityConfig
-) -> Any:
-    """The largest clusters of near-duplicates and the strongest outliers, as a picture."""
+def plot(context: Context[DataQualityConfig], results: Results) -> object:
+    """The largest clusters of near-duplicates and the strongest outliers."""
     from dino_pipeline.dino.core.config import from_dict
     from dino_pipeline.dino.core.data.images_config import ImagesConfig
-    from dino_pipeline.dino.core.data.manifest import Manifest
     from dino_pipeline.dino.weights.published import read_model
     from dino_pipeline.evaluations.data_quality.plot import contact_sheet
 
-    published = read_model(model)
-    image = contact_sheet(
-        cleaning_list,
-        Manifest.from_pandas(manifest, project_folder),
-        config.picture,
-        from_dict(ImagesConfig, published.config["images"]),
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        image.save(Path(folder) / "cleaning_list.png")
-        tracking.model_run(published.fingerprint).log_artifact(Path(folder) / "cleaning_list.png")
-    return image
+    read_as = from_dict(ImagesConfig, read_model(context.model).config["images"])
+    return contact_sheet(results.tables["cleaning_list"], context.images, context.config.picture, read_as)
+
+
+EVALUATION = Evaluation(
+    name="data_quality",
+    description="Label-free figures of the features, and the data set's cleaning list",
+    config=DataQualityConfig,
+    needs=("manifest", EXTRACT, FEATURES["teacher"], FEATURES["student"], FEATURES["random"]),
+    after="extract",
+    outputs={
+        "data_quality": "data_quality.json",
+        "cleaning_list": "cleaning_list.csv",
+        "cleaning_picture": "cleaning_list.png",
+    },
+    run=run,
+    plot=plot,
+)

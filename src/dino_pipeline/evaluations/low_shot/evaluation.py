@@ -1,62 +1,43 @@
-"""Nodes of the low_shot pipeline."""
+"""Logistic regression and k-NN of stored features on shares of the train labels."""
 
-import logging
-from pathlib import Path
-from typing import Any
-
-from dino_pipeline import tracking
-from dino_pipeline.dino.core.config import to_dict
-from dino_pipeline.dino.evaluation.features import Features
 from dino_pipeline.dino.evaluation.low_shot.config import LowShotConfig
+from dino_pipeline.evaluations.evaluation import FEATURES, Context, Evaluation, Results
 
-logger = logging.getLogger(__name__)
+_NETWORKS = ("teacher", "student", "random", "pixels", "histogram")
 
 
-def measure_low_shot(
-    teacher: Features,
-    student: Features,
-    random: Features,
-    pixels: Features,
-    histogram: Features,
-    model: Path,
-    config: LowShotConfig,
-) -> dict[str, Any]:
-    """Logistic regression and k-NN on shares of the train labels, logged to the model's run as a table."""
-    from dino_pipeline.dino.evaluation import compute
+def run(context: Context[LowShotConfig]) -> Results:
+    """Accuracies of every network, on the same draws."""
     from dino_pipeline.dino.evaluation.low_shot.measure import low_shot
     from dino_pipeline.dino.evaluation.low_shot.table import table
-    from dino_pipeline.dino.weights.published import read_model
 
-    networks = {
-        "teacher": teacher,
-        "student": student,
-        "random": random,
-        "pixels": pixels,
-        "histogram": histogram,
+    report = low_shot(context.features, context.config, device=context.device)
+    metrics = {
+        f"{network}/{classifier}_{share}_{split}": measured[split]
+        for share, by_network in report["results"].items()
+        for network, by_classifier in by_network.items()
+        for classifier, measured in by_classifier.items()
+        for split in ("val", "test")
+        if measured[split] is not None
     }
-    networks = {name: stored for name, stored in networks.items() if len(stored)}  # not all have a student
-    with compute.fixed_threads(config.num_threads):
-        report = low_shot(networks, config, device=compute.device())
-    logger.info("accuracy in percent, with 95 %% intervals over draws\n%s", table(report))
-
-    run = tracking.model_run(read_model(model).fingerprint)
-    run.log_metrics(
-        {
-            f"low_shot/{network}/{classifier}_{share}_{split}": measured[split]
-            for share, by_network in report["results"].items()
-            for network, by_classifier in by_network.items()
-            for classifier, measured in by_classifier.items()
-            for split in ("val", "test")
-            if measured[split] is not None
-        }
-    )
-    run.log_json(report, "low_shot.json")
-    run.log_json(to_dict(config), "low_shot_parameters.json")
-    return report
+    text = f"accuracy in percent, with 95 % intervals over draws\n{table(report)}"
+    return Results(report=report, metrics=metrics, text=text)
 
 
-def draw_low_shot(report: dict[str, Any]) -> Any:
+def plot(_context: Context[LowShotConfig], results: Results) -> object:
     """Accuracy against the number of labels."""
     from dino_pipeline.evaluations.low_shot.plot import picture
 
-    return picture(report)
+    return picture(results.report)
+
+
+EVALUATION = Evaluation(
+    name="low_shot",
+    description="Logistic regression and k-NN on few labels",
+    config=LowShotConfig,
+    needs=tuple(FEATURES[network] for network in _NETWORKS),
+    after="extract",
+    outputs={"low_shot_metrics": "low_shot.json", "low_shot_picture": "low_shot.png"},
+    run=run,
+    plot=plot,
+)

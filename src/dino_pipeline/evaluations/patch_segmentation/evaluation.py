@@ -1,16 +1,10 @@
-"""Nodes of the patch_segmentation pipeline."""
+"""What frozen patch tokens know of classes, on the user's masks."""
 
-import logging
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from dino_pipeline import tracking
-from dino_pipeline.dino.core.config import to_dict
-from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.patch_segmentation.config import PatchSegmentationConfig
-
-logger = logging.getLogger(__name__)
+from dino_pipeline.evaluations.evaluation import EXTRACT, Context, Evaluation, Results
 
 
 def find_images(project_folder: Path, config: PatchSegmentationConfig) -> Any:
@@ -20,63 +14,46 @@ def find_images(project_folder: Path, config: PatchSegmentationConfig) -> Any:
     return split_images(config, project_folder=project_folder)
 
 
-def measure(
-    images: Any,
-    manifest: Any,
-    project_folder: Path,
-    model: Path,
-    config: PatchSegmentationConfig,
-    extract_config: ExtractConfig,
-) -> tuple[dict[str, Any], Any]:
-    """mIoU of k-NN and a linear head on patch tokens of teacher, student and random initialisation; a picture.
-
-    Args:
-        images: what `find_images` found.
-        manifest: the manifest as a data frame.
-        project_folder: its relative paths hang on this folder.
-        model: the published model's folder.
-    """
-    from dino_pipeline.dino.core.data.manifest import Manifest
-    from dino_pipeline.dino.evaluation import compute
+def run(context: Context[PatchSegmentationConfig]) -> Results:
+    """mIoU of k-NN and a linear head on patch tokens of teacher, student and random initialisation."""
     from dino_pipeline.dino.evaluation.networks import load_networks
     from dino_pipeline.dino.evaluation.patch_segmentation.measure import segment
     from dino_pipeline.dino.evaluation.patch_segmentation.tokens import Tokenizer
-    from dino_pipeline.dino.weights.published import read_model
-    from dino_pipeline.evaluations.patch_segmentation.plot import picture, shown_ids
+    from dino_pipeline.evaluations.patch_segmentation.plot import shown_ids
 
-    train = Manifest.from_pandas(manifest, project_folder).split("train")
+    images, config = context.found, context.config
     shown = shown_ids(images.evaluated, config.num_shown)
-    with compute.fixed_threads(config.num_threads):
-        networks = load_networks(model, train, extract_config, device=compute.device())
-        networks.require_photographs("patch_segmentation")
-        mean, std = networks.transform.mean, networks.transform.std
-        found = {
-            name: segment(Tokenizer(backbone, config.image_size, mean, std), images, config, shown=shown)
-            for name, backbone in networks.backbones.items()
-        }
+    train = context.images.split("train")
+    networks = load_networks(context.model, train, context.extract, device=context.device)
+    networks.require_photographs("patch_segmentation")
+    mean, std = networks.transform.mean, networks.transform.std
+    found = {
+        name: segment(Tokenizer(backbone, config.image_size, mean, std), images, config, shown=shown)
+        for name, backbone in networks.backbones.items()
+    }
     report: dict[str, Any] = {
         "num_labelled_images": len(images.labelled),
         "num_evaluated_images": len(images.evaluated),
         "networks": {name: segmentation.measures for name, segmentation in found.items()},
     }
-    drawn = picture(images.evaluated, {name: found[name].predicted for name in ("teacher", "random")}, shown)
-    logger.info("mIoU in percent, %d images\n%s", len(images.evaluated), _table(report["networks"]))
-
-    run = tracking.model_run(read_model(model).fingerprint)
-    run.log_metrics(
-        {
-            f"patch_segmentation/{network}/{head}/{name}": values[name]
+    return Results(
+        report=report,
+        metrics={
+            f"{network}/{head}/{name}": values[name]
             for network, heads in report["networks"].items()
             for head, values in heads.items()
             for name in ("miou", "pixel_accuracy")
-        }
+        },
+        text=f"mIoU in percent, {len(images.evaluated)} images\n{_table(report['networks'])}",
+        drawn=({name: found[name].predicted for name in ("teacher", "random")}, shown),
     )
-    run.log_json(report, "patch_segmentation.json")
-    run.log_json(to_dict(config), "patch_segmentation_parameters.json")
-    with tempfile.TemporaryDirectory() as folder:
-        drawn.save(Path(folder) / "patch_segmentation.png")
-        run.log_artifact(Path(folder) / "patch_segmentation.png")
-    return report, drawn
+
+
+def plot(context: Context[PatchSegmentationConfig], results: Results) -> object:
+    """Images, their masks, and what the linear heads predict."""
+    from dino_pipeline.evaluations.patch_segmentation.plot import picture
+
+    return picture(context.found.evaluated, *results.drawn)
 
 
 def _table(networks: dict[str, dict[str, Any]]) -> str:
@@ -87,3 +64,19 @@ def _table(networks: dict[str, dict[str, Any]]) -> str:
         for name, found in networks.items()
     ]
     return "\n".join(lines)
+
+
+EVALUATION = Evaluation(
+    name="patch_segmentation",
+    description="mIoU of k-NN and a linear head on patch tokens, on masks that a parameter names",
+    config=PatchSegmentationConfig,
+    needs=("manifest", EXTRACT),
+    after="pretrain",
+    outputs={
+        "patch_segmentation": "patch_segmentation.json",
+        "patch_segmentation_picture": "patch_segmentation.png",
+    },
+    run=run,
+    check=find_images,
+    plot=plot,
+)

@@ -1,50 +1,42 @@
-"""Nodes of the retrieval pipeline."""
+"""Held-out images search train images, and revisited data sets where they are given."""
 
-import logging
-import tempfile
-from pathlib import Path
-from typing import Any
-
-from dino_pipeline import tracking
-from dino_pipeline.dino.core.config import to_dict
-from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.retrieval.config import RetrievalConfig
+from dino_pipeline.evaluations.evaluation import EXTRACT, Context, Evaluation, Results
 
-logger = logging.getLogger(__name__)
 
-
-def evaluate_retrieval(
-    manifest: Any, project_folder: Path, model: Path, extract: ExtractConfig, config: RetrievalConfig
-) -> tuple[dict[str, Any], Any]:
-    """Search train images, and revisited data sets where they are given, by teacher, student and random network.
-
-    Returns:
-        the numbers, and a picture of some queries with the teacher's nearest neighbours.
-    """
-    from dino_pipeline.dino.core.data.manifest import Manifest
-    from dino_pipeline.dino.evaluation import compute
+def run(context: Context[RetrievalConfig]) -> Results:
+    """Search by teacher, student and random network."""
     from dino_pipeline.dino.evaluation.networks import load_networks
     from dino_pipeline.dino.evaluation.retrieval.retrieve import check_data, retrieve
     from dino_pipeline.dino.evaluation.retrieval.summary import flat_metrics, retrieval_table
-    from dino_pipeline.dino.weights.published import read_model
+
+    images, config, device = context.images, context.config, context.device
+    root = context.project_folder
+    check_data(images, config, root=root)
+    networks = load_networks(context.model, images.split("train"), context.extract, device=device)
+    retrieved = retrieve(images, networks, config, context.extract, root=root, device=device)
+    return Results(
+        report=retrieved.report,
+        metrics=flat_metrics(retrieved.report),
+        text=f"retrieval in percent\n{retrieval_table(retrieved.report)}",
+        drawn=retrieved,
+    )
+
+
+def plot(context: Context[RetrievalConfig], results: Results) -> object:
+    """Some queries with the teacher's nearest neighbours."""
     from dino_pipeline.evaluations.retrieval.plot import neighbors_picture
 
-    images = Manifest.from_pandas(manifest, project_folder)
-    check_data(images, config, root=project_folder)
-    device = compute.device()
-    with compute.fixed_threads(config.num_threads):
-        networks = load_networks(model, images.split("train"), extract, device=device)
-        report, searched, criterion = retrieve(
-            images, networks, config, extract, root=project_folder, device=device
-        )
-        picture = neighbors_picture(searched, criterion, config.picture)
-    logger.info("retrieval in percent\n%s", retrieval_table(report))
+    return neighbors_picture(results.drawn.searched, results.drawn.criterion, context.config.picture)
 
-    run = tracking.model_run(read_model(model).fingerprint)
-    run.log_metrics({f"retrieval/{name}": value for name, value in flat_metrics(report).items()})
-    run.log_json(report, "retrieval.json")
-    run.log_json(to_dict(config), "retrieval_parameters.json")
-    with tempfile.TemporaryDirectory() as folder:
-        picture.save(Path(folder) / "retrieval.png")
-        run.log_artifact(Path(folder) / "retrieval.png")
-    return report, picture
+
+EVALUATION = Evaluation(
+    name="retrieval",
+    description="Held-out images search train images; revisited Oxford and Paris where parameters name them",
+    config=RetrievalConfig,
+    needs=("manifest", EXTRACT),
+    after="pretrain",
+    outputs={"retrieval_metrics": "retrieval.json", "retrieval_picture": "retrieval.png"},
+    run=run,
+    plot=plot,
+)

@@ -1,18 +1,13 @@
-"""Nodes of the video_segmentation pipeline."""
+"""Annotated first frames become masks of whole videos, which are scored as DAVIS does."""
 
-import logging
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from dino_pipeline import tracking
-from dino_pipeline.dino.core.config import to_dict
-from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.video_segmentation.config import VideoSegmentationConfig
 from dino_pipeline.dino.evaluation.video_segmentation.videos import Video
+from dino_pipeline.evaluations.evaluation import EXTRACT, Context, Evaluation, Folder, Results
 
-logger = logging.getLogger(__name__)
+_MASKS = "video_masks"
 
 
 def find_videos(project_folder: Path, config: VideoSegmentationConfig) -> list[Video]:
@@ -34,65 +29,47 @@ def find_videos(project_folder: Path, config: VideoSegmentationConfig) -> list[V
     return videos
 
 
-def segment_videos(
-    videos: list[Video],
-    manifest: Any,
-    project_folder: Path,
-    model: Path,
-    video_masks_folder: Path,
-    extract: ExtractConfig,
-    config: VideoSegmentationConfig,
-) -> tuple[Path, dict[str, Any], Any]:
-    """Masks as indexed PNG files, J and F logged to the model's run, and a strip of frames with masks over them.
-
-    Returns:
-        The folder of masks, whose table of scores is written last; the scores; the picture.
-    """
-    from dino_pipeline.dino.core.data.manifest import Manifest
-    from dino_pipeline.dino.evaluation import compute
+def run(context: Context[VideoSegmentationConfig]) -> Results:
+    """Masks as indexed PNG files in the folder, whose table of scores is written last; J and F."""
     from dino_pipeline.dino.evaluation.networks import load_networks
     from dino_pipeline.dino.evaluation.video_segmentation.scores import (
         segment_and_score,
         summarise,
         write_scores,
     )
-    from dino_pipeline.dino.weights.published import read_model
-    from dino_pipeline.evaluations.video_segmentation.plot import picture
 
-    shutil.rmtree(video_masks_folder)  # an earlier run's masks, or what an interrupted one has left
-    device = compute.device()
-    train = Manifest.from_pandas(manifest, project_folder).split("train")
-    with compute.fixed_threads(config.num_threads):
-        networks = load_networks(model, train, extract, device=device)
-        networks.require_photographs("video_segmentation")
-        scores = segment_and_score(
-            {name: networks.backbones[name] for name in config.networks},
-            videos,
-            config,
-            folder=video_masks_folder,
-            mean=networks.transform.mean,
-            std=networks.transform.std,
-            device=device,
-        )
-    write_scores(scores, video_masks_folder / "scores.csv")
+    config, device, folder = context.config, context.device, context.folder(_MASKS)
+    train = context.images.split("train")
+    networks = load_networks(context.model, train, context.extract, device=device)
+    networks.require_photographs("video_segmentation")
+    scores = segment_and_score(
+        {name: networks.backbones[name] for name in config.networks},
+        context.found,
+        config,
+        folder=folder,
+        mean=networks.transform.mean,
+        std=networks.transform.std,
+        device=device,
+    )
+    write_scores(scores, folder / "scores.csv")
     report = summarise(scores)
-    logger.info("video segmentation, in percent\n%s", _table(report))
-    strip = picture(videos[: config.picture.num_videos], video_masks_folder, config)
-
-    run = tracking.model_run(read_model(model).fingerprint)
-    run.log_metrics(
-        {
-            f"video_segmentation/{network}/{name}": value
+    return Results(
+        report=report,
+        metrics={
+            f"{network}/{name}": value
             for network, values in report["networks"].items()
             for name, value in values.items()
-        }
+        },
+        text=f"video segmentation, in percent\n{_table(report)}",
     )
-    run.log_json(report, "video_segmentation.json")
-    run.log_json(to_dict(config), "video_segmentation_parameters.json")
-    with tempfile.TemporaryDirectory() as folder:
-        strip.save(Path(folder) / "video_segmentation.png")
-        run.log_artifact(Path(folder) / "video_segmentation.png")
-    return video_masks_folder, report, strip
+
+
+def plot(context: Context[VideoSegmentationConfig], _results: Results) -> object:
+    """A strip of frames with masks over them."""
+    from dino_pipeline.evaluations.video_segmentation.plot import picture
+
+    videos = context.found[: context.config.picture.num_videos]
+    return picture(videos, context.folder(_MASKS), context.config)
 
 
 def _table(report: dict[str, Any]) -> str:
@@ -106,3 +83,20 @@ def _table(report: dict[str, Any]) -> str:
         cells += [f"{100 * videos[network][name]:{max(5, len(name))}.1f}" for name in names]
         lines.append("  ".join([f"{network:8}", *cells]))
     return "\n".join(lines)
+
+
+EVALUATION = Evaluation(
+    name="video_segmentation",
+    description="Masks of whole videos from annotated first frames; the videos are the user's own and not watched",
+    config=VideoSegmentationConfig,
+    needs=("manifest", EXTRACT),
+    after="pretrain",
+    outputs={
+        _MASKS: Folder("07_model_output/video_masks", marker="scores.csv"),
+        "video_segmentation": "video_segmentation.json",
+        "video_segmentation_picture": "video_segmentation.png",
+    },
+    run=run,
+    check=find_videos,
+    plot=plot,
+)
