@@ -11,9 +11,9 @@ from torch import Tensor
 
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.training.given_weights import read_given_weights
+from dino_pipeline.dino.weights.pretrained_weights import Channels
 from dino_pipeline.dino.weights.recognition import recognised
 from dino_pipeline.dino.weights.reference_names import HEAD, backbone_weights
-from dino_pipeline.dino.weights.weight_files import Channels
 
 FROZEN_TEACHER = "frozen_teacher.pt"
 _KEY = "pretrain.teacher.weights"

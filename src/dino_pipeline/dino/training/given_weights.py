@@ -8,8 +8,8 @@ from typing import NamedTuple
 from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.core.data.images_config import ImagesConfig
 from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
+from dino_pipeline.dino.weights.pretrained_weights import Weights, read_weights
 from dino_pipeline.dino.weights.published import DESCRIPTION
-from dino_pipeline.dino.weights.weight_files import Weights, read_weights
 
 
 class GivenWeights(NamedTuple):

@@ -27,9 +27,9 @@ from dino_pipeline.dino.training.frozen_teacher import (
 )
 from dino_pipeline.dino.training.given_weights import read_given_weights
 from dino_pipeline.dino.weights.official import OFFICIAL_CONFIGS
+from dino_pipeline.dino.weights.pretrained_weights import Weights
 from dino_pipeline.dino.weights.recognition import mismatch
 from dino_pipeline.dino.weights.reference_names import HEAD
-from dino_pipeline.dino.weights.weight_files import Weights
 
 INITIAL = "initial.pt"
 _LINEAR = re.compile(HEAD + r"mlp\.(?:\d+\.)?weight")

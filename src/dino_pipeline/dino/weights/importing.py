@@ -13,8 +13,8 @@ from torch import Tensor
 
 from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.weights.official import official_backbone
+from dino_pipeline.dino.weights.pretrained_weights import Channels, Weights
 from dino_pipeline.dino.weights.published import IMPORTED, PublishedModel, write_model
-from dino_pipeline.dino.weights.weight_files import Channels, Weights
 
 UNKNOWN_DATA = "unknown"  # what they were trained on
 
