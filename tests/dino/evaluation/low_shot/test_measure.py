@@ -13,9 +13,9 @@ from dino_pipeline.dino.evaluation.config import KnnConfig
 from dino_pipeline.dino.evaluation.draws import stratified_draw
 from dino_pipeline.dino.evaluation.features import Features
 from dino_pipeline.dino.evaluation.low_shot.config import LogisticRegressionConfig, LowShotConfig
-from dino_pipeline.dino.evaluation.low_shot.interval import interval, student_t
 from dino_pipeline.dino.evaluation.low_shot.measure import low_shot
 from dino_pipeline.dino.evaluation.low_shot.table import table
+from dino_pipeline.dino.metrics.student_t import interval, student_t
 
 CPU = torch.device("cpu")
 CONFIG = LowShotConfig(
