@@ -1,13 +1,13 @@
-"""A mean and how far draws leave it uncertain: Student's t interval."""
+"""A mean of few independent values and how sure it is: Student's t interval (Student 1908)."""
 
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import stdtrit
 
 _CONFIDENCE = 0.95
-_NUM_ANGLES = 200_001
 
 
 class Interval(NamedTuple):
@@ -23,15 +23,6 @@ def interval(values: Sequence[float]) -> Interval:
     if len(values) == 1:
         return Interval(mean, None)
     standard_error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    return Interval(mean, student_t(len(values) - 1) * standard_error)
-
-
-def student_t(degrees: int) -> float:
-    """What |t| stays below with a probability of 95 %.
-
-    With t = sqrt(degrees) tan(angle) the density is a power of the cosine, on a bounded range.
-    """
-    angles = np.linspace(0, math.pi / 2, _NUM_ANGLES)
-    density = np.cos(angles) ** (degrees - 1)
-    mass = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2)])
-    return math.sqrt(degrees) * math.tan(float(np.interp(_CONFIDENCE, mass / mass[-1], angles)))
+    # |t| stays below this with a probability of 95 %.
+    quantile = float(stdtrit(len(values) - 1, (1 + _CONFIDENCE) / 2))
+    return Interval(mean, quantile * standard_error)
