@@ -33,8 +33,7 @@ def evaluate_features(
 ) -> dict[str, Any]:
     """k-NN, linear probe, spread and rank of every kind of features, logged to the model's run as a table."""
     from dino_pipeline.dino.evaluation import compute
-    from dino_pipeline.dino.evaluation.measures import measure
-    from dino_pipeline.dino.evaluation.summary import summary
+    from dino_pipeline.dino.evaluation.measures import measure, summary
     from dino_pipeline.dino.weights.published import read_model
     from dino_pipeline.evaluations.distilled import kept
     from dino_pipeline.evaluations.official import add_linear_head, published_accuracies

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dino_pipeline.dino.evaluation.draws import stratified_draw
+from dino_pipeline.dino.evaluation.labels import stratified_draw
 
 LABELS = np.array([0] * 50 + [2] * 30 + [1] * 3)
 

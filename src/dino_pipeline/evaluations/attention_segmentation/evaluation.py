@@ -23,8 +23,11 @@ def find_images(project_folder: Path, config: AttentionSegmentationConfig) -> An
 
 def run(context: Context[AttentionSegmentationConfig]) -> Results:
     """Jaccard index of teacher, student and random initialisation."""
-    from dino_pipeline.dino.evaluation.attention_segmentation.masks import Normalisation
-    from dino_pipeline.dino.evaluation.attention_segmentation.measure import measure_attention, vits_of
+    from dino_pipeline.dino.evaluation.attention_segmentation.measure import (
+        Normalisation,
+        measure_attention,
+        vits_of,
+    )
     from dino_pipeline.dino.evaluation.networks import load_networks
     from dino_pipeline.dino.weights.published import read_model
 

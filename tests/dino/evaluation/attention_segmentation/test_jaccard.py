@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.metrics import jaccard_score
 
-from dino_pipeline.dino.evaluation.attention_segmentation.jaccard import head_jaccards
+from dino_pipeline.dino.evaluation.attention_segmentation.measure import head_jaccards
 
 
 def test_a_case_worked_by_hand():

@@ -7,7 +7,7 @@ import torch
 from dino_pipeline.dino.core.models.backbone import build_backbone
 from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.evaluation.attention import class_attention, most_attended
-from dino_pipeline.dino.evaluation.attention_segmentation.masks import Normalisation, head_masks
+from dino_pipeline.dino.evaluation.attention_segmentation.measure import Normalisation, head_masks
 from dino_pipeline.dino.features.evaluation_transform import normalise
 
 HALF = Normalisation(mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2))

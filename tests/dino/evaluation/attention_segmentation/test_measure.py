@@ -8,8 +8,13 @@ from PIL import Image
 from dino_pipeline.dino.core.models.backbone import build_backbone
 from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.evaluation.attention_segmentation.config import AttentionSegmentationConfig
-from dino_pipeline.dino.evaluation.attention_segmentation.masks import Normalisation, head_masks
-from dino_pipeline.dino.evaluation.attention_segmentation.measure import best_mask, measure_attention, vits_of
+from dino_pipeline.dino.evaluation.attention_segmentation.measure import (
+    Normalisation,
+    best_mask,
+    head_masks,
+    measure_attention,
+    vits_of,
+)
 from dino_pipeline.dino.evaluation.masks.voc import MaskedImages
 
 HALF = Normalisation(mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2))

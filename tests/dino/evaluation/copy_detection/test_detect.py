@@ -14,9 +14,8 @@ from dino_pipeline.dino.core.models.backbone import build_backbone
 from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.evaluation.copy_detection.config import CopyDetectionConfig, OtherImagesConfig
 from dino_pipeline.dino.evaluation.copy_detection.copydays import read_copydays
-from dino_pipeline.dino.evaluation.copy_detection.detect import detect, other_images
-from dino_pipeline.dino.evaluation.copy_detection.squeezed import SqueezedImages
-from dino_pipeline.dino.evaluation.copy_detection.summary import copy_detection_table
+from dino_pipeline.dino.evaluation.copy_detection.detect import copy_detection_table, detect, other_images
+from dino_pipeline.dino.evaluation.copy_detection.gem import SqueezedImages
 from dino_pipeline.dino.evaluation.networks import Networks
 
 CPU = torch.device("cpu")

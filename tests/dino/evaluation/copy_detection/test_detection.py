@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from dino_pipeline.dino.evaluation.copy_detection.detection import average_precision_of_one, original_ranks
+from dino_pipeline.dino.evaluation.copy_detection.detect import average_precision_of_one, original_ranks
 from dino_pipeline.dino.evaluation.ranking import score_rankings
 
 

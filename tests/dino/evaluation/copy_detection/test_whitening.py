@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from sklearn.decomposition import PCA
 
-from dino_pipeline.dino.evaluation.copy_detection.whitening import learn_whitening
+from dino_pipeline.dino.evaluation.copy_detection.gem import learn_whitening
 
 
 def correlated(num_images, seed):

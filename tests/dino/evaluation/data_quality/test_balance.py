@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.stats import entropy
 
-from dino_pipeline.dino.evaluation.data_quality.balance import cluster_balance
+from dino_pipeline.dino.evaluation.data_quality.report import cluster_balance
 
 
 def test_sizes_are_told_by_shares_and_entropy():

@@ -6,7 +6,7 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 from torch.nn import functional as F
 
-from dino_pipeline.dino.evaluation.data_quality.outliers import neighbor_distance
+from dino_pipeline.dino.evaluation.data_quality.cleaning_list import neighbor_distance
 
 
 @pytest.mark.parametrize("k", [1, 5])

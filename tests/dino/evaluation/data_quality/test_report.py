@@ -16,9 +16,8 @@ from dino_pipeline.dino.core.data.multi_crop_config import MultiCropConfig
 from dino_pipeline.dino.core.models.backbone import build_backbone
 from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.evaluation.data_quality.config import DataQualityConfig
-from dino_pipeline.dino.evaluation.data_quality.figures import sample
+from dino_pipeline.dino.evaluation.data_quality.figures import sample, view_pair_features
 from dino_pipeline.dino.evaluation.data_quality.report import clean, network_figures
-from dino_pipeline.dino.evaluation.data_quality.view_pairs import view_pair_features
 from dino_pipeline.dino.evaluation.model_features import model_features
 from dino_pipeline.dino.evaluation.networks import load_networks
 from dino_pipeline.dino.weights.published import PublishedModel, write_model

@@ -5,7 +5,7 @@ import torch
 
 from dino_pipeline.dino.core.models.backbone import build_backbone
 from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
-from dino_pipeline.dino.evaluation.fine_tune.layers import Classifier, layer_groups
+from dino_pipeline.dino.evaluation.fine_tune.training import Classifier, layer_groups
 
 # Half for each layer before the classifier: block 1 with the final norm, block 0, the embeddings.
 VIT_BY_HAND = {

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dino_pipeline.dino.evaluation.fine_tune.mixing import mixed
+from dino_pipeline.dino.evaluation.fine_tune.views import mixed
 
 LABELS = torch.arange(4)
 

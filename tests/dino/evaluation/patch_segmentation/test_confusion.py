@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn import metrics
 
-from dino_pipeline.dino.evaluation.patch_segmentation.confusion import (
+from dino_pipeline.dino.evaluation.patch_segmentation.heads import (
     confusion_matrix,
     iou_per_class,
     mean_iou,

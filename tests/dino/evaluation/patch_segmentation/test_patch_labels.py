@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dino_pipeline.dino.evaluation.patch_segmentation.patch_labels import patch_labels
+from dino_pipeline.dino.evaluation.patch_segmentation.tokens import patch_labels
 
 
 def test_a_case_worked_by_hand():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from dino_pipeline.dino.evaluation.patch_segmentation.upsampling import upsampled_argmax
+from dino_pipeline.dino.evaluation.patch_segmentation.measure import upsampled_argmax
 
 
 @pytest.mark.parametrize("size", [(31, 44), (4, 3), (2, 5)])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from skimage.morphology import dilation, disk
 
-from dino_pipeline.dino.evaluation.video_segmentation.measures import (
+from dino_pipeline.dino.evaluation.video_segmentation.scores import (
     boundary,
     contour_accuracy,
     region_similarity,

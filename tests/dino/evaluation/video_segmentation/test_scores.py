@@ -10,15 +10,15 @@ from PIL import Image
 
 from dino_pipeline.dino.core.models.backbone import build_backbone
 from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
-from dino_pipeline.dino.evaluation.video_segmentation.indexed_png import palette
-from dino_pipeline.dino.evaluation.video_segmentation.measures import contour_accuracy, region_similarity
 from dino_pipeline.dino.evaluation.video_segmentation.scores import (
     ObjectScore,
+    contour_accuracy,
+    region_similarity,
     segment_and_score,
     summarise,
     write_scores,
 )
-from dino_pipeline.dino.evaluation.video_segmentation.videos import list_videos
+from dino_pipeline.dino.evaluation.video_segmentation.videos import list_videos, palette
 
 
 @pytest.fixture
