@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dino_pipeline.dino.evaluation.masks.voc import list_masked_images
+from dino_pipeline.dino.evaluation.voc import list_masked_images
 
 MASK = np.array([[0, 1, 255], [15, 0, 1]], dtype=np.uint8)
 

@@ -9,7 +9,7 @@ from dino_pipeline.evaluations.evaluation import EXTRACT, Context, Evaluation, R
 
 def find_images(project_folder: Path, config: AttentionSegmentationConfig) -> Any:
     """The images of the list, with their masks."""
-    from dino_pipeline.dino.evaluation.masks.voc import list_masked_images
+    from dino_pipeline.dino.evaluation.voc import list_masked_images
 
     return list_masked_images(
         config.folder,

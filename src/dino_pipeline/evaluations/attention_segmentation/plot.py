@@ -9,7 +9,7 @@ from PIL import Image
 from dino_pipeline.dino.core.models.vision_transformer import ViTBackbone
 from dino_pipeline.dino.evaluation.attention_segmentation.config import AttentionSegmentationConfig
 from dino_pipeline.dino.evaluation.attention_segmentation.measure import Normalisation, best_mask, head_masks
-from dino_pipeline.dino.evaluation.masks.voc import MaskedImages
+from dino_pipeline.dino.evaluation.voc import MaskedImages
 from dino_pipeline.plotting.grid import grid
 from dino_pipeline.plotting.mask_colors import colored
 

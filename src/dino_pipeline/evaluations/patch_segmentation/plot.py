@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from dino_pipeline.dino.evaluation.masks.voc import MaskedImages
+from dino_pipeline.dino.evaluation.voc import MaskedImages
 from dino_pipeline.plotting.grid import grid
 from dino_pipeline.plotting.mask_colors import colored
 

@@ -18,7 +18,7 @@ from dino_pipeline.dino.evaluation.attention_segmentation.measure import (
     measure_attention,
     vits_of,
 )
-from dino_pipeline.dino.evaluation.masks.voc import MaskedImages
+from dino_pipeline.dino.evaluation.voc import MaskedImages
 from dino_pipeline.dino.features.evaluation_transform import normalise
 
 HALF = Normalisation(mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2))

@@ -7,7 +7,7 @@ from sklearn.decomposition import PCA
 
 from dino_pipeline.dino.core.models.backbone import build_backbone
 from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
-from dino_pipeline.dino.evaluation.copy_detection.gem import (
+from dino_pipeline.dino.evaluation.copy_detection.descriptor import (
     copy_descriptor,
     generalised_mean,
     learn_whitening,

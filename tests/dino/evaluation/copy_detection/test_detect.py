@@ -14,6 +14,7 @@ from dino_pipeline.dino.core.models.backbone import build_backbone
 from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.evaluation.copy_detection.config import CopyDetectionConfig, OtherImagesConfig
 from dino_pipeline.dino.evaluation.copy_detection.copydays import read_copydays
+from dino_pipeline.dino.evaluation.copy_detection.descriptor import SqueezedImages
 from dino_pipeline.dino.evaluation.copy_detection.detect import (
     average_precision_of_one,
     copy_detection_table,
@@ -21,7 +22,6 @@ from dino_pipeline.dino.evaluation.copy_detection.detect import (
     original_ranks,
     other_images,
 )
-from dino_pipeline.dino.evaluation.copy_detection.gem import SqueezedImages
 from dino_pipeline.dino.evaluation.networks import Networks
 from dino_pipeline.dino.evaluation.ranking import score_rankings
 

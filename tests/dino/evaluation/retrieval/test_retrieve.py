@@ -16,7 +16,7 @@ from dino_pipeline.dino.evaluation.retrieval.retrieve import (
     retrieval_table,
     retrieve,
 )
-from dino_pipeline.dino.evaluation.retrieval.searched import multi_scale_descriptor
+from dino_pipeline.dino.evaluation.retrieval.search import multi_scale_descriptor
 from dino_pipeline.dino.features.evaluation_transform import EvaluationDataset, normalise
 
 CPU = torch.device("cpu")

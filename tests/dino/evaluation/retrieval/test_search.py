@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from dino_pipeline.dino.core.models.backbone import build_backbone
 from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
-from dino_pipeline.dino.evaluation.retrieval.searched import multi_scale_descriptor
+from dino_pipeline.dino.evaluation.retrieval.search import multi_scale_descriptor
 
 SCALES = [1.0, 0.5**0.5, 0.5]
 VIT = {"img_size": 16, "patch_size": 4, "embed_dim": 24, "depth": 2, "num_heads": 3}

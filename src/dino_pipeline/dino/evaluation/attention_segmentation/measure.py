@@ -18,8 +18,8 @@ from dino_pipeline.dino.core.models.backbone import Backbone
 from dino_pipeline.dino.core.models.vision_transformer import ViTBackbone
 from dino_pipeline.dino.evaluation.attention import class_attention, most_attended
 from dino_pipeline.dino.evaluation.attention_segmentation.config import AttentionSegmentationConfig
-from dino_pipeline.dino.evaluation.masks.voc import BACKGROUND, VOID, MaskedImages
 from dino_pipeline.dino.evaluation.sizes import cell_size, resized
+from dino_pipeline.dino.evaluation.voc import BACKGROUND, VOID, MaskedImages
 from dino_pipeline.dino.features.evaluation_transform import normalise
 
 

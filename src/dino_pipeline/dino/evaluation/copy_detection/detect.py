@@ -13,7 +13,11 @@ from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.copy_detection.config import CopyDetectionConfig, OtherImagesConfig
 from dino_pipeline.dino.evaluation.copy_detection.copydays import Copydays, kind
-from dino_pipeline.dino.evaluation.copy_detection.gem import SqueezedImages, copy_descriptor, learn_whitening
+from dino_pipeline.dino.evaluation.copy_detection.descriptor import (
+    SqueezedImages,
+    copy_descriptor,
+    learn_whitening,
+)
 from dino_pipeline.dino.evaluation.descriptors import describe_images
 from dino_pipeline.dino.evaluation.image_files import images_in
 from dino_pipeline.dino.evaluation.networks import Networks

@@ -11,9 +11,9 @@ from torch import Tensor
 from dino_pipeline.dino.evaluation.linear_probe.config import LinearTrainingConfig
 from dino_pipeline.dino.evaluation.linear_probe.probes import LinearProbes, center_and_scale
 from dino_pipeline.dino.evaluation.linear_probe.training import ProbeTraining
-from dino_pipeline.dino.evaluation.masks.voc import VOID
 from dino_pipeline.dino.evaluation.patch_segmentation.config import PatchSegmentationConfig
 from dino_pipeline.dino.evaluation.patch_segmentation.tokens import LabelledPatches
+from dino_pipeline.dino.evaluation.voc import VOID
 from dino_pipeline.dino.metrics.knn import knn_votes
 
 NUM_VALUES = 256

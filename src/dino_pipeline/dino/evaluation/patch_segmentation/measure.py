@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from dino_pipeline.dino.evaluation.masks.voc import MaskedImages
 from dino_pipeline.dino.evaluation.patch_segmentation.config import PatchSegmentationConfig
 from dino_pipeline.dino.evaluation.patch_segmentation.heads import (
     NUM_VALUES,
@@ -24,6 +23,7 @@ from dino_pipeline.dino.evaluation.patch_segmentation.heads import (
 )
 from dino_pipeline.dino.evaluation.patch_segmentation.split import Split
 from dino_pipeline.dino.evaluation.patch_segmentation.tokens import Tokenizer, labelled_patches
+from dino_pipeline.dino.evaluation.voc import MaskedImages
 
 
 def upsampled_argmax(scores: Tensor, height: int, width: int) -> Tensor:

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from dino_pipeline.dino.core.data.images import Pixels
 from dino_pipeline.dino.core.models.backbone import Backbone
-from dino_pipeline.dino.evaluation.masks.voc import VOID, MaskedImages
 from dino_pipeline.dino.evaluation.patch_segmentation.config import PatchSegmentationConfig
 from dino_pipeline.dino.evaluation.sizes import cell_size, fitted, resized
+from dino_pipeline.dino.evaluation.voc import VOID, MaskedImages
 from dino_pipeline.dino.features.evaluation_transform import normalise
 
 

@@ -17,7 +17,7 @@ from dino_pipeline.dino.evaluation.retrieval.labelled import (
     why_not,
 )
 from dino_pipeline.dino.evaluation.retrieval.revisited import describe_revisited, read_revisited
-from dino_pipeline.dino.evaluation.retrieval.searched import Searched
+from dino_pipeline.dino.evaluation.retrieval.search import Searched
 from dino_pipeline.dino.evaluation.table import aligned
 
 
