@@ -15,8 +15,8 @@ from dino_pipeline.dino.evaluation.extraction import FeatureBatch
 from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
 from dino_pipeline.model_registry.promotion.comparison import compare, questions
 from dino_pipeline.model_registry.promotion.config import PromoteConfig
+from dino_pipeline.model_registry.promotion.exported_model import Served
 from dino_pipeline.model_registry.promotion.promote import require_gain
-from dino_pipeline.model_registry.promotion.served import Served
 from dino_pipeline.recipes.reading import recipe_parameters
 from tests.registered import SIZE, images_of_tints
 

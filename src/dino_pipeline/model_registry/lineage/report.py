@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dino_pipeline.model_registry.lineage.code import code_of, commit_of
-from dino_pipeline.model_registry.lineage.data import data_of
+from dino_pipeline.model_registry.lineage.image_usage import USED_AS, Image, sightings
 from dino_pipeline.model_registry.lineage.manifests import find_manifest
 from dino_pipeline.model_registry.lineage.models import Model, known_models, model_of
 from dino_pipeline.model_registry.lineage.parameters import parameters_of
-from dino_pipeline.model_registry.lineage.seen import USED_AS, Image, sightings
+from dino_pipeline.model_registry.lineage.provenance_items import data_of
 from dino_pipeline.tracking import configure
 from dino_pipeline.tracking.lookup import fingerprint_of
 from dino_pipeline.tracking.store import asked, connect, quieten

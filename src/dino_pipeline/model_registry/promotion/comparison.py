@@ -15,9 +15,9 @@ from dino_pipeline.dino.metrics.bootstrap import Resampling
 from dino_pipeline.dino.metrics.feature_statistics import effective_rank
 from dino_pipeline.dino.metrics.knn import knn_rank_classes
 from dino_pipeline.dino.metrics.paired_difference import paired_difference
+from dino_pipeline.model_registry.promotion.audit_record import Comparison
 from dino_pipeline.model_registry.promotion.config import PromoteConfig
-from dino_pipeline.model_registry.promotion.entry import Comparison
-from dino_pipeline.model_registry.promotion.served import Served
+from dino_pipeline.model_registry.promotion.exported_model import Served
 
 
 class Questions(NamedTuple):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dino_pipeline.model_registry.promotion.entry import Entry
+from dino_pipeline.model_registry.promotion.audit_record import Entry
 
 
 def standing(entries: Sequence[Entry]) -> Entry | None:

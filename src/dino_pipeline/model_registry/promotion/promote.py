@@ -14,12 +14,12 @@ from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.model_registry.lineage.code import present_commit
 from dino_pipeline.model_registry.lineage.manifests import find_manifest
 from dino_pipeline.model_registry.lineage.models import Model, known_models, model_of
+from dino_pipeline.model_registry.promotion.audit_record import Comparison, Entry
 from dino_pipeline.model_registry.promotion.comparison import compare, questions
 from dino_pipeline.model_registry.promotion.config import PromoteConfig
-from dino_pipeline.model_registry.promotion.entry import Comparison, Entry
+from dino_pipeline.model_registry.promotion.exported_model import Served, load_served
 from dino_pipeline.model_registry.promotion.history import undone
-from dino_pipeline.model_registry.promotion.refusals import clean_commit, obtainable_data
-from dino_pipeline.model_registry.promotion.served import Served, load_served
+from dino_pipeline.model_registry.promotion.preconditions import clean_commit, obtainable_data
 from dino_pipeline.tracking.opening import FINGERPRINT_TAG
 from dino_pipeline.tracking.origin import origin_tags
 from dino_pipeline.tracking.promotions import append_entry, read_entries

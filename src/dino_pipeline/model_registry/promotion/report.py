@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dino_pipeline.model_registry.promotion.entry import Entry
+from dino_pipeline.model_registry.promotion.audit_record import Entry
 from dino_pipeline.model_registry.promotion.history import standing
 from dino_pipeline.tracking.registry import Version
 

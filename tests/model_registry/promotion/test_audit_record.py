@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from dino_pipeline.model_registry.promotion.entry import Comparison, Entry
+from dino_pipeline.model_registry.promotion.audit_record import Comparison, Entry
 from dino_pipeline.model_registry.promotion.history import standing, undone
 
 COMPARISON = Comparison(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from dino_pipeline.model_registry.lineage.data import data_of
 from dino_pipeline.model_registry.lineage.from_dvc import from_dvc
 from dino_pipeline.model_registry.lineage.manifests import Kept
+from dino_pipeline.model_registry.lineage.provenance_items import data_of
 from tests.registered import git, images_of_tints
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from dino_pipeline.dino.core.data.manifest import SPLITS, Manifest
 from dino_pipeline.model_registry.lineage.from_dvc import from_dvc
-from dino_pipeline.model_registry.lineage.images import ImagesState, check_images
+from dino_pipeline.model_registry.lineage.image_files import ImagesState, check_images
 from dino_pipeline.model_registry.lineage.manifests import Kept
 from dino_pipeline.model_registry.lineage.part import Part
 

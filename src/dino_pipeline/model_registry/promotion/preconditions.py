@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.model_registry.lineage.code import code_of, commit_of, present_commit, uncommitted
-from dino_pipeline.model_registry.lineage.data import data_of
 from dino_pipeline.model_registry.lineage.manifests import find_manifest
 from dino_pipeline.model_registry.lineage.models import Model
+from dino_pipeline.model_registry.lineage.provenance_items import data_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
