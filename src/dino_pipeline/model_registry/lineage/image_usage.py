@@ -1,4 +1,4 @@
-"""From an image to the models that saw it."""
+"""Find the models whose data hold an image."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,50 +16,52 @@ if TYPE_CHECKING:
 USED_AS = {"train": "trained on it", "val": "chosen by it", "test": "measured on it"}
 
 
-class Image(NamedTuple):
-    """An image as a person names it: by what it holds, by where it lies, or both."""
+class NamedImage(NamedTuple):
+    """An image, named by its content, by its path, or by both."""
 
     sha256: str | None
-    paths: Sequence[str]  # as manifests may spell it; of an archive's member `archive:member`
+    paths: Sequence[str]  # as manifests may spell it; `archive:member` for the member of an archive
 
 
-class Sighting(NamedTuple):
+class ImageUse(NamedTuple):
     """A model whose data hold the image."""
 
     model: Model
     split: str
-    path: str  # where it lay
-    has_same_bytes: bool  # False: something else lay at this path then
+    path: str  # in those data
+    has_same_bytes: bool  # False: those data have another image at this path
 
 
-class Sightings(NamedTuple):
-    """Who saw an image, and which data nobody can look into any more."""
+class ImageUsage(NamedTuple):
+    """The uses of an image, and the data versions whose manifest is lost."""
 
-    found: list[Sighting]
+    found: list[ImageUse]
     unknown_data: list[str]  # digests
 
 
-def sightings(image: Image, models: Sequence[Model], client: "MlflowClient", project: Path) -> Sightings:
+def image_usage(
+    image: NamedImage, models: Sequence[Model], client: "MlflowClient", project: Path
+) -> ImageUsage:
     """Look the image up in the manifest of every data version that a model was trained on."""
-    found: list[Sighting] = []
+    found: list[ImageUse] = []
     unknown = []
     for digest in dict.fromkeys(model.data_digest for model in models if model.data_digest):
-        kept = find_manifest(digest, models, client, project)
-        if kept is None:
+        stored = find_manifest(digest, models, client, project)
+        if stored is None:
             unknown.append(digest)
             continue
-        for row in _rows(kept.manifest.table, image):
+        for row in _rows(stored.manifest.table, image):
             place = row["path"] if row["member"] is None else f"{row['path']}:{row['member']}"
             same = image.sha256 in (None, row["sha256"])
             found += [
-                Sighting(model, row["split"], place, same) for model in models if model.data_digest == digest
+                ImageUse(model, row["split"], place, same) for model in models if model.data_digest == digest
             ]
-    return Sightings(found, unknown)
+    return ImageUsage(found, unknown)
 
 
-def _rows(table: pa.Table, image: Image) -> Iterator[dict[str, Any]]:
+def _rows(table: pa.Table, image: NamedImage) -> Iterator[dict[str, Any]]:
     names = pc.coalesce(pc.binary_join_element_wise(table["path"], table["member"], ":"), table["path"])
-    is_it = pc.is_in(names, pa.array(image.paths, pa.string()))
+    is_match = pc.is_in(names, pa.array(image.paths, pa.string()))
     if image.sha256:
-        is_it = pc.or_(is_it, pc.equal(table["sha256"], image.sha256))
-    yield from table.filter(is_it).select(["path", "member", "split", "sha256"]).to_pylist()
+        is_match = pc.or_(is_match, pc.equal(table["sha256"], image.sha256))
+    yield from table.filter(is_match).select(["path", "member", "split", "sha256"]).to_pylist()
