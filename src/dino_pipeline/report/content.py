@@ -23,8 +23,8 @@ from dino_pipeline.plotting.panels import panels, spread
 from dino_pipeline.report.config import ReportConfig
 from dino_pipeline.report.curves import schedule_charts, training_charts
 from dino_pipeline.report.lineage import differences
-from dino_pipeline.report.neighbors import nearest
 from dino_pipeline.report.page import Content, Data, Facts
+from dino_pipeline.report.pictures import nearest
 from dino_pipeline.report.tables import (
     SPLIT_NAMES,
     accuracy_bars,

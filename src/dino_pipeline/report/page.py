@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from dino_pipeline.plotting.charts import Chart, svg
 from dino_pipeline.report.lineage import Difference
-from dino_pipeline.report.neighbors import Query
+from dino_pipeline.report.pictures import Query
 from dino_pipeline.report.tables import Bar, Table
 from dino_pipeline.report.thumbnails import Picture
 from dino_pipeline.report.verdict import Verdict
