@@ -34,9 +34,7 @@ class IngestConfig:
     """The `ingest` parameters."""
 
     source: str | tuple[str, ...] | None
-    name: (
-        Annotated[str, Field(pattern=r"^[^/:]+$")] | None
-    )  # of the data set; None: ingestion/data_set_name.py
+    name: Annotated[str, Field(pattern=r"^[^/:]+$")] | None  # of the data set; None: ingestion/data_set.py
     copy_images: bool
     minimum_size: Positive  # px, shorter side
     max_pixels: Positive

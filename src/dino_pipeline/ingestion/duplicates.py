@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 
 from dino_pipeline.ingestion.listing import SourceFile
-from dino_pipeline.ingestion.tables import Row, relative_path
+from dino_pipeline.ingestion.manifest import Row, relative_path
 
 # Held-out copies stay and those trained on go, so that what is measured remains the same data set.
 _PRECEDENCE = ("test", "val", "train")

@@ -10,7 +10,7 @@ import pandas as pd
 
 from dino_pipeline.dino.core.data.manifest import SPLITS
 from dino_pipeline.ingestion.listing import SourceFile
-from dino_pipeline.ingestion.tables import Row, relative_path
+from dino_pipeline.ingestion.manifest import Row, relative_path
 
 COLUMNS = ("sha256", "path", "member", "keep")
 

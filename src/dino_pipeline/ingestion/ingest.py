@@ -21,10 +21,10 @@ from dino_pipeline.ingestion.index import FileIndex
 from dino_pipeline.ingestion.inspection import Facts, Limits, inspect_all
 from dino_pipeline.ingestion.layout import Place, arrange
 from dino_pipeline.ingestion.listing import Listing, SourceFile
-from dino_pipeline.ingestion.source import list_sources
+from dino_pipeline.ingestion.manifest import Row, manifest_table, quarantine_table
+from dino_pipeline.ingestion.sources.registry import list_sources
 from dino_pipeline.ingestion.splits import fill_splits, limit_train
 from dino_pipeline.ingestion.summary import count_kinds, report, summarise
-from dino_pipeline.ingestion.tables import Row, manifest_table, quarantine_table
 
 logger = logging.getLogger(__name__)
 

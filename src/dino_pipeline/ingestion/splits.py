@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from dino_pipeline.ingestion.config import IngestConfig
-from dino_pipeline.ingestion.tables import Row
+from dino_pipeline.ingestion.manifest import Row
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from dino_pipeline.dino.training.pixel_statistics import thinned
 from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.ingestion.layout import Place, arrange
 from dino_pipeline.ingestion.listing import Listing, SourceFile
-from dino_pipeline.ingestion.source import list_sources
+from dino_pipeline.ingestion.sources.registry import list_sources
 
 _SAMPLE = 1000  # images opened, at even distances
 _KEPT = 16

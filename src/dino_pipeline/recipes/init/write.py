@@ -10,7 +10,7 @@ import yaml
 from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.ingestion.config import IngestConfig
-from dino_pipeline.ingestion.data_set_name import named_after
+from dino_pipeline.ingestion.data_set import named_after
 from dino_pipeline.recipes.init.choices.architecture import architecture
 from dino_pipeline.recipes.init.choices.data import data_choices
 from dino_pipeline.recipes.init.choices.evaluation import evaluation

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from dino_pipeline.dino.partial import partial_path, written_whole
-from dino_pipeline.ingestion.folder import list_folder
+from dino_pipeline.ingestion.sources.folder import list_folder
 
 logger = logging.getLogger(__name__)
 

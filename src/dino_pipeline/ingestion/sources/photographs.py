@@ -11,7 +11,7 @@ from PIL import Image
 from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.core.data.images import Pixels, decode_rgb
 from dino_pipeline.ingestion.config import PhotographsConfig
-from dino_pipeline.ingestion.generated_folder import write_once
+from dino_pipeline.ingestion.sources.generated_folder import write_once
 
 # Left out of the wheels' pictures: charts, patterns, drawings, logos, the other half of the stereo pair, one
 # too small to split, and two that are nearly one even grey (clock_motion, and cell, which is held out whole).

@@ -4,17 +4,17 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
-from dino_pipeline.ingestion.archive import list_tar, list_zip
-from dino_pipeline.ingestion.compressed_tar import decompressed
 from dino_pipeline.ingestion.config import IngestConfig
-from dino_pipeline.ingestion.copying import copy_source
-from dino_pipeline.ingestion.digits import write_digits
-from dino_pipeline.ingestion.folder import list_folder
 from dino_pipeline.ingestion.layout import SPLIT_NAMES
 from dino_pipeline.ingestion.listing import Listing, make_listing
-from dino_pipeline.ingestion.photographs import write_photographs
-from dino_pipeline.ingestion.table_of_files import SUFFIXES, list_table
-from dino_pipeline.ingestion.torchvision_sets import list_torchvision
+from dino_pipeline.ingestion.sources.archive import list_tar, list_zip
+from dino_pipeline.ingestion.sources.compressed_tar import decompressed
+from dino_pipeline.ingestion.sources.copying import copy_source
+from dino_pipeline.ingestion.sources.digits import write_digits
+from dino_pipeline.ingestion.sources.file_list import SUFFIXES, list_table
+from dino_pipeline.ingestion.sources.folder import list_folder
+from dino_pipeline.ingestion.sources.photographs import write_photographs
+from dino_pipeline.ingestion.sources.torchvision_sets import list_torchvision
 
 _EMBEDDED = "embedded:"
 _TORCHVISION = "torchvision:"

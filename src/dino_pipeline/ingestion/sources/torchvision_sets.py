@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
 
 from dino_pipeline.ingestion.config import TorchvisionConfig
-from dino_pipeline.ingestion.folder import list_folder
-from dino_pipeline.ingestion.generated_folder import write_once
 from dino_pipeline.ingestion.layout import Place
 from dino_pipeline.ingestion.listing import Listing, SourceFile, make_listing
+from dino_pipeline.ingestion.sources.folder import list_folder
+from dino_pipeline.ingestion.sources.generated_folder import write_once
 
 if TYPE_CHECKING:
     from PIL.Image import Image
