@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from dino_pipeline.dino.core.data.manifest import SCHEMA, Manifest
-from dino_pipeline.ingestion.sources.archive import list_tar, list_zip
-from dino_pipeline.ingestion.sources.compressed_tar import decompressed
+from dino_pipeline.ingestion.sources.archive import decompressed, list_tar, list_zip
 
 from ..conftest import RunIngest, WriteImage
 
