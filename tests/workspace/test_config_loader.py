@@ -74,7 +74,7 @@ def test_a_recipe_of_several_files_is_read_and_the_warning_names_the_command(
         assert load(conf, "tiny")["parameters"]["train"]["epochs"] == 1
     assert load(conf, "tiny")["catalog"]["model"]["filepath"] == "data/small"
     (message,) = caplog.messages
-    assert "`dino-pipeline merge-recipe tiny` merges them" in message
+    assert "`dino-pipeline merge-recipe tiny` makes it one" in message
 
 
 def test_a_recipe_of_one_file_needs_no_globals_where_base_still_has_them(

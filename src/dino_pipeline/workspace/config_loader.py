@@ -143,8 +143,8 @@ def _warn_of_several_files(recipe: Path) -> None:
     files = files_to_merge(recipe)
     if files:
         logger.warning(
-            "conf/%s has %s and %d more: a recipe is one file, parameters.yml, and `dino-pipeline merge-recipe %s` merges "
-            "them.",
+            "conf/%s has %s and %d more: a recipe is one file, parameters.yml; `dino-pipeline merge-recipe %s` makes "
+            "it one.",
             recipe.name,
             files[0].name,
             len(files) - 1,
