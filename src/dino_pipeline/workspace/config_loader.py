@@ -1,6 +1,7 @@
 """Configuration in three soft layers: conf/base, then the recipe (`--env`), then the user's conf/local."""
 
 import logging
+from collections.abc import Callable
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,8 @@ def files_to_merge(recipe: Path) -> list[Path]:
 class LayeredConfigLoader(OmegaConfigLoader):
     """Merges the layers key by key; `--params` stands above them all.
 
-    Kedro's own loader knows two layers, so that `--env` leaves conf/local out.
+    Kedro's own loader knows two layers, so that `--env` leaves conf/local out. Below the files of the catalog lie the
+    entries that `generated_catalog` makes for the recipe's name.
 
     The folder names the recipe: `${globals:recipe}` in the catalog and `params:recipe` are its name, and the base
     layer's without a recipe. A `globals.yml` of a recipe of several files still stands above that.
@@ -64,6 +66,7 @@ class LayeredConfigLoader(OmegaConfigLoader):
         env: str | None = None,
         *,
         user_layer: str | None = _USER_LAYER,
+        generated_catalog: Callable[[str], dict[str, Any]] | None = None,
         **options: Any,
     ) -> None:
         folder = Path(conf_source)
@@ -71,6 +74,7 @@ class LayeredConfigLoader(OmegaConfigLoader):
             recipes = sorted(path.name for path in folder.iterdir() if path.is_dir())
             raise MissingConfigException(f"There is no recipe {env!r}; conf/ has: {', '.join(recipes)}.")
         self.user_layer = user_layer
+        self._generated_catalog = generated_catalog
         super().__init__(conf_source, env, **options)
         layer = self.env or self.default_run_env
         self._recipe = self.base_env if layer == _USER_LAYER else layer
@@ -100,6 +104,8 @@ class LayeredConfigLoader(OmegaConfigLoader):
         values: dict[str, Any] = super().__getitem__(key)
         if key in self:  # set by hand
             return values
+        if key == "catalog" and self._generated_catalog:
+            values = merged(self._generated_catalog(self["globals"]["recipe"]), values)
         if (self.env or self.default_run_env) != self.user_layer:
             values = merged(values, self._user_values(key))
         if key == "parameters":
