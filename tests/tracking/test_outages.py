@@ -19,7 +19,7 @@ from mlflow import MlflowClient
 
 from dino_pipeline import tracking
 from dino_pipeline.__main__ import main
-from dino_pipeline.tracking import opening, outage, store
+from dino_pipeline.tracking import retry, store, tracker
 from dino_pipeline.tracking.dataset import log_dataset
 from dino_pipeline.tracking.registration import register_version
 from dino_pipeline.tracking.sessions import log_session
@@ -47,8 +47,8 @@ app.run("127.0.0.1", int(sys.argv[1]))
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "_SECONDS_TO_WAIT", 0.1)
-    monkeypatch.setattr(outage, "_SECONDS_TO_FIRST_TRY", 0.0)
-    monkeypatch.setattr(outage, "_SECONDS_BETWEEN_TRIES_AT_MOST", 0.0)
+    monkeypatch.setattr(retry, "_SECONDS_TO_FIRST_TRY", 0.0)
+    monkeypatch.setattr(retry, "_SECONDS_BETWEEN_TRIES_AT_MOST", 0.0)
 
 
 def train(project: Path, steps: range) -> None:
@@ -114,7 +114,7 @@ def test_a_locked_database_costs_nothing_but_two_lines(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(outage, "_SECONDS_TO_FIRST_TRY", 600.0)
+    monkeypatch.setattr(retry, "_SECONDS_TO_FIRST_TRY", 600.0)
     locking = sqlite3.connect(project / "mlruns" / "mlflow.db", isolation_level=None)
     locking.execute("BEGIN EXCLUSIVE")
     begun = time.monotonic()
@@ -275,7 +275,7 @@ def server(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "served").mkdir()
     served = Server(tmp_path / "served", empty_database)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", served.uri)
-    monkeypatch.setattr(opening, "_store", None)
+    monkeypatch.setattr(tracker, "_store", None)
     tracking.configure(tmp_path, {"recipe": "smoke"})
     served.start()
     yield served

@@ -59,7 +59,7 @@ def test_every_gpu_is_watched_under_mlflows_names() -> None:
 def test_samples_of_an_outage_are_sent_later(
     project: Path, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dino_pipeline.tracking.outage._SECONDS_TO_FIRST_TRY", 0.0)
+    monkeypatch.setattr("dino_pipeline.tracking.retry._SECONDS_TO_FIRST_TRY", 0.0)
     monkeypatch.setattr(system_metrics, "_SECONDS_BETWEEN_SAMPLES", 0.05)
     database = project / "mlruns" / "mlflow.db"
     with tracking.open_model_run("f1", name="demo") as run:

@@ -19,7 +19,7 @@ def add_command(commands: Any) -> None:
 
 def _sync(options: argparse.Namespace) -> str:
     from dino_pipeline.tracking import configure
-    from dino_pipeline.tracking.opening import sync_kept_runs
+    from dino_pipeline.tracking.tracker import sync_kept_runs
 
     configure(options.project)
     sent = sync_kept_runs()

@@ -1,6 +1,7 @@
 """One model is one MLflow run: found by its fingerprint, written by every pipeline, able to stop none."""
 
-from dino_pipeline.tracking.opening import (
+from dino_pipeline.tracking.run import ModelRun
+from dino_pipeline.tracking.tracker import (
     configure,
     find_run,
     model_run,
@@ -9,7 +10,6 @@ from dino_pipeline.tracking.opening import (
     open_study_run,
     remind_of_unsent,
 )
-from dino_pipeline.tracking.run import ModelRun
 
 __all__ = [
     "ModelRun",

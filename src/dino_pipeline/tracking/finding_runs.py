@@ -4,10 +4,10 @@ import logging
 from functools import cache
 from typing import TYPE_CHECKING
 
-from dino_pipeline.tracking.moved import local_path
 from dino_pipeline.tracking.records import Target
+from dino_pipeline.tracking.relocate import local_path
+from dino_pipeline.tracking.spool import Opening
 from dino_pipeline.tracking.store import ARTIFACTS, Store, connect, experiment_id
-from dino_pipeline.tracking.unsent import Opening
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -2,8 +2,8 @@
 
 import re
 
-from dino_pipeline.tracking.opening import FINGERPRINT_TAG, find_run
 from dino_pipeline.tracking.store import Store, connect, in_short, outages, quieten
+from dino_pipeline.tracking.tracker import FINGERPRINT_TAG, find_run
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 _VERSION = re.compile(r"(?:models:/)?(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<number>\d+))")

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dino_pipeline.tracking.outage import ARTIFACTS, RECORDS
 from dino_pipeline.tracking.registration import send_version
+from dino_pipeline.tracking.retry import ARTIFACTS, RECORDS
+from dino_pipeline.tracking.spool import Record
 from dino_pipeline.tracking.store import in_short
-from dino_pipeline.tracking.unsent import Record
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

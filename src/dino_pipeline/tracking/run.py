@@ -13,11 +13,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from dino_pipeline.tracking.finding_runs import find_or_make
-from dino_pipeline.tracking.origin import commit_in_words, dvc_tags
-from dino_pipeline.tracking.outage import ARTIFACTS, RECORDS, SYNC_COMMAND, Outage
+from dino_pipeline.tracking.git_info import commit_in_words, dvc_tags
 from dino_pipeline.tracking.records import Target, joined, lane_of, send, send_group
+from dino_pipeline.tracking.retry import ARTIFACTS, RECORDS, SYNC_COMMAND, Outage
+from dino_pipeline.tracking.spool import Opening, Record, Unsent
 from dino_pipeline.tracking.store import Store, outages
-from dino_pipeline.tracking.unsent import Opening, Record, Unsent
 
 _MAX_PARAM_LENGTH = 6000
 _MAX_TAG_LENGTH = 5000

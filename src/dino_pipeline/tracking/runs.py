@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dino_pipeline.tracking.opening import FINGERPRINT_TAG
 from dino_pipeline.tracking.store import Store, asked, experiment_id, silence
+from dino_pipeline.tracking.tracker import FINGERPRINT_TAG
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dino_pipeline.tracking.environment import environment, requirements
-from dino_pipeline.tracking.origin import origin_tags
+from dino_pipeline.tracking.git_info import origin_tags
 from dino_pipeline.tracking.records import RESUMED_TAG, SESSIONS
 from dino_pipeline.tracking.run import ModelRun
 from dino_pipeline.tracking.working_tree import uncommitted_diff

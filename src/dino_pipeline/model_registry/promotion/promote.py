@@ -20,11 +20,11 @@ from dino_pipeline.model_registry.promotion.entry import Comparison, Entry
 from dino_pipeline.model_registry.promotion.history import undone
 from dino_pipeline.model_registry.promotion.refusals import clean_commit, obtainable_data
 from dino_pipeline.model_registry.promotion.served import Served, load_served
-from dino_pipeline.tracking.opening import FINGERPRINT_TAG
-from dino_pipeline.tracking.origin import origin_tags
+from dino_pipeline.tracking.git_info import origin_tags
 from dino_pipeline.tracking.promotions import append_entry, read_entries
 from dino_pipeline.tracking.registry import Version, aliased_version, move_alias, registered_version
 from dino_pipeline.tracking.store import Store
+from dino_pipeline.tracking.tracker import FINGERPRINT_TAG
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

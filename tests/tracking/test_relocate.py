@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from dino_pipeline import tracking
 from dino_pipeline.__main__ import main
 from dino_pipeline.tracking import finding_runs
-from dino_pipeline.tracking.moved import repair_addresses
+from dino_pipeline.tracking.relocate import repair_addresses
 from tests.model_registry.conftest import register
 
 
@@ -87,7 +87,7 @@ def test_only_addresses_below_the_folder_of_before_change_and_at_an_error_none(
     database.execute("UPDATE runs SET artifact_uri = ?", [elsewhere])
     with monkeypatch.context() as patch:
         columns = (("experiments", "artifact_location"), ("runs", "no_such_column"))
-        patch.setattr("dino_pipeline.tracking.moved.ADDRESSES", columns)
+        patch.setattr("dino_pipeline.tracking.relocate.ADDRESSES", columns)
         with pytest.raises(ValueError, match="no_such_column"):
             repair_addresses(store, dry_run=False)
     (experiment,) = [found for found in client.search_experiments() if found.name == "dino_pipeline"]

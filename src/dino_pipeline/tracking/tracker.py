@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dino_pipeline.tracking.finding_runs import find
-from dino_pipeline.tracking.origin import origin_tags
-from dino_pipeline.tracking.outage import ARTIFACTS, RECORDS, SYNC_COMMAND, Outage
+from dino_pipeline.tracking.git_info import origin_tags
+from dino_pipeline.tracking.retry import ARTIFACTS, RECORDS, SYNC_COMMAND, Outage
 from dino_pipeline.tracking.run import ModelRun
+from dino_pipeline.tracking.spool import FOLDER, Opening, Unsent, kept_runs
 from dino_pipeline.tracking.store import (
     Store,
     connect,
@@ -19,7 +20,6 @@ from dino_pipeline.tracking.store import (
     quieten,
     without_passwords,
 )
-from dino_pipeline.tracking.unsent import FOLDER, Opening, Unsent, kept_runs
 from dino_pipeline.tracking.untracked import UntrackedRun
 from dino_pipeline.workspace.experiment_copy import outside_copy
 
