@@ -26,8 +26,8 @@ from dino_pipeline.dino.weights.published import PublishedModel, write_model
 from dino_pipeline.model_registry.config import RegisterConfig
 from dino_pipeline.pipelines.register import register_model
 from dino_pipeline.recipes.reading import recipe_parameters
+from dino_pipeline.tracking.runs import FINGERPRINT_TAG
 from dino_pipeline.tracking.store import global_address
-from dino_pipeline.tracking.tracker import FINGERPRINT_TAG
 from tests.model_registry.conftest import METRICS, SUMMARY
 
 ROOT = Path(__file__).parents[1]

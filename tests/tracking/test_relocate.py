@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 
 from dino_pipeline import tracking
 from dino_pipeline.__main__ import main
-from dino_pipeline.tracking import finding_runs
+from dino_pipeline.tracking import runs
 from dino_pipeline.tracking.relocate import repair_addresses
 from tests.model_registry.conftest import register
 
@@ -30,9 +30,9 @@ def moved(
     register(before, seed=0, fingerprint="abc")
     tracking.model_run("abc").log_json({"a": 1}, "metrics.json")
     before.rename(now)
-    finding_runs._warn_of_move.cache_clear()
+    runs._warn_of_move.cache_clear()
     yield before, now
-    finding_runs._warn_of_move.cache_clear()
+    runs._warn_of_move.cache_clear()
 
 
 def test_after_a_repair_the_registered_model_loads_and_the_run_shows_its_artifacts(

@@ -10,8 +10,8 @@ from mlflow import MlflowClient
 
 from dino_pipeline import tracking
 from dino_pipeline.tracking import system_metrics
-from dino_pipeline.tracking.environment import environment, requirements
 from dino_pipeline.tracking.nvidia_smi import gpu_facts, gpu_usage
+from dino_pipeline.tracking.sessions import environment, requirements
 from dino_pipeline.tracking.system_metrics import SystemMetrics
 
 # Answers as nvidia-smi of two GPUs, the second of which does not tell its power.

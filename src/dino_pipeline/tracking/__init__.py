@@ -1,4 +1,4 @@
-"""One model is one MLflow run: found by its fingerprint, written by every pipeline, able to stop none."""
+"""One model is one MLflow run: found by its fingerprint, written by every pipeline, and never able to stop one."""
 
 from dino_pipeline.tracking.run import ModelRun
 from dino_pipeline.tracking.tracker import (
@@ -8,7 +8,7 @@ from dino_pipeline.tracking.tracker import (
     open_comparison_run,
     open_model_run,
     open_study_run,
-    remind_of_unsent,
+    remind_of_spool,
 )
 
 __all__ = [
@@ -19,5 +19,5 @@ __all__ = [
     "open_comparison_run",
     "open_model_run",
     "open_study_run",
-    "remind_of_unsent",
+    "remind_of_spool",
 ]

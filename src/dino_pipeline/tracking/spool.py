@@ -1,4 +1,4 @@
-"""What a store did not take of a run: kept on disk, in order, until it is sent."""
+"""Records that the store did not take: kept on disk, in order, until they are sent."""
 
 import fcntl
 import json
@@ -12,15 +12,16 @@ from typing import Any
 
 from dino_pipeline.dino.partial import written_whole
 
-FOLDER = Path("data") / ".unsent"  # of a project; a folder a run
-_OPENING = "opening.json"
+FOLDER = Path("data") / ".unsent"  # in a project; one folder a run
+RECORDS, ARTIFACTS = "records", "artifacts"  # channels: MLflow's two stores, of which one may fail alone
+_SPEC = "opening.json"
 
 Record = Mapping[str, Any]  # JSON-ready; `kind` says what, `source` names a file or folder that goes with it
 
 
 @dataclass(frozen=True, kw_only=True)
-class Opening:
-    """By what a run is found in a store, and what it is made of where there is none."""
+class RunSpec:
+    """How to find a run in a store, and how to create it where it is missing."""
 
     store: str  # its address, without password
     found_by: tuple[str, str]  # a tag and its value
@@ -30,88 +31,86 @@ class Opening:
     is_training: bool  # any other run is of a finished model
 
 
-class Unsent:
-    """The kept records of one run. Processes take turns by a lock."""
+class Spool:
+    """The spooled records of one run, a file a channel. A lock keeps processes apart."""
 
-    def __init__(self, root: Path, opening: Opening) -> None:
+    def __init__(self, root: Path, spec: RunSpec) -> None:
         self._root = root
-        self._opening = opening
-        tag, value = opening.found_by
+        self._spec = spec
+        tag, value = spec.found_by
         self.folder = root / f"{tag}-{value}".replace("/", "_").replace(" ", "_")
 
-    def has(self, lane: str) -> bool:
-        """Whether anything of the lane is kept."""
-        return self._file(lane).is_file()
+    def has(self, channel: str) -> bool:
+        """Whether the channel has records."""
+        return self._file(channel).is_file()
 
-    def opening(self) -> Opening:
-        """What the run is made of: as it was when the first record was kept, else as it is now."""
-        file = self.folder / _OPENING
-        return read_opening(file.parent) if file.is_file() else self._opening
+    def spec(self) -> RunSpec:
+        """The run's spec: of the first spooled record, else the one of this process."""
+        return _read_spec(self.folder) if (self.folder / _SPEC).is_file() else self._spec
 
-    def append(self, lane: str, record: Record, source: Path | None) -> None:
-        """Keep a record, and a copy of the file or folder that goes with it.
+    def append(self, channel: str, record: Record, source: Path | None) -> None:
+        """Add a record, with a copy of its file or folder.
 
         Raises:
-            OSError: the disk does not take it.
+            OSError: it cannot be written.
         """
         with self.locked():
             self.folder.mkdir(parents=True, exist_ok=True)
-            if not (self.folder / _OPENING).is_file():
-                with written_whole(self.folder / _OPENING) as partial:
-                    partial.write_text(json.dumps(asdict(self._opening)))
+            if not (self.folder / _SPEC).is_file():
+                with written_whole(self.folder / _SPEC) as partial:
+                    partial.write_text(json.dumps(asdict(self._spec)))
             if source is not None:
                 place = Path("files") / uuid.uuid4().hex / source.name
                 (self.folder / place).parent.mkdir(parents=True)
                 (shutil.copytree if source.is_dir() else shutil.copy)(source, self.folder / place)
                 record = {**record, "source": str(place)}
-            lines = self._lines(lane)
-            with self._file(lane).open("r+" if lines else "w", encoding="utf-8") as opened:
+            lines = self._lines(channel)
+            with self._file(channel).open("r+" if lines else "w", encoding="utf-8") as opened:
                 # A kill or a full disk may have left half a line.
                 opened.seek(sum(len(line.encode()) + 1 for line in lines))
                 opened.truncate()
                 opened.write(json.dumps(record) + "\n")
 
-    def read(self, lane: str) -> list[Record]:
+    def read(self, channel: str) -> list[Record]:
         """The records, the oldest first."""
-        return [json.loads(line) for line in self._lines(lane)]
+        return [json.loads(line) for line in self._lines(channel)]
 
-    def replace(self, lane: str, records: list[Record]) -> None:
-        """Keep these records only; with the last of all lanes the run's folder goes."""
-        for record in self.read(lane):
+    def replace(self, channel: str, records: list[Record]) -> None:
+        """Keep these records only; once no channel has any, remove the run's folder."""
+        for record in self.read(channel):
             if "source" in record and record not in records:
                 shutil.rmtree((self.folder / record["source"]).parent, ignore_errors=True)
         if records:
-            with written_whole(self._file(lane)) as partial:
+            with written_whole(self._file(channel)) as partial:
                 partial.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
             return
-        self._file(lane).unlink(missing_ok=True)
+        self._file(channel).unlink(missing_ok=True)
         if not list(self.folder.glob("*.jsonl")):
             shutil.rmtree(self.folder, ignore_errors=True)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from reading and writing what is kept."""
+        """Keep other processes from reading and writing the spool."""
         self._root.mkdir(parents=True, exist_ok=True)
         with (self._root / ".lock").open("w") as guard:
             fcntl.flock(guard, fcntl.LOCK_EX)
             yield
 
-    def _file(self, lane: str) -> Path:
-        return self.folder / f"{lane}.jsonl"
+    def _file(self, channel: str) -> Path:
+        return self.folder / f"{channel}.jsonl"
 
-    def _lines(self, lane: str) -> list[str]:
+    def _lines(self, channel: str) -> list[str]:
         """Whole lines; JSON has no line break of its own within one."""
-        file = self._file(lane)
+        file = self._file(channel)
         return file.read_text(encoding="utf-8").split("\n")[:-1] if file.is_file() else []
 
 
-def kept_runs(root: Path) -> list[Unsent]:
-    """The runs of which something is kept, the oldest first."""
-    openings = [read_opening(file.parent) for file in root.glob(f"*/{_OPENING}")]
-    return [Unsent(root, opening) for opening in sorted(openings, key=lambda opening: opening.started)]
+def spooled_runs(root: Path) -> list[Spool]:
+    """The runs with spooled records, the oldest first."""
+    specs = [_read_spec(file.parent) for file in root.glob(f"*/{_SPEC}")]
+    return [Spool(root, spec) for spec in sorted(specs, key=lambda spec: spec.started)]
 
 
-def read_opening(folder: Path) -> Opening:
-    """What the run, whose records this folder keeps, is made of."""
-    values = json.loads((folder / _OPENING).read_text())
-    return Opening(**{**values, "found_by": tuple(values["found_by"])})
+def _read_spec(folder: Path) -> RunSpec:
+    values = json.loads((folder / _SPEC).read_text())
+    return RunSpec(**{**values, "found_by": tuple(values["found_by"])})

@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dino_pipeline.dino.weights.importing import UNKNOWN_DATA
 from dino_pipeline.tracking.registry import Version, versions
-from dino_pipeline.tracking.runs import DATA_TAG, Run, runs_of_models
+from dino_pipeline.tracking.runs import DATA_TAG, FINGERPRINT_TAG, Run, runs_of_models
 from dino_pipeline.tracking.store import Store
-from dino_pipeline.tracking.tracker import FINGERPRINT_TAG
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
