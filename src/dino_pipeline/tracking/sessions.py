@@ -12,7 +12,6 @@ from typing import Any
 import psutil
 
 from dino_pipeline.tracking.git_info import origin_tags, uncommitted_diff
-from dino_pipeline.tracking.nvidia_smi import gpu_facts
 from dino_pipeline.tracking.run import ModelRun
 
 _CPUINFO = Path("/proc/cpuinfo")
@@ -43,14 +42,14 @@ def requirements() -> str:
 
 
 def environment() -> dict[str, Any]:
-    """Python, system, processors and memory; no name of the machine or its user."""
+    """Python, system, processors, memory and GPUs; no name of the machine or its user."""
     return {
         "python": platform.python_version(),
         "system": platform.platform(),
         "cpu": _cpu(),
         "cpu_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_gigabytes": round(psutil.virtual_memory().total / 1e9, 1),
-        "gpus": gpu_facts(),
+        "gpus": _gpus(),
         "cuda_visible_devices": os.environ.get("CUDA_VISIBLE_DEVICES"),
     }
 
@@ -59,6 +58,30 @@ def _cpu() -> str:
     lines = _CPUINFO.read_text().splitlines() if _CPUINFO.is_file() else []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.machine())
+
+
+def _gpus() -> list[dict[str, str]]:
+    """Name, memory and driver of each NVIDIA GPU; none without one, or without the extra `gpu`.
+
+    The driver's library answers without CUDA, which a process that only watches should not start.
+    """
+    try:
+        import pynvml
+    except ImportError:
+        return []
+    try:
+        pynvml.nvmlInit()
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
+        return [
+            {
+                "name": pynvml.nvmlDeviceGetName(handle),
+                "memory": f"{pynvml.nvmlDeviceGetMemoryInfo(handle).total // 2**20} MiB",
+                "driver": pynvml.nvmlSystemGetDriverVersion(),
+            }
+            for handle in handles
+        ]
+    except pynvml.NVMLError:
+        return []
 
 
 def _json(values: Mapping[str, Any]) -> str:

@@ -47,6 +47,8 @@ def quieten() -> None:
         os.environ.setdefault(name, value)
     # It logs each failure with a traceback.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    # It logs each figure that a GPU does not have, at every sample.
+    logging.getLogger("mlflow.system_metrics.metrics.gpu_monitor").setLevel(logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # it logs each retry
 
