@@ -1,4 +1,4 @@
-"""Which model is evaluated where it is not the one that the recipe trains."""
+"""Settings of an imported model."""
 
 from typing import Annotated
 
@@ -13,18 +13,18 @@ Rgb = tuple[float, float, float]
 
 @frozen
 class ModelConfig:
-    """A checkpoint that is imported in the place of a training."""
+    """The checkpoint that a recipe imports instead of training a model."""
 
     checkpoint: Annotated[str, Field(min_length=1)] | None
-    architecture: str | None  # a timm name; null: as the file says, or recognised among the published ones
+    architecture: str | None  # a timm name; null: as the file records it, or the published one that fits
     options: dict[str, bool | int | float | str | None]  # of the architecture, as backbone.options
-    timm_file: FilePath | None  # with a checkpoint timm:<name>: read in the place of timm's download
-    mean: Rgb  # of weights that do not say theirs
+    timm_file: FilePath | None  # for a checkpoint timm:<name>: read instead of timm's download
+    mean: Rgb  # for weights that do not record theirs
     std: Rgb
 
     @property
     def candidates(self) -> tuple[BackboneConfig, ...]:
-        """The architecture that the user names, or all that were published."""
+        """The architecture that the user names, or all published ones."""
         if self.architecture is None:
             return OFFICIAL_CONFIGS
         return (BackboneConfig(name=self.architecture, options=self.options, drop_path_rate=0.0),)

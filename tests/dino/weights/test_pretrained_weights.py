@@ -14,9 +14,9 @@ from dino_pipeline.dino.core.models.backbone import build_backbone
 from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.weights.importing import describe_import, write_import
 from dino_pipeline.dino.weights.official import OFFICIAL_BACKBONES, OFFICIAL_CONFIGS
+from dino_pipeline.dino.weights.pretrained_weights import read_timm_weights, read_weights
 from dino_pipeline.dino.weights.published import load_backbone, networks_of, read_model
-from dino_pipeline.dino.weights.reference_names import backbone_weights
-from dino_pipeline.dino.weights.weight_files import read_timm_weights, read_weights
+from dino_pipeline.dino.weights.reference_checkpoint import backbone_weights
 
 from .official_files import official_state, write_full_checkpoint
 
