@@ -33,7 +33,7 @@ from dino_pipeline.report.tables import (
     splits_table,
 )
 from dino_pipeline.report.verdict import verdict
-from dino_pipeline.tracking.origin import commit_in_words, origin_tags
+from dino_pipeline.tracking.git_info import commit_in_words, origin_tags
 
 
 def gather(

@@ -10,10 +10,9 @@ from dino_pipeline.dino.core.data.manifest import SPLITS, Manifest
 from dino_pipeline.model_registry.lineage.image_files import FileCheck, check_images
 from dino_pipeline.model_registry.lineage.manifests import StoredManifest, read_from_dvc
 from dino_pipeline.model_registry.lineage.models import Model
-from dino_pipeline.tracking.origin import DIRTY_TAG
+from dino_pipeline.tracking.git_info import DIRTY_TAG, git
 from dino_pipeline.tracking.run import flatten
 from dino_pipeline.tracking.runs import artifact
-from dino_pipeline.tracking.working_tree import git
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -8,7 +8,7 @@ from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.model_registry.lineage.manifests import find_manifest
 from dino_pipeline.model_registry.lineage.models import Model
 from dino_pipeline.model_registry.lineage.provenance_items import code_item, data_item
-from dino_pipeline.tracking.working_tree import git
+from dino_pipeline.tracking.git_info import git
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -18,10 +18,16 @@ from dino_pipeline.model_registry.promotion.audit_record import AuditRecord, Com
 from dino_pipeline.model_registry.promotion.comparison import compare, comparison_images
 from dino_pipeline.model_registry.promotion.exported_model import ExportedModel, load_exported_model
 from dino_pipeline.model_registry.promotion.preconditions import clean_commit, current_commit, obtainable_data
-from dino_pipeline.tracking.opening import FINGERPRINT_TAG
-from dino_pipeline.tracking.origin import origin_tags
-from dino_pipeline.tracking.promotions import append_entry, read_entries
-from dino_pipeline.tracking.registry import Version, aliased_version, move_alias, registered_version
+from dino_pipeline.tracking.git_info import origin_tags
+from dino_pipeline.tracking.registry import (
+    Version,
+    aliased_version,
+    append_audit_record,
+    move_alias,
+    read_audit_records,
+    registered_version,
+)
+from dino_pipeline.tracking.runs import FINGERPRINT_TAG
 from dino_pipeline.tracking.store import Store
 
 if TYPE_CHECKING:
@@ -38,7 +44,7 @@ class Registry:
 
     def records(self, name: str) -> list[AuditRecord]:
         """The log of a registered model, the oldest record first."""
-        return [from_dict(AuditRecord, entry) for entry in read_entries(self.client, self.store, name)]
+        return [from_dict(AuditRecord, entry) for entry in read_audit_records(self.client, self.store, name)]
 
     def champion(self, name: str) -> Version | None:
         """The version that has the alias; None if none has it."""
@@ -189,7 +195,7 @@ def _carry_out(registry: Registry, record: AuditRecord, before: Version | None, 
     }
     if record.comparison.interval:
         numbers |= dict(zip(("low", "high"), record.comparison.interval, strict=True))
-    append_entry(
+    append_audit_record(
         registry.client,
         registry.store,
         after.name,
