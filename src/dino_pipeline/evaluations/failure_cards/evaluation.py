@@ -143,7 +143,7 @@ def _table(cards: Any, manifest: Any) -> Any:
 
 EVALUATION = Evaluation(
     name="failure_cards",
-    description="Where k-NN fails: classes, groups, confused pairs, and the most wrong images with their neighbours",
+    description="Classes, groups and pairs of classes that k-NN gets wrong, and the most wrong images",
     config=FailureCardsConfig,
     needs=("manifest", FEATURES["teacher"]),
     after="extract",
