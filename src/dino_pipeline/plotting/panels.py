@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from matplotlib import colormaps
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from dino_pipeline.dino.evaluation.attention import class_attention, feature_col
 from dino_pipeline.dino.evaluation.sizes import fitted, resized
 from dino_pipeline.dino.features.evaluation_transform import EvaluationDataset, normalise
 from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
+from dino_pipeline.dino.features.sampling import evenly_spaced
 from dino_pipeline.plotting.visible import visible
 
 Panel = tuple[str, NDArray[Any]]  # title, RGB in [0, 1]
@@ -25,8 +25,7 @@ Panel = tuple[str, NDArray[Any]]  # title, RGB in [0, 1]
 
 def spread(images: Manifest, num_images: int) -> Manifest:
     """Some images at even distances: nobody chose them."""
-    rows = np.linspace(0, len(images) - 1, min(num_images, len(images))).round().astype(np.int64)
-    return images.take(rows)
+    return images.take(evenly_spaced(len(images), num_images))
 
 
 def panels(

@@ -4,7 +4,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -22,6 +21,7 @@ from dino_pipeline.dino.evaluation.descriptors import describe_images
 from dino_pipeline.dino.evaluation.image_files import images_in
 from dino_pipeline.dino.evaluation.networks import Networks
 from dino_pipeline.dino.evaluation.table import aligned
+from dino_pipeline.dino.features.sampling import evenly_spaced
 
 
 def original_ranks(copies: Tensor, originals: Tensor, gallery: Tensor) -> Tensor:
@@ -159,8 +159,7 @@ def _chosen(key: str, manifest: Manifest, config: OtherImagesConfig, root: Path)
             raise ValueError(f"copy_detection.{key}.split: {config.split} has no images; name another split")
     else:
         return None
-    rows = np.linspace(0, len(images) - 1, min(config.num_images, len(images))).round().astype(np.int64)
-    return images.take(rows)
+    return images.take(evenly_spaced(len(images), config.num_images))
 
 
 def _search(queries: dict[str, Tensor], positions: dict[str, Tensor], gallery: Tensor) -> Ranks:

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.core.models.backbone import Backbone
 from dino_pipeline.dino.evaluation.ranking import RankingScores, Relevance, search
+from dino_pipeline.dino.features.sampling import evenly_spaced
 
 
 class Criterion(NamedTuple):
@@ -58,7 +59,7 @@ class Searched:
         self, network: str, criterion: str, *, num_queries: int, num_neighbors: int
     ) -> dict[int, list[Neighbor]]:
         """The first neighbours of some queries at even distances, by the query's position."""
-        chosen = torch.linspace(0, len(self.queries) - 1, min(num_queries, len(self.queries))).round().long()
+        chosen = torch.from_numpy(evenly_spaced(len(self.queries), num_queries))
         similarities = self.query_descriptors[network][chosen] @ self.gallery_descriptors[network].T
         orders = similarities.argsort(dim=1, descending=True, stable=True)[:, :num_neighbors]
         found = {}
