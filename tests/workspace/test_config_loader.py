@@ -111,3 +111,23 @@ def test_a_package_without_local_works(conf: Path) -> None:
     (conf / "local" / "parameters.yml").unlink()
     (conf / "local").rmdir()
     assert load(conf, "tiny")["parameters"]["train"]["seed"] == 0
+
+
+def test_entries_that_are_generated_lie_below_every_file(conf: Path) -> None:
+    (conf / "local" / "catalog.yml").write_text("numbers: {filepath: /big/disk}\n")
+    loader = LayeredConfigLoader(
+        conf,
+        "tiny",
+        base_env="base",
+        default_run_env="local",
+        merge_strategy=MERGE_STRATEGY,
+        generated_catalog=lambda recipe: {
+            "numbers": {"type": "x", "filepath": f"data/{recipe}/numbers"},
+            "words": {"type": "y", "filepath": f"data/{recipe}/words"},
+        },
+    )
+    assert loader["catalog"] == {
+        "numbers": {"type": "x", "filepath": "/big/disk"},
+        "words": {"type": "y", "filepath": "data/tiny/words"},
+        "model": {"type": "x", "filepath": "data/tiny"},
+    }

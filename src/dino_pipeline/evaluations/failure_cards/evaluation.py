@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from dino_pipeline.dino.evaluation.table import aligned
 from dino_pipeline.evaluations.evaluation import FEATURES, Context, Evaluation, Results
 from dino_pipeline.evaluations.failure_cards.config import FailureCardsConfig
 
@@ -102,8 +103,6 @@ def _metrics(report: dict[str, Any]) -> dict[str, float]:
 
 
 def _text(report: dict[str, Any]) -> str:
-    from dino_pipeline.dino.evaluation.table import aligned
-
     lines = []
     for kind, title in (("classes", "class"), ("groups", "group")):
         worst = sorted(report[kind].items(), key=lambda item: (item[1]["accuracy"], item[0]))[:_SHOWN]

@@ -20,6 +20,7 @@ from dino_pipeline.dino.evaluation.data_quality.config import DataQualityConfig
 from dino_pipeline.dino.evaluation.data_quality.figures import SPLITS, figures, sample, view_pair_features
 from dino_pipeline.dino.evaluation.features import Features
 from dino_pipeline.dino.evaluation.networks import load_networks
+from dino_pipeline.dino.evaluation.table import aligned
 from dino_pipeline.dino.metrics.kmeans import kmeans
 from dino_pipeline.dino.weights.published import read_model
 
@@ -106,12 +107,12 @@ def table(figures: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
     Args:
         figures: `{split: {network: {figure: value}}}`.
     """
-    lines = [f"{'':<16}" + "".join(f"{name:>12}" for name in _COLUMNS)]
-    for split, networks in figures.items():
-        for network, values in networks.items():
-            cells = (f"{values[name]:.3f}" if name in values else "-" for name in _COLUMNS)
-            lines.append(f"{network + ' ' + split:<16}" + "".join(f"{cell:>12}" for cell in cells))
-    return "\n".join(lines)
+    rows = [
+        [f"{network} {split}", *(f"{values[name]:.3f}" if name in values else "-" for name in _COLUMNS)]
+        for split, networks in figures.items()
+        for network, values in networks.items()
+    ]
+    return aligned([["", *_COLUMNS], *rows])
 
 
 def in_words(summary: Mapping[str, Any]) -> str:

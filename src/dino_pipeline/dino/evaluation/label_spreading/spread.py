@@ -12,6 +12,7 @@ from dino_pipeline.dino.core.data.manifest import SPLITS, Manifest
 from dino_pipeline.dino.evaluation.features import Matrix
 from dino_pipeline.dino.evaluation.label_spreading.config import LabelSpreadingConfig
 from dino_pipeline.dino.evaluation.label_spreading.given import Given, image_names
+from dino_pipeline.dino.evaluation.table import aligned
 from dino_pipeline.dino.metrics.knn import knn_votes
 
 _QUERY_CHUNK = 4096
@@ -129,12 +130,8 @@ def summary(report: Mapping[str, Any]) -> str:
         rows.append(
             [network, *(f"{100 * v['accuracy']:.1f}{100 * v['confident_half']:16.1f}" for v in values)]
         )
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
-    lines = [
-        f"{report['num_given']:,} labels of {report['num_classes']} classes are given",
-        *lines[: len(lines) * bool(splits)],
-    ]
+    lines = [f"{report['num_given']:,} labels of {report['num_classes']} classes are given"]
+    lines += [aligned(rows)] if splits else []
     lines += [f"{split} not scored: {reason}" for split, reason in report["skipped"].items()]
     return "\n".join([*lines, *report["notes"]])
 

@@ -18,6 +18,7 @@ from dino_pipeline.dino.evaluation.features import Features
 from dino_pipeline.dino.evaluation.labels import class_names, label_indices, missing_labels, stratified_draw
 from dino_pipeline.dino.evaluation.low_shot.config import LogisticRegressionConfig, LowShotConfig
 from dino_pipeline.dino.evaluation.low_shot.logistic_regression import train_logistic_regressions
+from dino_pipeline.dino.evaluation.table import aligned
 from dino_pipeline.dino.metrics.knn import knn_accuracy
 from dino_pipeline.dino.metrics.student_t import interval
 
@@ -170,11 +171,7 @@ def table(report: Mapping[str, Any]) -> str:
         for network in networks:
             cells = [_cell(report["results"][share][network][classifier], split) for share in shares]
             rows.append([f"{title}, {network}", *cells])
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [
-        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
-        for row in (rows if shares else [])
-    ]
+    lines = [aligned(rows)] if shares else []
     lines += [f"{what} skipped: {reason}" for what, reason in report["skipped"].items()]
     return "\n".join([*lines, *report["notes"]])
 

@@ -3,7 +3,7 @@
 import pytest
 
 from dino_pipeline.dino.weights.published import PublishedModel
-from dino_pipeline.evaluations.distilled import kept
+from dino_pipeline.evaluations.accuracy import kept
 
 
 def model(teacher: dict[str, object]) -> PublishedModel:
