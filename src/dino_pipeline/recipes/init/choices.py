@@ -1,9 +1,37 @@
-"""How long, and what rises and falls meanwhile."""
+"""The data, how long the training takes, the evaluation, and what to expect: values, with a sentence on each."""
 
 from dino_pipeline.recipes.init import size_adaptive as rules
 from dino_pipeline.recipes.init.hardware import Hardware
 from dino_pipeline.recipes.init.measurement import Measurement
 from dino_pipeline.recipes.writing import Choice
+
+
+def data_choices(source: str, data: Measurement, hardware: Hardware) -> list[Choice]:
+    """Where the images are, and what is held out."""
+    choices = [Choice("ingest.source", source, f"{data.num_files:,} files; {_classes(data)}.")]
+    if data.shorter_side < 32:
+        choices.append(
+            Choice("ingest.minimum_size", max(4, data.shorter_side // 2), "Your images are small themselves.")
+        )
+    if "val" not in data.splits:
+        share = 0.1 if data.num_images >= 5000 else 0.2
+        choices.append(
+            Choice(
+                "ingest.validation_fraction",
+                share,
+                "There is no val folder; whatever is chosen is chosen on it.",
+            )
+        )
+    if "test" not in data.splits:
+        share = 0.1 if data.num_classes else 0.0
+        why = (
+            "There is no test folder; it is only ever measured on."
+            if share
+            else "Nothing to measure without labels."
+        )
+        choices.append(Choice("ingest.test_fraction", share, why))
+    choices.append(Choice("ingest.num_workers", hardware.num_cores, "The cores found."))
+    return choices
 
 
 def schedule(
@@ -64,6 +92,66 @@ def schedule(
         Choice("monitoring.checkpoint_every_steps", min(1000, max(10, num_steps // 20))),
         Choice("monitoring.evaluate_every_epochs", max(1, epochs // 10), "Ten times, as it costs time too."),
     ]
+
+
+def evaluation(data: Measurement, hardware: Hardware) -> list[Choice]:
+    """How features are extracted and shown."""
+    has_gpu = hardware.num_gpus > 0
+    size, _, patch = rules.crop_sizes(data.shorter_side, has_gpu=has_gpu)
+    resize = round(size * 256 / 224) if size >= 128 else size
+    shown = max(size, min(2 * size, data.shorter_side))
+    choices = [
+        Choice("extract.resize", resize, "The paper's 256 to 224 px for large crops, else the crop itself."),
+        Choice("extract.crop", size, "As the global crops."),
+        Choice(
+            "evaluate.picture.image_size",
+            shown - shown % patch,
+            "Finer attention than in training, where the images have it.",
+        ),
+        Choice("evaluate.photograph.image", None, "A file here is drawn whole, above the held-out images."),
+    ]
+    if has_gpu:
+        choices += [
+            Choice("extract.num_last_blocks", 4, "The paper's linear protocol for its small ViT."),
+            Choice("extract.average_patches", False),
+            Choice("extract.precision", "bf16" if hardware.has_bf16 else "fp32"),
+            Choice("extract.batch_size", 256),
+            Choice("extract.num_workers", hardware.num_cores),
+        ]
+    return choices
+
+
+def warnings(data: Measurement, *, epochs: int) -> list[str]:
+    """What to expect of this data; nothing where all is well."""
+    said = []
+    if data.num_images < 500:
+        said.append(
+            f"{data.num_images:,} images are too few to learn from scratch: expect features hardly better than colour "
+            "histograms. A network pretrained elsewhere will serve better; take this run as a rehearsal."
+        )
+    elif data.num_images < 5000:
+        said.append(
+            f"{data.num_images:,} images are few: DINO wants several thousand. Expect features that beat an untrained "
+            "network and colours, and stay far below one pretrained on ImageNet."
+        )
+    if epochs < min(30, rules.most_epochs(data.num_images)):
+        said.append(
+            f"the budget allows only {epochs} epochs: features will still be improving when it ends; --hours says more."
+        )
+    if data.unusable_share > 0.05:
+        said.append(
+            f"{data.unusable_share:.0%} of the files opened are no usable images: see quarantine.csv after ingest."
+        )
+    if not data.num_classes:
+        said.append(
+            "there are no labels, so nothing can be scored: judge by the report's pictures and neighbours."
+        )
+    return said
+
+
+def _classes(data: Measurement) -> str:
+    labels = f"{data.num_classes} classes" if data.num_classes else "no labels"
+    return f"{labels}; {'splits ' + ', '.join(data.splits) if len(data.splits) > 1 else 'no split folders'}"
 
 
 def _fraction(warmup: tuple[int, float], num_steps: int) -> float:
