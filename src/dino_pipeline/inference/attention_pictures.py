@@ -16,7 +16,7 @@ from dino_pipeline.dino.evaluation.attention import class_attention, feature_col
 from dino_pipeline.dino.evaluation.sizes import cell_size, fitted, resized
 from dino_pipeline.dino.features.evaluation_transform import normalise
 from dino_pipeline.plotting.panels import overlay
-from dino_pipeline.plotting.visible import visible
+from dino_pipeline.plotting.pixels import visible
 
 
 def pictures(

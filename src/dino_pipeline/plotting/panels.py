@@ -18,7 +18,7 @@ from dino_pipeline.dino.evaluation.attention import class_attention, feature_col
 from dino_pipeline.dino.evaluation.sizes import fitted, resized
 from dino_pipeline.dino.features.evaluation_transform import EvaluationDataset, normalise
 from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
-from dino_pipeline.plotting.visible import visible
+from dino_pipeline.plotting.pixels import visible
 
 Panel = tuple[str, NDArray[Any]]  # title, RGB in [0, 1]
 

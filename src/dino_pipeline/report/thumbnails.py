@@ -8,7 +8,7 @@ from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.features.evaluation_transform import evaluation_crop
 from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
 from dino_pipeline.plotting.embedded import photograph
-from dino_pipeline.plotting.visible import visible
+from dino_pipeline.plotting.pixels import visible
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.core.data.multi_crop import multi_crop
 from dino_pipeline.dino.core.data.multi_crop_config import MultiCropConfig
 from dino_pipeline.plotting.embedded import exact
-from dino_pipeline.plotting.visible import visible
+from dino_pipeline.plotting.pixels import visible
 from dino_pipeline.report.thumbnails import Picture, thumbnail
 
 _SHOWN_WIDTH = 96  # of a global view, in the page's pixels

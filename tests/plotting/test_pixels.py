@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dino_pipeline.plotting.visible import visible
+from dino_pipeline.plotting.pixels import visible
 
 
 def test_8_bit_rgb_is_shown_as_it_is() -> None:

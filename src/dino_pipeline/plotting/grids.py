@@ -10,8 +10,8 @@ from PIL import Image
 from dino_pipeline.dino.core.data.decoding import decode_image, stored_form
 from dino_pipeline.dino.core.data.images import Pixels
 from dino_pipeline.dino.core.data.manifest import Manifest
+from dino_pipeline.plotting.pixels import visible
 from dino_pipeline.plotting.raster import rasterised
-from dino_pipeline.plotting.visible import visible
 
 _MARKS = {True: "✓ ", False: "✗ ", None: ""}
 _MAX_CAPTION = 20  # characters, which a tile is wide

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from dino_pipeline.dino.evaluation.image_files import images_in
-from dino_pipeline.plotting.image_grid import Tile, image_grid, tile
+from dino_pipeline.plotting.grids import Tile, image_grid, tile
 
 GREEN, RED = (26, 127, 55), (207, 34, 46)
 
