@@ -7,8 +7,7 @@ from dino_pipeline.dino.core.data.images_config import ImagesConfig
 from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.features.evaluation_transform import evaluation_crop
 from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
-from dino_pipeline.plotting.embedded import photograph
-from dino_pipeline.plotting.pixels import visible
+from dino_pipeline.plotting.pixels import jpeg_data_uri, visible
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,4 +28,4 @@ def thumbnail(images: Manifest, position: int, read_as: ImagesConfig, size: int)
         image, EvaluationTransformConfig(resize=side, crop=side, images=read_as, mean=neutral, std=neutral)
     )
     label = images.labels[position]
-    return Picture(source=photograph(visible(crop.permute(1, 2, 0).numpy())), text=label or "", width=size)
+    return Picture(source=jpeg_data_uri(visible(crop.permute(1, 2, 0).numpy())), text=label or "", width=size)

@@ -9,8 +9,7 @@ from dino_pipeline.dino.core.data.images_config import ImagesConfig
 from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.core.data.multi_crop import multi_crop
 from dino_pipeline.dino.core.data.multi_crop_config import MultiCropConfig
-from dino_pipeline.plotting.embedded import exact
-from dino_pipeline.plotting.pixels import visible
+from dino_pipeline.plotting.pixels import png_data_uri, visible
 from dino_pipeline.report.thumbnails import Picture, thumbnail
 
 _SHOWN_WIDTH = 96  # of a global view, in the page's pixels
@@ -43,7 +42,7 @@ def first_views(images: Manifest, pretrain: dict[str, Any], *, thumbnail_size: i
         global_views, local_views = (
             [
                 Picture(
-                    source=exact(visible(view, like=image)),
+                    source=png_data_uri(visible(view, like=image)),
                     width=round(len(view) * scale),
                     text=f"{kind} view {index}",
                 )
