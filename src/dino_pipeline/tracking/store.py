@@ -24,7 +24,7 @@ ARTIFACTS_FOLDER = "artifacts"  # beside the sqlite file
 
 @dataclass(frozen=True, kw_only=True)
 class Store:
-    """Where runs are kept, and the tags that every run made from this project bears."""
+    """Where runs are kept, and the tags of every run that this project creates."""
 
     uri: str
     project_path: Path
