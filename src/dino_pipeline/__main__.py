@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from dino_pipeline.cli.adopt import add_command as add_adopt
 from dino_pipeline.cli.attend import add_command as add_attend
 from dino_pipeline.cli.embed import add_command as add_embed
 from dino_pipeline.cli.init import add_command as add_init
@@ -65,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     add_lineage(commands)
     add_check_recipes(commands)
     add_repair_artifacts(commands)
+    add_adopt(commands)
     add_sync_mlflow(commands)
     return parser
 

@@ -48,7 +48,9 @@ def _embed(options: argparse.Namespace) -> str:
     weights = find_weights(options.model, options.project.resolve())
     published = read_model(weights.folder)
     try:
-        parameters = recipe_parameters(options.recipe or published.recipe)
+        recipe, own = options.recipe or published.recipe, options.project / "conf"
+        # A project of `init` has recipes of its own; those of the package serve everywhere.
+        parameters = recipe_parameters(recipe, conf=own if (own / recipe).is_dir() else None)
     except MissingConfigException as error:
         raise ValueError(
             f"{error} Name one by --recipe, whose values of `extract` suit the model."

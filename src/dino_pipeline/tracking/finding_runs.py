@@ -2,7 +2,7 @@
 
 import logging
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dino_pipeline.tracking.moved import local_path
 from dino_pipeline.tracking.records import Target
@@ -11,6 +11,9 @@ from dino_pipeline.tracking.unsent import Opening
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+FINGERPRINT_TAG = "fingerprint"
+EARLIER_TAG = "earlier_fingerprint"  # of older versions of this code: one, or several with spaces between
 
 logger = logging.getLogger(__name__)
 
@@ -36,10 +39,20 @@ def find_or_make(store: Store, opening: Opening) -> Target:
 
 
 def find(client: "MlflowClient", experiment: str, found_by: tuple[str, str]) -> Target | None:
-    """The oldest run that bears the tag, if one does."""
+    """The oldest run that bears the tag, if one does; of a fingerprint also one that bore it earlier."""
     tag, value = found_by
-    runs = client.search_runs([experiment], f"tags.{tag} = '{value}'", order_by=["attributes.start_time"])
+    runs = tagged_runs(client, experiment, tag, value)
+    if not runs and tag == FINGERPRINT_TAG:
+        runs = tagged_runs(client, experiment, EARLIER_TAG, value, among_others=True)
     return Target(client, runs[0].info.run_id, runs[0].info.start_time) if runs else None
+
+
+def tagged_runs(
+    client: "MlflowClient", experiment: str, tag: str, value: str, *, among_others: bool = False
+) -> list[Any]:
+    """Runs by a tag's value, or by one word of it; the oldest first."""
+    asked = f"LIKE '%{value}%'" if among_others else f"= '{value}'"
+    return list(client.search_runs([experiment], f"tags.{tag} {asked}", order_by=["attributes.start_time"]))
 
 
 def _check_place(address: str, store: Store) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from dino_pipeline.tracking.finding_runs import FINGERPRINT_TAG as FINGERPRINT_TAG
 from dino_pipeline.tracking.finding_runs import find
 from dino_pipeline.tracking.origin import origin_tags
 from dino_pipeline.tracking.outage import ARTIFACTS, RECORDS, SYNC_COMMAND, Outage
@@ -23,7 +24,6 @@ from dino_pipeline.tracking.unsent import FOLDER, Opening, Unsent, kept_runs
 from dino_pipeline.tracking.untracked import UntrackedRun
 from dino_pipeline.workspace.experiment_copy import outside_copy
 
-FINGERPRINT_TAG = "fingerprint"
 COMPARISON_TAG = "comparison_run"  # of the run that holds a comparison's table
 STUDY_TAG = "study_run"  # of the run that a study's trials are nested in
 
@@ -120,6 +120,14 @@ def sync_kept_runs() -> list[str]:
             raise ValueError(f"MLflow's store does not take all of it; the rest stays in {unsent.folder}")
         sent.append(opening.name)
     return sent
+
+
+def has_unsent(store: Store, fingerprint: str) -> bool:
+    """Whether something is kept of a model's run."""
+    return any(
+        unsent.opening().found_by == (FINGERPRINT_TAG, fingerprint)
+        for unsent in kept_runs(_unsent_root(store))
+    )
 
 
 def remind_of_unsent() -> None:

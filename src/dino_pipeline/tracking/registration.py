@@ -3,7 +3,7 @@
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -39,6 +39,7 @@ def register_version(
     description: str,
     contents: Mapping[str, Any],
     write: Callable[[Path], Mapping[str, Any]],
+    earlier_tags: Sequence[Mapping[str, str]] = (),
 ) -> Registered | None:
     """Make a pyfunc model a version of a run's model, which bears the alias; what is a version already stays that.
 
@@ -51,11 +52,14 @@ def register_version(
         contents: JSON-ready values that with the tags decide the model's files: the same are the same version.
         write: called where there is no such version: writes its files into a folder that is gone afterwards, and
             returns what `mlflow.pyfunc.save_model` takes.
+        earlier_tags: as older versions of this code gave them to the same model, whose version then is this.
 
     Returns:
         the version; None where the store does not answer, and the version is kept for it.
     """
-    registration = _digest({"tags": dict(tags), "contents": dict(contents)})
+    registration, *earlier = (
+        _digest({"tags": dict(one), "contents": dict(contents)}) for one in (tags, *earlier_tags)
+    )
     version = {
         "name": registered_name,
         "alias": alias,
@@ -66,7 +70,8 @@ def register_version(
 
     def look(target: "Target") -> None:
         with silence():
-            found = _registered(target.client, registered_name, registration)
+            each = (_registered(target.client, registered_name, one) for one in (registration, *earlier))
+            found = next(filter(None, each), None)
         if found is not None:
             _name(target.client, version, found)
             numbers.append(int(found.version))

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dino_pipeline.tracking.opening import FINGERPRINT_TAG
+from dino_pipeline.tracking.finding_runs import EARLIER_TAG, FINGERPRINT_TAG
 from dino_pipeline.tracking.store import Store, asked, experiment_id, silence
 
 if TYPE_CHECKING:
@@ -20,6 +20,11 @@ class Run(NamedTuple):
     name: str
     status: str
     tags: dict[str, str]
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """That of its model, then those that older versions of this code gave it."""
+        return (self.tags[FINGERPRINT_TAG], *self.tags.get(EARLIER_TAG, "").split())
 
 
 def runs_of_models(client: "MlflowClient", store: Store) -> list[Run]:

@@ -14,7 +14,7 @@ from dino_pipeline.model_registry.lineage.parameters import parameters_of
 from dino_pipeline.model_registry.lineage.seen import USED_AS, Image, sightings
 from dino_pipeline.tracking import configure
 from dino_pipeline.tracking.lookup import fingerprint_of
-from dino_pipeline.tracking.store import asked, connect, quieten
+from dino_pipeline.tracking.store import Store, asked, connect, quieten
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -26,7 +26,7 @@ def report(name: str, project: Path, *, num_hashed: int | None) -> str:
     """The lineage of whatever is called `name`.
 
     Args:
-        name: an image's path, a sha256 (of data or an image), a registered version, or a run id.
+        name: an image's path, a sha256 (of data or an image), a registered version, a run id, or a fingerprint.
         num_hashed: images that are hashed again, spread evenly; None: all.
 
     Raises:
@@ -42,10 +42,16 @@ def report(name: str, project: Path, *, num_hashed: int | None) -> str:
             return _of_data(name, models, client, project, num_hashed)
         return _of_image(name, Image(name, ()), models, client, project)
     path = Path(name).expanduser()
-    fingerprint = None if path.is_file() else fingerprint_of(name, store)
+    fingerprint = None if path.is_file() else _fingerprint(name, models, store)
     if fingerprint:
         return _of_model(model_of(models, fingerprint), models, client, project, num_hashed)
     return _of_image(name, _image_at(path, project), models, client, project)
+
+
+def _fingerprint(name: str, models: Sequence[Model], store: Store) -> str | None:
+    if any(name in model.fingerprints for model in models):
+        return name
+    return fingerprint_of(name, store)
 
 
 def _of_model(
@@ -61,7 +67,7 @@ def _of_model(
     run = f"{model.run.name} ({model.run.run_id}), {model.run.status}" if model.run else "not in this store"
     lines = [
         model.title,
-        f"  fingerprint  {model.fingerprint}",
+        f"  fingerprint  {', earlier '.join(model.fingerprints)}",
         f"  recipe       {model.recipe}",
         f"  MLflow run   {run}",
         *(f"  {name:<11}  {part.text}" for name, part in parts.items()),
