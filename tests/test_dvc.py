@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from dino_pipeline.pipeline_registry import EVALUATIONS, STAGES, stage_pipelines
+from dino_pipeline.project.catalog import evaluation_catalog
 from dino_pipeline.workspace.config_loader import MERGE_STRATEGY, LayeredConfigLoader
 
 ROOT = Path(__file__).parents[1]
@@ -24,7 +25,12 @@ def recipes() -> list[str]:
 @pytest.fixture(scope="module")
 def catalog() -> dict[str, Any]:
     loader = LayeredConfigLoader(
-        ROOT / "conf", RECIPE, base_env="base", default_run_env="local", merge_strategy=MERGE_STRATEGY
+        ROOT / "conf",
+        RECIPE,
+        base_env="base",
+        default_run_env="local",
+        merge_strategy=MERGE_STRATEGY,
+        generated_catalog=evaluation_catalog,
     )
     return loader["catalog"]
 

@@ -1,5 +1,6 @@
 """Configuration in three soft layers: conf/base, then the recipe (`--env`), then the user's conf/local."""
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,8 @@ def shared_parameters(conf_source: Path, recipe: str) -> dict[str, Any]:
 class LayeredConfigLoader(OmegaConfigLoader):
     """Merges the layers key by key; `--params` stands above them all.
 
-    Kedro's own loader knows two layers, so that `--env` leaves conf/local out.
+    Kedro's own loader knows two layers, so that `--env` leaves conf/local out. Below the files of the catalog lie the
+    entries that `generated_catalog` makes for the recipe's name.
 
     Raises:
         MissingConfigException: there is no recipe of this name; the text lists those there are.
@@ -38,12 +40,20 @@ class LayeredConfigLoader(OmegaConfigLoader):
             parameters that conf/base does not have, which no node would read.
     """
 
-    def __init__(self, conf_source: str | Path, env: str | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        conf_source: str | Path,
+        env: str | None = None,
+        *,
+        generated_catalog: Callable[[str], dict[str, Any]] | None = None,
+        **options: Any,
+    ) -> None:
         folder = Path(conf_source)
         if env and folder.is_dir() and not (folder / env).is_dir():
             recipes = sorted(path.name for path in folder.iterdir() if path.is_dir())
             raise MissingConfigException(f"There is no recipe {env!r}; conf/ has: {', '.join(recipes)}.")
         super().__init__(conf_source, env, **options)
+        self._generated_catalog = generated_catalog
 
     def __getitem__(self, key: str) -> dict[str, Any]:
         try:
@@ -65,6 +75,9 @@ class LayeredConfigLoader(OmegaConfigLoader):
     def _merged_layers(self, key: str, *, was_set_by_hand: bool) -> dict[str, Any]:
         layer = outside_copy(Path(self.conf_source).absolute()) / _USER_LAYER
         values: dict[str, Any] = super().__getitem__(key)
+        if key == "catalog" and self._generated_catalog and not was_set_by_hand:
+            generated = self._generated_catalog(self["globals"]["recipe"])
+            values = self._merge_configs(generated, values, key, str(self.conf_source))
         if was_set_by_hand or not layer.is_dir() or (self.env or self.default_run_env) == _USER_LAYER:
             return values
         user_values = self.load_and_merge_dir_config(
