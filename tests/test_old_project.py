@@ -22,7 +22,7 @@ from dino_pipeline.dino.weights.published import read_model
 from dino_pipeline.model_registry.model_lookup import find_weights
 from dino_pipeline.pipeline_registry import stage_pipelines
 from dino_pipeline.recipes.reading import project_parameters
-from dino_pipeline.tracking import opening
+from dino_pipeline.tracking import tracker
 from dino_pipeline.workspace.parameter_errors import parameter_errors
 from tests.old_project import TRAININGS, unpack
 
@@ -65,13 +65,13 @@ def adopted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Old]:
     output = folder.parent / "said"
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        patch.setattr(opening, "_store", None)
+        patch.setattr(tracker, "_store", None)
         assert main(["repair-artifacts", "--project", str(folder)]) == 0
         patch.setattr(sys, "stdout", output.open("w"))
         assert main(["adopt", "--all", "--project", str(folder)]) == 0
         sys.stdout.close()
         patch.undo()
-        patch.setattr(opening, "_store", None)
+        patch.setattr(tracker, "_store", None)
         yield Old(folder, before, output.read_text())
 
 
@@ -146,7 +146,7 @@ def test_a_second_time_changes_nothing(adopted: Old, capsys: pytest.CaptureFixtu
 def test_what_cannot_be_adopted_says_why_and_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(opening, "_store", None)
+    monkeypatch.setattr(tracker, "_store", None)
     folder = unpack(tmp_path)
     unreadable, elsewhere, *others = sorted((folder / TRAININGS).glob("[!.]*"))
     spec = json.loads((unreadable / "spec.json").read_text())

@@ -48,7 +48,7 @@ def check(recipe: str) -> RecipeCheck:
     from dino_pipeline.dino.core.config import from_dict
     from dino_pipeline.dino.core.pretrain_config import PretrainConfig
     from dino_pipeline.ingestion.config import IngestConfig
-    from dino_pipeline.ingestion.known_sizes import known_num_train_images
+    from dino_pipeline.ingestion.data_set import known_num_train_images
     from dino_pipeline.recipes.cost import V100_FLOPS, training_cost
     from dino_pipeline.recipes.reading import recipe_parameters
 

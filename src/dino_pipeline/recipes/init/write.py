@@ -10,7 +10,8 @@ import yaml
 from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.ingestion.config import IngestConfig
-from dino_pipeline.ingestion.data_set_name import named_after
+from dino_pipeline.ingestion.data_set import named_after
+from dino_pipeline.ingestion.sources.registry import NAMED
 from dino_pipeline.recipes.init.choices.architecture import architecture
 from dino_pipeline.recipes.init.choices.data import data_choices
 from dino_pipeline.recipes.init.choices.evaluation import evaluation
@@ -49,7 +50,7 @@ def init_recipe(
     folder = project / "conf" / name
     if folder.exists() or name in ("base", "local"):
         raise ValueError(f"{folder} is there already: give another name by --name, or remove it.")
-    if not images.startswith(("embedded:", "torchvision:")):
+    if not images.startswith(tuple(NAMED)):
         images = str(Path(images).expanduser().resolve())
     hardware = find_hardware()
     hours = hours or (24.0 if hardware.num_gpus else 1.0)

@@ -12,7 +12,7 @@ from PIL import Image
 from dino_pipeline.dino.core.data.images import decode_rgb
 from dino_pipeline.ingestion.config import TorchvisionConfig
 
-from .conftest import RunIngest, WriteImage
+from ..conftest import RunIngest, WriteImage
 
 NUM_KEPT = {"train": 60, "t10k": 20}
 

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from .conftest import RunIngest
+from ..conftest import RunIngest
 
 
 def test_digits_keep_their_pixels_and_classes(run: RunIngest, tmp_path: Path) -> None:

@@ -1,12 +1,11 @@
-"""After a project was moved: MLflow's database holds absolute addresses of artifacts, and these lie elsewhere now."""
+"""Relocate a moved project: MLflow's database holds absolute addresses of artifacts, which then lead nowhere."""
 
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
 
-from dino_pipeline.tracking.store import ARTIFACTS, EXPERIMENT, Store
+from dino_pipeline.tracking.store import ARTIFACTS_FOLDER, EXPERIMENT, Store, local_path
 
 ADDRESSES = (
     ("experiments", "artifact_location"),
@@ -18,16 +17,16 @@ ADDRESSES = (
 _SECONDS_TO_WAIT = 30.0  # for another writer of the database
 
 
-class Repair(NamedTuple):
-    """What was rewritten, or would be: the folder of before, that of now, and rows by `table.column`."""
+class Relocation(NamedTuple):
+    """What was rewritten, or would be: the old folder, the new one, and the rows by `table.column`."""
 
     before: Path
     now: Path
     num_rows: dict[str, int]
 
 
-def repair_addresses(store: Store, *, dry_run: bool) -> Repair:
-    """Rewrite the addresses that lead to where the store was before; all of them or, at an error, none.
+def repair_addresses(store: Store, *, dry_run: bool) -> Relocation:
+    """Rewrite the addresses that lead to the store's old folder: all of them, or at an error none.
 
     Args:
         store: an sqlite file, its artifacts beside it.
@@ -41,7 +40,7 @@ def repair_addresses(store: Store, *, dry_run: bool) -> Repair:
             f"only an sqlite file holds addresses to repair, and MLFLOW_TRACKING_URI is {store.uri}"
         )
     now = store.file.parent
-    for path in (store.file, now / ARTIFACTS):
+    for path in (store.file, now / ARTIFACTS_FOLDER):
         if not path.exists():
             raise ValueError(f"there is no {path}: move mlruns/ with its database and artifacts, then repair")
     try:
@@ -54,12 +53,7 @@ def repair_addresses(store: Store, *, dry_run: bool) -> Repair:
         raise ValueError(
             f"{store.file} cannot be changed ({error}): end what uses it, such as `make ui`"
         ) from error
-    return Repair(before, now, num_rows)
-
-
-def local_path(address: str) -> Path:
-    """The path of a `file:` address, or of a plain path."""
-    return Path(unquote(urlsplit(address).path) if address.startswith("file:") else address)
+    return Relocation(before, now, num_rows)
 
 
 def _folder_of_before(database: sqlite3.Connection, file: Path) -> Path:

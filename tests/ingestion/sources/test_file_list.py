@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from dino_pipeline.ingestion.layout import Place
-from dino_pipeline.ingestion.table_of_files import list_table
+from dino_pipeline.ingestion.sources.file_list import list_table
 
-from .conftest import RunIngest, WriteImage
+from ..conftest import RunIngest, WriteImage
 
 
 def write(file: Path, text: str) -> Path:

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from dino_pipeline.ingestion.config import IngestConfig, PhotographsConfig
-from dino_pipeline.ingestion.photographs import PHOTOGRAPHS, cut, read_photograph, write_photographs
+from dino_pipeline.ingestion.sources.photographs import PHOTOGRAPHS, cut, read_photograph, write_photographs
 
-from .conftest import RunIngest
+from ..conftest import RunIngest
 
 
 @pytest.fixture

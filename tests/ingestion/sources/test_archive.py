@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from dino_pipeline.dino.core.data.manifest import SCHEMA, Manifest
-from dino_pipeline.ingestion.archive import list_tar, list_zip
-from dino_pipeline.ingestion.compressed_tar import decompressed
+from dino_pipeline.ingestion.sources.archive import decompressed, list_tar, list_zip
 
-from .conftest import RunIngest, WriteImage
+from ..conftest import RunIngest, WriteImage
 
 Pack = Callable[[Path, Path], Path]
 

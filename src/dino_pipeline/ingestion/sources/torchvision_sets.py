@@ -1,4 +1,4 @@
-"""torchvision's named data sets: those that are files are read in place, arrays are written once as PNG."""
+"""torchvision's named data sets: files are read in place, arrays are written once as PNG."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
 
-from dino_pipeline.ingestion.config import TorchvisionConfig
-from dino_pipeline.ingestion.folder import list_folder
-from dino_pipeline.ingestion.generated_folder import write_once
 from dino_pipeline.ingestion.layout import Place
-from dino_pipeline.ingestion.listing import Listing, SourceFile, make_listing
+from dino_pipeline.ingestion.listing import Listing, SourceContext, SourceFile, make_listing
+from dino_pipeline.ingestion.sources.folder import list_folder
+from dino_pipeline.ingestion.sources.generated_folder import write_once
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -23,9 +22,9 @@ class NamedSet:
     """How a data set of torchvision maps to splits.
 
     Attributes:
-        splits: what its class is called with for each of our splits.
-        are_files: its images lie on disk as files, else in arrays.
-        class_name: of torchvision, where it differs from the name.
+        splits: arguments of its class, for each of our splits.
+        are_files: the images are files on disk, else arrays.
+        class_name: in torchvision, where it differs from the name.
     """
 
     splits: Mapping[str, Options]
@@ -46,7 +45,7 @@ NAMED_SETS = {
     "FashionMNIST": NamedSet(_TRAIN_FLAG, are_files=False),
     "Flowers102": NamedSet(_TRAIN_VAL_TEST, are_files=True),
     "Food101": NamedSet(_TRAIN_TEST, are_files=True),
-    # What its authors call val is what everybody reports on, so nothing may be chosen on it: it is our test.
+    # Published results are on what its authors call val, so nothing may be chosen on it: it is our test.
     "Imagenette": NamedSet({"train": {"split": "train"}, "test": {"split": "val"}}, are_files=True),
     "Imagenette-160": NamedSet(
         {"train": {"split": "train", "size": "160px"}, "test": {"split": "val", "size": "160px"}},
@@ -62,24 +61,23 @@ NAMED_SETS = {
 }
 
 
-def list_torchvision(
-    name: str, config: TorchvisionConfig, *, project_folder: Path, raw_folder: Path
-) -> Listing:
+def list_torchvision(name: str, context: SourceContext) -> Listing:
     """The images of `torchvision:<name>`, labelled with the names of their classes.
 
     Raises:
-        ValueError: no such name, its files are not there, or fetching them failed.
+        ValueError: the name is unknown, the files are missing, or the download failed.
     """
     if name not in NAMED_SETS:
         raise ValueError(f"ingest.source: torchvision:{name} is not known, only {', '.join(NAMED_SETS)}")
-    root = project_folder / Path(config.root).expanduser()
+    config = context.config.torchvision
+    root = context.project_folder / Path(config.root).expanduser()
 
     def open_split(options: Options) -> Any:
         return _open(name, options, root, download=config.download)
 
     if NAMED_SETS[name].are_files:
         return _list_files(name, open_split)
-    folder = raw_folder / name
+    folder = context.raw_folder / name
     write_once(folder, origin={"torchvision": name}, write=lambda target: _write(name, open_split, target))
     return list_folder(folder)
 

@@ -1,4 +1,4 @@
-"""The two tables that ingestion yields: the manifest and the quarantine."""
+"""Usable images as the manifest, and refused files as the quarantine table."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from dino_pipeline.ingestion.listing import SourceFile
 
 
 class Row(NamedTuple):
-    """A usable image."""
+    """A usable image: its file, what the bytes are, and where it belongs."""
 
     file: SourceFile
     facts: Facts
@@ -22,7 +22,7 @@ class Row(NamedTuple):
 
 
 def manifest_table(rows: Sequence[Row], project_folder: Path) -> pa.Table:
-    """Rows in the manifest's order and columns."""
+    """The manifest: columns of `SCHEMA`, ordered by split, path and member."""
     ordered = sorted(rows, key=lambda row: (SPLITS.index(row.split), row.file.path, row.file.member or ""))
     columns = {
         "path": [relative_path(row.file.path, project_folder) for row in ordered],
@@ -47,5 +47,5 @@ def quarantine_table(refused: Sequence[tuple[SourceFile, str]], project_folder: 
 
 
 def relative_path(path: str, project_folder: Path) -> str:
-    """As the manifest spells it: relative to the project folder when inside it, else as it is."""
+    """A path as the manifest spells it: relative to the project folder if inside, else unchanged."""
     return path.removeprefix(f"{project_folder}/")

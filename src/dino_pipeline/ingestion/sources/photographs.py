@@ -11,10 +11,10 @@ from PIL import Image
 from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.core.data.images import Pixels, decode_rgb
 from dino_pipeline.ingestion.config import PhotographsConfig
-from dino_pipeline.ingestion.generated_folder import write_once
+from dino_pipeline.ingestion.sources.generated_folder import write_once
 
-# Left out of the wheels' pictures: charts, patterns, drawings, logos, the other half of the stereo pair, one
-# too small to split, and two that are nearly one even grey (clock_motion, and cell, which is held out whole).
+# Not used of the wheels' pictures: charts, patterns, drawings, logos, the other half of the stereo pair, one
+# too small to split, and two that are nearly uniform grey (clock_motion, and cell, which is held out whole).
 PHOTOGRAPHS = {
     "astronaut": "skimage/data/astronaut.png",
     "brick": "skimage/data/brick.png",
@@ -40,7 +40,7 @@ HELD_OUT = {"cell": "skimage/data/cell.png"}  # no tile is cut from it: the demo
 
 
 class Tile(NamedTuple):
-    """A square of a photograph; in px from its top left corner."""
+    """A square of a photograph: its top left corner, in px."""
 
     top: int
     left: int
@@ -50,7 +50,7 @@ def write_photographs(folder: Path, config: PhotographsConfig) -> None:
     """Write tiles to `folder`/{train,val,test}/<photograph>/NNNN.png, unless they are there already.
 
     Raises:
-        ValueError: the configuration leaves a split of a photograph no whole tile.
+        ValueError: a photograph has no whole tile for one of the splits.
     """
     origin = {
         "config": to_dict(config),
@@ -64,7 +64,7 @@ def read_photograph(name: str) -> Pixels:
     """A photograph from the installed package: uint8 [height, width, 3].
 
     Raises:
-        ValueError: no photograph of this name, or the package is not there.
+        ValueError: no photograph has this name, or the package is not installed.
     """
     if name not in PHOTOGRAPHS | HELD_OUT:
         raise ValueError(
@@ -80,7 +80,7 @@ def read_photograph(name: str) -> Pixels:
 def cut(photograph: Pixels, config: PhotographsConfig) -> dict[str, list[Tile]]:
     """Tiles of each split, from disjoint stretches of the longer side: train first, then val, then test.
 
-    Tiles of a single colour are left out: black corners look alike in every split and show nothing.
+    Tiles of a single colour are dropped: black corners are equal in every split and show nothing.
 
     Raises:
         ValueError: a stretch has no whole tile.

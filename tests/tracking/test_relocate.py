@@ -12,8 +12,8 @@ from mlflow import MlflowClient
 
 from dino_pipeline import tracking
 from dino_pipeline.__main__ import main
-from dino_pipeline.tracking import finding_runs
-from dino_pipeline.tracking.moved import repair_addresses
+from dino_pipeline.tracking import runs
+from dino_pipeline.tracking.relocate import repair_addresses
 from tests.model_registry.conftest import register
 
 
@@ -30,9 +30,9 @@ def moved(
     register(before, seed=0, fingerprint="abc")
     tracking.model_run("abc").log_json({"a": 1}, "metrics.json")
     before.rename(now)
-    finding_runs._warn_of_move.cache_clear()
+    runs._warn_of_move.cache_clear()
     yield before, now
-    finding_runs._warn_of_move.cache_clear()
+    runs._warn_of_move.cache_clear()
 
 
 def test_after_a_repair_the_registered_model_loads_and_the_run_shows_its_artifacts(
@@ -87,7 +87,7 @@ def test_only_addresses_below_the_folder_of_before_change_and_at_an_error_none(
     database.execute("UPDATE runs SET artifact_uri = ?", [elsewhere])
     with monkeypatch.context() as patch:
         columns = (("experiments", "artifact_location"), ("runs", "no_such_column"))
-        patch.setattr("dino_pipeline.tracking.moved.ADDRESSES", columns)
+        patch.setattr("dino_pipeline.tracking.relocate.ADDRESSES", columns)
         with pytest.raises(ValueError, match="no_such_column"):
             repair_addresses(store, dry_run=False)
     (experiment,) = [found for found in client.search_experiments() if found.name == "dino_pipeline"]

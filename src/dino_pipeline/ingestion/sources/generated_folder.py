@@ -1,4 +1,4 @@
-"""A folder of generated images: whole or not there, and written again only when it would differ."""
+"""A folder of generated images: complete or absent, and written again only when it would differ."""
 
 import json
 import logging
@@ -15,15 +15,15 @@ _NOTE = ".written_by_ingest.json"
 
 
 def write_once(folder: Path, *, origin: dict[str, Any], write: Callable[[Path], None]) -> None:
-    """Fill `folder` by `write(empty folder)`, unless it is there, whole and of the same origin.
+    """Fill `folder` by `write(empty folder)`, unless it is complete and of the same origin.
 
     Args:
         folder: where the images belong.
         origin: what decides their content, JSON-ready; kept in a hidden file beside them.
-        write: puts the images into the folder it is given.
+        write: writes the images into the folder that it gets.
 
     Raises:
-        ValueError: the folder is there and holds someone else's files.
+        ValueError: the folder contains files that this function did not write.
     """
     note = folder / _NOTE
     if note.exists():

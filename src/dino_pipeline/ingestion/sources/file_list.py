@@ -1,4 +1,4 @@
-"""List the files that a .csv, .tsv or .parquet names, with their labels and splits where it has them."""
+"""List the files that a .csv, .tsv or .parquet names, with labels and splits from its columns."""
 
 from pathlib import Path
 from stat import S_ISREG
@@ -9,16 +9,14 @@ import pyarrow as pa
 from dino_pipeline.ingestion.layout import SPLIT_NAMES, Place
 from dino_pipeline.ingestion.listing import Listing, SourceFile, make_listing
 
-SUFFIXES = (".csv", ".tsv", ".parquet")
-
 
 def list_table(table: Path) -> Listing:
-    """The files of the column `path`, relative to the table's folder; a missing one is told as its problem.
+    """The files of the column `path`, relative to the table's folder; a missing file has a `problem`.
 
-    The columns `label` and `split` may be absent; an empty label means none. Other columns are passed over.
+    The columns `label` and `split` are optional; an empty label means none. Other columns are ignored.
 
     Raises:
-        ValueError: it is no such table, has no column `path`, or names a split that there is not.
+        ValueError: it cannot be read as a table, has no column `path`, or names an unknown split.
     """
     rows = _read(table)
     if "path" not in rows:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from dino_pipeline.tracking import working_tree
-from dino_pipeline.tracking.working_tree import uncommitted_diff
+from dino_pipeline.tracking import git_info
+from dino_pipeline.tracking.git_info import uncommitted_diff
 
 IDENTITY = ["-c", "user.name=n", "-c", "user.email=e@example.org"]
 
@@ -50,7 +50,7 @@ def test_nothing_that_may_hold_credentials_is_in_it(repository: Path) -> None:
 
 
 def test_of_a_huge_one_the_beginning_is_kept(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(working_tree, "_MAX_CHARACTERS", 1000)
+    monkeypatch.setattr(git_info, "_MAX_CHARACTERS", 1000)
     (repository / "code.py").write_text("".join(f"line {number}\n" for number in range(2000)))
     patch = uncommitted_diff(repository)
     assert len(patch) < 1100

@@ -1,4 +1,4 @@
-"""List a folder of images, links followed; hidden files and folders are passed over."""
+"""List a folder of images: links are followed, hidden files and folders skipped."""
 
 import os
 import stat
@@ -9,7 +9,7 @@ from dino_pipeline.ingestion.listing import Listing, SourceFile, is_hidden, make
 
 
 def list_folder(root: Path) -> Listing:
-    """Every file below `root`: all are candidates, whatever their suffix."""
+    """Every file below `root`, whatever its suffix."""
     files: list[SourceFile] = []
     folders: list[str] = []
     for name, entry in _walk(root, "", (_identity(root.stat()),)):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from dino_pipeline.ingestion.generated_folder import write_once
+from dino_pipeline.ingestion.sources.generated_folder import write_once
 
 _INK = 16  # the data set's largest value
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import RunIngest, WriteImage
+from ..conftest import RunIngest, WriteImage
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import yaml
 
 from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.ingestion.config import IngestConfig
-from dino_pipeline.ingestion.data_set_name import data_set_name, named_after
+from dino_pipeline.ingestion.data_set import data_set_name, named_after
 from dino_pipeline.workspace.config_loader import shared_parameters
 
 CONF = Path(__file__).parents[2] / "conf"
