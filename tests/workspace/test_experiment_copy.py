@@ -57,7 +57,7 @@ def test_the_users_settings_hold_in_a_copy(original: Path, copy: Path) -> None:
     loader = LayeredConfigLoader(
         copy / "conf", "base", base_env="base", default_run_env="local", merge_strategy=MERGE_STRATEGY
     )
-    assert loader["parameters"] == {"launch": {"cpu_processes": 1, "grace_seconds": 5}}
+    assert loader["parameters"] == {"recipe": "base", "launch": {"cpu_processes": 1, "grace_seconds": 5}}
 
 
 def test_a_copy_sees_raw_images_and_trainings_and_keeps_what_it_has(original: Path, copy: Path) -> None:

@@ -122,12 +122,12 @@ def test_a_dirty_tree_is_refused_whether_edited_or_untracked(
         assert "dirty: commit or stash conf/smoke/parameters_promote.yml" in capsys.readouterr().err
     finally:
         recipe.unlink()
-    edited = registered.folder / "conf" / "smoke" / "parameters_extract.yml"
+    edited = registered.folder / "conf" / "smoke" / "parameters.yml"
     text = edited.read_text()
     edited.write_text(text + "# edited\n")
     try:
         assert promote(registered, "dirty", "1") == 1
-        assert "dirty: commit or stash conf/smoke/parameters_extract.yml" in capsys.readouterr().err
+        assert "dirty: commit or stash conf/smoke/parameters.yml" in capsys.readouterr().err
     finally:
         edited.write_text(text)
     assert registered.champion("dirty") is None
