@@ -1,15 +1,19 @@
-"""What a spec.json or model.json of before means where it lacks a field of today: one table for all that are read."""
+"""What files of before mean where they lack a field of today: one table for spec.json, model.json and recipes."""
 
 from collections.abc import Mapping
 from typing import Any
 
-# Dotted name of the field in spec.json: the value that files without it were trained with. Add a line with each new
-# field of PretrainConfig, MonitoringConfig or LaunchConfig.
+# Dotted name of the field, as in conf/base and spec.json: the value that what lacks it was trained with. Add a line with
+# each new field of a class that conf/base has a group for, such as PretrainConfig, MonitoringConfig or LaunchConfig.
 LATER_FIELDS: Mapping[str, Any] = {}
 
 
 def completed(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a spec.json, or a part of them such as `{"pretrain": ...}`, with the fields that came later."""
+    """The values with the fields that came later.
+
+    Args:
+        spec: of a spec.json or a recipe, or a part such as `{"pretrain": ...}`; groups that it lacks stay away.
+    """
     values = _copy(spec)
     for name, value in LATER_FIELDS.items():
         first, *groups, field = name.split(".")
