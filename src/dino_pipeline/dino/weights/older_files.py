@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-# Dotted name of the field, as in conf/base and spec.json: the value that what lacks it was trained with. Add a line with
-# each new field of a class that conf/base has a group for, such as PretrainConfig, MonitoringConfig or LaunchConfig.
+# Dotted name of the field, as in conf/base and spec.json: the value that what lacks it was trained with. Each new field
+# of a class that conf/base has a group for, such as PretrainConfig, MonitoringConfig or LaunchConfig, gets a line.
 LATER_FIELDS: Mapping[str, Any] = {}
 
 
