@@ -81,6 +81,16 @@ def test_its_recipes_of_many_files_say_nothing_that_this_code_refuses(tmp_path: 
         assert parameter_errors(project_parameters(folder, recipe), stage_pipelines()) == []
 
 
+def test_its_recipes_of_many_files_become_one_file_each_that_says_the_same(tmp_path: Path) -> None:
+    folder = unpack(tmp_path)
+    before = {recipe: project_parameters(folder, recipe) for recipe in RECIPES}
+    assert main(["merge-recipe", *RECIPES, "--project", str(folder)]) == 0
+    assert {recipe: project_parameters(folder, recipe) for recipe in RECIPES} == before
+    assert {file.name for recipe in RECIPES for file in (folder / "conf" / recipe).iterdir()} == {
+        "parameters.yml"
+    }
+
+
 def test_every_training_gets_a_line_and_its_identity_of_now(adopted: Old) -> None:
     assert len(adopted.before) == NUM_TRAININGS
     assert sorted(adopted.now) == adopted.before
