@@ -9,7 +9,7 @@ from dino_pipeline.dino.core.data.images_config import PixelStatistics
 from dino_pipeline.dino.evaluation.attention import class_attention, most_attended
 from dino_pipeline.dino.features.evaluation_transform import normalise
 from dino_pipeline.dino.weights.published import load_backbone
-from dino_pipeline.inference.attention_pictures import overview, pictures
+from dino_pipeline.inference.attend import overview, pictures
 from tests.published import publish
 
 HALF = PixelStatistics(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))

@@ -1,4 +1,4 @@
-"""A registered version as it is served: its exported network and its own preparation of images."""
+"""A registered version as it is served: its exported network and its own preprocessing."""
 
 import json
 from pathlib import Path
@@ -17,26 +17,28 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
-class Served(NamedTuple):
-    """From crops to embeddings, and how the crops are made."""
+class ExportedModel(NamedTuple):
+    """The function from crops to embeddings, and how crops are made of images."""
 
     features: FeatureFunction
     transform: EvaluationTransformConfig
 
 
-def load_served(client: "MlflowClient", version: Version, folder: Path, *, device: torch.device) -> Served:
-    """Read a version from the registry; the weights need not be on this machine in any other form.
+def load_exported_model(
+    client: "MlflowClient", version: Version, folder: Path, *, device: torch.device
+) -> ExportedModel:
+    """Read a version from the registry, independent of any model on this machine.
 
     Args:
-        folder: empty; the version's files are brought there.
+        folder: empty; the version's files are downloaded to it.
     """
     files = download(client, version, folder)
-    described = json.loads((files / "preprocessing.json").read_text())
+    settings = json.loads((files / "preprocessing.json").read_text())
     transform = from_dict(
         EvaluationTransformConfig,
         {
-            **{name: described[name] for name in ("resize", "crop", "mean", "std")},
-            "images": {name: described[name] for name in ("channels", "bits")},
+            **{name: settings[name] for name in ("resize", "crop", "mean", "std")},
+            "images": {name: settings[name] for name in ("channels", "bits")},
         },
     )
     program = torch.export.load(files / "backbone.pt2")
@@ -45,4 +47,4 @@ def load_served(client: "MlflowClient", version: Version, folder: Path, *, devic
     def features(images: torch.Tensor) -> FeatureBatch:
         return FeatureBatch(network(normalise(images, transform.mean, transform.std)), None)
 
-    return Served(features, transform)
+    return ExportedModel(features, transform)

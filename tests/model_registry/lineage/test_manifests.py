@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dino_pipeline.model_registry.lineage.data import data_of
-from dino_pipeline.model_registry.lineage.from_dvc import from_dvc
-from dino_pipeline.model_registry.lineage.manifests import Kept
+from dino_pipeline.model_registry.lineage.manifests import StoredManifest, read_from_dvc
+from dino_pipeline.model_registry.lineage.provenance_items import data_item
 from tests.registered import git, images_of_tints
 
 
@@ -36,16 +35,16 @@ def test_images_come_from_the_cache_then_from_the_remote_then_not_at_all(tmp_pat
     shutil.rmtree(raw)
 
     def text() -> str:
-        kept = Kept(manifest, "here")
-        return data_of(manifest.digest(), kept, project, commit=commit, num_hashed=8).part.text
+        stored = StoredManifest(manifest, "here")
+        return data_item(manifest.digest(), stored, project, commit=commit, num_hashed=8).item.text
 
-    assert from_dvc(project, commit, "data/01_raw/3.png") == content
-    assert from_dvc(project, commit, "data/01_raw/99.png") is None
+    assert read_from_dvc(project, commit, "data/01_raw/3.png") == content
+    assert read_from_dvc(project, commit, "data/01_raw/99.png") is None
     assert text().endswith("DVC has them: dvc pull")
     shutil.rmtree(project / ".dvc" / "cache")
-    assert from_dvc(project, commit, "data/01_raw/3.png") == content
+    assert read_from_dvc(project, commit, "data/01_raw/3.png") == content
     shutil.rmtree(project / ".dvc" / "cache", ignore_errors=True)
     shutil.rmtree(tmp_path / "remote")
-    assert from_dvc(project, commit, "data/01_raw/3.png") is None
+    assert read_from_dvc(project, commit, "data/01_raw/3.png") is None
     assert "8 images are missing" in text()
     assert "dvc pull" not in text()

@@ -11,7 +11,7 @@ from dino_pipeline.dino.evaluation.attention import class_attention, most_attend
 from dino_pipeline.dino.evaluation.sizes import resized
 from dino_pipeline.dino.features.evaluation_transform import normalise
 from dino_pipeline.dino.weights.published import load_backbone
-from dino_pipeline.inference.attention_foreground import foreground_masks, mask_name
+from dino_pipeline.inference.attend import foreground_masks, mask_name
 from tests.published import publish
 
 HALF = PixelStatistics(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))

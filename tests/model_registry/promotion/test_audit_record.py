@@ -1,11 +1,15 @@
-"""What stands after promotions and rollbacks."""
+"""Which promotion stands after promotions and rollbacks, and how a record reads."""
 
 from dataclasses import replace
 
 import pytest
 
-from dino_pipeline.model_registry.promotion.entry import Comparison, Entry
-from dino_pipeline.model_registry.promotion.history import standing, undone
+from dino_pipeline.model_registry.promotion.audit_record import (
+    AuditRecord,
+    Comparison,
+    promotion_to_undo,
+    standing_promotion,
+)
 
 COMPARISON = Comparison(
     metric="knn_20",
@@ -18,7 +22,7 @@ COMPARISON = Comparison(
     data_digest="d" * 64,
     validation_digest="v" * 64,
 )
-FIRST = Entry(
+FIRST = AuditRecord(
     kind="promotion",
     when="2026-01-01T00:00:00+00:00",
     who="ada",
@@ -32,28 +36,28 @@ SECOND = replace(FIRST, before=1, after=2)
 THIRD = replace(FIRST, before=2, after=3)
 
 
-def back(entry: Entry) -> Entry:
-    assert entry.before is not None
-    return replace(entry, kind="rollback", before=entry.after, after=entry.before)
+def rolled_back(record: AuditRecord) -> AuditRecord:
+    assert record.before is not None
+    return replace(record, kind="rollback", before=record.after, after=record.before)
 
 
 def test_each_rollback_takes_back_the_last_promotion_that_stands() -> None:
-    assert standing([]) is None
-    assert standing([FIRST, SECOND, THIRD]) == THIRD
-    assert standing([FIRST, SECOND, THIRD, back(THIRD)]) == SECOND
-    assert undone([FIRST, SECOND, THIRD, back(THIRD)], 2).before == 1
+    assert standing_promotion([]) is None
+    assert standing_promotion([FIRST, SECOND, THIRD]) == THIRD
+    assert standing_promotion([FIRST, SECOND, THIRD, rolled_back(THIRD)]) == SECOND
+    assert promotion_to_undo([FIRST, SECOND, THIRD, rolled_back(THIRD)], 2).before == 1
     fourth = replace(FIRST, before=2, after=4)
-    assert undone([FIRST, SECOND, THIRD, back(THIRD), fourth], 4).before == 2
-    assert standing([FIRST, SECOND, THIRD, back(THIRD), back(SECOND)]) == FIRST
+    assert promotion_to_undo([FIRST, SECOND, THIRD, rolled_back(THIRD), fourth], 4).before == 2
+    assert standing_promotion([FIRST, SECOND, THIRD, rolled_back(THIRD), rolled_back(SECOND)]) == FIRST
 
 
 def test_there_is_nothing_before_the_first_or_after_a_hand_on_the_alias() -> None:
     with pytest.raises(ValueError, match="no promotion that still stands"):
-        undone([], None)
+        promotion_to_undo([], None)
     with pytest.raises(ValueError, match="first champion"):
-        undone([FIRST], 1)
+        promotion_to_undo([FIRST], 1)
     with pytest.raises(ValueError, match="log ends with version 2 and the alias names 7"):
-        undone([FIRST, SECOND], 7)
+        promotion_to_undo([FIRST, SECOND], 7)
 
 
 def test_an_entry_is_a_line_with_all_that_was_measured() -> None:

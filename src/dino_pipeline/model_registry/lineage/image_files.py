@@ -1,4 +1,4 @@
-"""Whether the images of a manifest are still what was ingested."""
+"""Check that the image files of a manifest are still as they were ingested."""
 
 import hashlib
 from pathlib import Path
@@ -10,20 +10,19 @@ from tqdm import tqdm
 from dino_pipeline.dino.core.data.manifest import Manifest
 
 
-class ImagesState(NamedTuple):
-    """What became of the images, by position in the manifest."""
+class FileCheck(NamedTuple):
+    """Positions in the manifest of images that are missing or changed."""
 
     missing: list[int]
     changed: list[int]  # of another size, or with other bytes
     num_hashed: int
 
 
-def check_images(manifest: Manifest, *, num_hashed: int | None) -> ImagesState:
+def check_images(manifest: Manifest, *, num_hashed: int | None) -> FileCheck:
     """Compare each file's size with the manifest, and hash some images again.
 
     Args:
-        manifest: whose paths hang on its root.
-        num_hashed: images, spread evenly, whose bytes are compared; None: of all.
+        num_hashed: images, evenly spaced, whose bytes are compared; None: all.
     """
     sizes: dict[str, int | None] = {}
     missing, changed = [], []
@@ -45,7 +44,7 @@ def check_images(manifest: Manifest, *, num_hashed: int | None) -> ImagesState:
     for position in tqdm(chosen.tolist(), desc="hash", unit=" images", disable=None, leave=False):
         if not _is_intact(manifest, position, hashes[position]):
             changed.append(position)
-    return ImagesState(missing, changed, len(chosen))
+    return FileCheck(missing, changed, len(chosen))
 
 
 def _size(path: Path) -> int | None:
