@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from dino_pipeline.cli.adopt import add_command as add_adopt
 from dino_pipeline.cli.attend import add_command as add_attend
 from dino_pipeline.cli.check_recipes import add_command as add_check_recipes
 from dino_pipeline.cli.dvc_stages import add_command as add_dvc_stages
@@ -69,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     add_merge_recipe(commands)
     add_dvc_stages(commands)
     add_repair_artifacts(commands)
+    add_adopt(commands)
     add_sync_mlflow(commands)
     return parser
 
