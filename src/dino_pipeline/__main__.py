@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from dino_pipeline.cli import (
+    adopt,
     attend,
     check_recipes,
     dvc_stages,
@@ -30,6 +31,7 @@ COMMANDS = (
     lineage,
     sync_mlflow,
     repair_artifacts,
+    adopt,
     dvc_stages,
     picture,
 )

@@ -1,4 +1,4 @@
-"""`dino-pipeline check-recipes [NAME ...]`."""
+"""`dino-pipeline check-recipes`: every recipe is built, steps twice in a small size, and its cost is printed."""
 
 import argparse
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def _check(options: argparse.Namespace) -> str:
     return "\n".join(_table(rows)) + "\n"
 
 
-def _table(rows: "list[RecipeCheck]") -> Iterator[str]:
+def _table(rows: list["RecipeCheck"]) -> Iterator[str]:
     yield (
         f"{'recipe':30}{'backbone':24}{'M params':>9}{'+ head':>8}{'GFLOP/image':>13}{'GPUs':>6}{'GB each':>9}"
         f"{'steps':>10}{'V100 hours':>12}   two small steps: loss"

@@ -1,10 +1,11 @@
-"""Sheets of images: a row of tiles, right and wrong in their colours, the same pixels each time."""
+"""Sheets of images: rows of tiles, right and wrong in their colours; a figure as pixels, the same each time."""
 
 import numpy as np
+from matplotlib.figure import Figure
 from PIL import Image
 
 from dino_pipeline.dino.evaluation.image_files import images_in
-from dino_pipeline.plotting.image_grid import Tile, image_grid, tile
+from dino_pipeline.plotting.grids import Tile, image_grid, rasterised, tile
 
 GREEN, RED = (26, 127, 55), (207, 34, 46)
 
@@ -35,3 +36,10 @@ def test_a_tile_is_the_whole_image_reduced_and_never_enlarged(tmp_path):
     images = images_in(tmp_path)
     assert tile(images, 0, size=20, caption="").pixels.shape == (10, 20, 3)
     assert tile(images, 0, size=200, caption="").pixels.shape == (40, 80, 3)
+
+
+def test_a_figure_has_its_size_and_its_colour() -> None:
+    image = rasterised(Figure(figsize=(0.4, 0.3), dpi=100, facecolor="#1a7f37"))
+    assert image.mode == "RGB"
+    assert image.size == (40, 30)
+    assert np.unique(np.asarray(image).reshape(-1, 3), axis=0).tolist() == [[0x1A, 0x7F, 0x37]]
