@@ -1,21 +1,11 @@
-"""Scheduled values are functions of the step: linear warm-up, then a half cosine from start to end."""
+"""Values that change while DINO trains are functions of the step: linear warm-up, then a half cosine to the end."""
 
 import math
-from typing import Annotated
+from typing import NamedTuple
 
-from pydantic import Field, model_validator
-
-from dino_pipeline.dino.core.config import frozen
-
-
-@frozen
-class ScheduleConfig:
-    """One scheduled value; a constant after its warm-up has `start` equal to `end`."""
-
-    warmup_from: Annotated[float, Field(ge=0)]
-    start: Annotated[float, Field(ge=0)]  # reached at the end of the warm-up
-    end: Annotated[float, Field(ge=0)]
-    warmup_fraction: Annotated[float, Field(ge=0, lt=1)]  # of the run's steps
+from dino_pipeline.dino.core.models.teacher_config import momentum_in_force
+from dino_pipeline.dino.core.optimization.config import OptimizerConfig, ScheduleConfig
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 
 
 def scheduled(schedule: ScheduleConfig, step: int, num_steps: int) -> float:
@@ -31,33 +21,6 @@ def scheduled(schedule: ScheduleConfig, step: int, num_steps: int) -> float:
     return schedule.end + 0.5 * (schedule.start - schedule.end) * (1 + math.cos(math.pi * progress))
 
 
-@frozen
-class SchedulesConfig:
-    """The four values that change while DINO trains."""
-
-    learning_rate: (
-        ScheduleConfig  # for a batch of 256; warmup_from and start are scaled with the batch, end is not
-    )
-    weight_decay: ScheduleConfig
-    teacher_momentum: ScheduleConfig
-    teacher_temperature: ScheduleConfig
-
-    @model_validator(mode="after")
-    def _teacher_exists(self) -> "SchedulesConfig":
-        for name in ("warmup_from", "start", "end"):
-            momentum, temperature = (
-                getattr(self.teacher_momentum, name),
-                getattr(self.teacher_temperature, name),
-            )
-            if momentum > 1:
-                raise ValueError(f"teacher_momentum.{name} is {momentum:g}: it is a share, 1 or less")
-            if temperature == 0:
-                raise ValueError(
-                    f"teacher_temperature.{name} is 0, by which logits are divided: give more, such as 0.04"
-                )
-        return self
-
-
 def linearly_scaled(schedule: ScheduleConfig, batch_size: int) -> ScheduleConfig:
     """The linear scaling rule, lr * batch / 256 (arXiv:1706.02677); the reference leaves the final value alone."""
     factor = batch_size / 256
@@ -67,3 +30,50 @@ def linearly_scaled(schedule: ScheduleConfig, batch_size: int) -> ScheduleConfig
         end=schedule.end,
         warmup_fraction=schedule.warmup_fraction,
     )
+
+
+class ScheduleValues(NamedTuple):
+    """The values in force at one step."""
+
+    learning_rate: float
+    backbone_learning_rate: float
+    weight_decay: float
+    teacher_momentum: float
+    teacher_temperature: float
+    last_layer_is_frozen: bool
+
+    def slowed(self, factor: float) -> "ScheduleValues":
+        """The same with a smaller learning rate."""
+        return self._replace(
+            learning_rate=factor * self.learning_rate,
+            backbone_learning_rate=factor * self.backbone_learning_rate,
+        )
+
+
+def schedule_values(
+    config: PretrainConfig, step: int, num_steps: int, *, steps_per_epoch: int
+) -> ScheduleValues:
+    """All schedules at a step, counted from 0, of a run of `num_steps`."""
+    schedules, optimizer, teacher = config.schedules, config.optimizer, config.teacher
+    learning_rate = scheduled(linearly_scaled(schedules.learning_rate, config.batch_size), step, num_steps)
+    return ScheduleValues(
+        learning_rate=learning_rate,
+        backbone_learning_rate=learning_rate * _backbone_share(optimizer, step, num_steps),
+        weight_decay=scheduled(schedules.weight_decay, step, num_steps),
+        teacher_momentum=momentum_in_force(
+            teacher,
+            scheduled(schedules.teacher_momentum, step, num_steps),
+            step=step,
+            steps_per_epoch=steps_per_epoch,
+        ),
+        teacher_temperature=scheduled(schedules.teacher_temperature, step, num_steps),
+        last_layer_is_frozen=step < round(optimizer.freeze_last_layer_fraction * num_steps),
+    )
+
+
+def _backbone_share(optimizer: OptimizerConfig, step: int, num_steps: int) -> float:
+    """Share of the learning rate: 0 while the backbone is frozen, then as long again a line up to its scale."""
+    num_frozen = round(optimizer.freeze_backbone_fraction * num_steps)
+    # Adam's moments fill while nothing moves, so that the first moving step is no jump.
+    rise = min(max(0.0, (step + 1 - num_frozen) / num_frozen), 1.0) if num_frozen else 1.0
+    return optimizer.backbone_learning_rate_scale * rise

@@ -3,30 +3,31 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from dino_pipeline.dino.core.losses.center import Center
+from dino_pipeline.dino.core.losses.centering import Center
 from dino_pipeline.dino.core.losses.config import LossConfig
-from dino_pipeline.dino.core.losses.loss import Answers, Judged, Loss, in_full, without_distribution
-from dino_pipeline.dino.core.losses.view_pairs import mean_over_pairs
+from dino_pipeline.dino.core.losses.loss import Loss, LossInput, LossOutput, mean_over_pairs
 
 
-class MSE(Loss):
-    """2 - 2 cos over all pairs of different views; the teacher is centered first, where that is asked for."""
+class MSELoss(Loss):
+    """2 - 2 cos over all pairs of different views; `centering: center` centers the teacher first."""
 
-    def __init__(self, config: LossConfig, num_scores: int) -> None:
-        super().__init__()
+    def __init__(self, config: LossConfig, num_logits: int) -> None:
+        super().__init__(config, num_logits)
         self.center = Center(
-            num_scores, config.center_momentum if config.centering == "center" else 1.0
+            num_logits, config.center_momentum if config.centering == "center" else 1.0
         )  # 1: stays at 0
 
-    def forward(self, answers: Answers) -> Judged:
-        teacher = in_full(answers.teacher.detach(), self.center.center) - self.center.center
-        targets = F.normalize(teacher, dim=-1)
-        student = F.normalize(in_full(answers.student, targets), dim=-1)
+    def compare(self, inputs: LossInput) -> LossOutput:
+        """Mean over pairs and images, at the precision of the center."""
+        center = self.center.center
+        targets = F.normalize(inputs.teacher_logits.detach().to(center.dtype) - center, dim=-1)
+        student = F.normalize(inputs.student_logits.to(center.dtype), dim=-1)
 
         def distance(view: int, other: int) -> Tensor:
             return (student[view] - targets[other]).square().sum(dim=-1).mean()
 
-        return without_distribution(mean_over_pairs(distance, len(student), len(targets)))
+        return LossOutput(mean_over_pairs(distance, len(student), len(targets)))
 
-    def update(self, teacher: Tensor, *, skip: Tensor) -> None:
-        self.center.update(teacher, skip=skip)
+    def update(self, teacher_logits: Tensor, *, skip: Tensor) -> None:
+        """Move the center."""
+        self.center.update(teacher_logits, skip=skip)

@@ -1,23 +1,22 @@
 """The supervised baseline: cross-entropy with the images' labels, on the same backbone, views and budget."""
 
+from typing import ClassVar
+
 import torch.nn.functional as F
 
-from dino_pipeline.dino.core.losses.config import LossConfig
-from dino_pipeline.dino.core.losses.loss import Answers, Judged, Loss, at_least_float32, without_distribution
-
-UNKNOWN = -100  # a label that is left out of the mean
+from dino_pipeline.dino.core.data.dataset import UNKNOWN_LABEL
+from dino_pipeline.dino.core.losses.loss import Loss, LossInput, LossOutput, at_least_float32
 
 
-class Labels(Loss):
-    """Every view is to tell its image's class; the teacher is not asked."""
+class SupervisedLoss(Loss):
+    """Every view predicts its image's class; the teacher plays no part."""
 
-    def __init__(self, config: LossConfig, num_scores: int) -> None:  # noqa: ARG002  as every loss is built
-        super().__init__()
+    needs_labels: ClassVar[bool] = True
 
-    def forward(self, answers: Answers) -> Judged:
-        assert answers.labels is not None, "training gives labels to this loss (Run.labels_of)"
-        num_crops = len(answers.student)
-        scores = at_least_float32(answers.student.flatten(0, 1))
-        return without_distribution(
-            F.cross_entropy(scores, answers.labels.repeat(num_crops), ignore_index=UNKNOWN)
-        )
+    def compare(self, inputs: LossInput) -> LossOutput:
+        """Mean over crops and images with a label."""
+        assert inputs.labels is not None, "the loader gives labels to a loss with needs_labels"
+        num_crops = len(inputs.student_logits)
+        logits = at_least_float32(inputs.student_logits.flatten(0, 1))
+        labels = inputs.labels.repeat(num_crops)
+        return LossOutput(F.cross_entropy(logits, labels, ignore_index=UNKNOWN_LABEL))
