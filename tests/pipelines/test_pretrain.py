@@ -19,7 +19,7 @@ from dino_pipeline.dino.core.data.manifest import read_manifest
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig
 from dino_pipeline.dino.training.history import read_rows
-from dino_pipeline.dino.weights.checkpoint_config import ModelConfig
+from dino_pipeline.dino.weights.config import ModelConfig
 from dino_pipeline.dino.weights.published import networks_of, read_model
 from dino_pipeline.experiments.import_checkpoint import import_checkpoint
 from dino_pipeline.pipelines.pretrain import _continuation_tags, pretrain

@@ -14,7 +14,7 @@ from dino_pipeline import tracking
 from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.evaluation.config import ExtractConfig
-from dino_pipeline.dino.weights.checkpoint_config import ModelConfig
+from dino_pipeline.dino.weights.config import ModelConfig
 from dino_pipeline.dino.weights.published import PublishedModel, write_model
 from dino_pipeline.pipeline_registry import register_pipelines
 from dino_pipeline.project.datasets import FolderDataset

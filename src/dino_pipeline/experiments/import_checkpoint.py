@@ -8,7 +8,7 @@ from typing import Any
 from dino_pipeline import tracking
 from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.core.data.multi_crop_config import MultiCropConfig
-from dino_pipeline.dino.weights.checkpoint_config import ModelConfig
+from dino_pipeline.dino.weights.config import ModelConfig
 
 TIMM = "timm:"
 
@@ -37,11 +37,12 @@ def import_checkpoint(
     from dino_pipeline.dino.training.finish import FINISHED
     from dino_pipeline.dino.training.progress import progress_folder
     from dino_pipeline.dino.weights.importing import describe_import, write_import
-    from dino_pipeline.dino.weights.weight_files import read_timm_weights, read_weights
+    from dino_pipeline.dino.weights.pretrained_weights import read_timm_weights, read_weights
     from dino_pipeline.model_registry.model_lookup import find_weights, is_weight_file
     from dino_pipeline.model_registry.provenance import origin_of_weights
     from dino_pipeline.tracking.dataset import log_dataset
-    from dino_pipeline.tracking.sessions import RESUMED_TAG, log_session
+    from dino_pipeline.tracking.records import RESUMED_TAG
+    from dino_pipeline.tracking.sessions import log_session
 
     assert config.checkpoint is not None
     path = project_folder / Path(config.checkpoint).expanduser()

@@ -10,7 +10,7 @@ from dino_pipeline import tracking
 from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig
-from dino_pipeline.dino.weights.checkpoint_config import ModelConfig
+from dino_pipeline.dino.weights.config import ModelConfig
 from dino_pipeline.workspace.run_lock import run_lock
 
 logger = logging.getLogger(__name__)

@@ -7,14 +7,14 @@ from typing import Self
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from dino_pipeline.dino.training.history import HISTORY, TIMING, RowTail
+from dino_pipeline.dino.training.history import HISTORY, TIMING, HistoryReader
 
 
 class ProgressDisplay:
     """A bar of steps with epoch, loss, k-NN, images/s and the time left; also hands on the new rows."""
 
     def __init__(self, folder: Path, *, num_steps: int) -> None:
-        self._tails = [RowTail(folder / HISTORY), RowTail(folder / TIMING)]
+        self._readers = [HistoryReader(folder / HISTORY), HistoryReader(folder / TIMING)]
         self._num_steps = num_steps
         self._shown: dict[str, str] = {}
 
@@ -35,7 +35,7 @@ class ProgressDisplay:
 
     def update(self) -> list[dict[str, float]]:
         """Read what is new, show it, and return the rows of history and timing, oldest first."""
-        rows = [row for tail in self._tails for row in tail.new_rows()]
+        rows = [row for reader in self._readers for row in reader.new_rows()]
         for row in rows:
             self._show(row)
         return sorted(rows, key=lambda row: row["step"])

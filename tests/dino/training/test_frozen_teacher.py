@@ -14,8 +14,8 @@ from dino_pipeline.dino.training.checks import check
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.fingerprint import fingerprint
 from dino_pipeline.dino.training.initial_weights import resolve, store
+from dino_pipeline.dino.weights.pretrained_weights import read_weights
 from dino_pipeline.dino.weights.published import PublishedModel, load_frozen_teacher, write_model
-from dino_pipeline.dino.weights.weight_files import read_weights
 from tests.dino.conftest import PRETRAIN, MakeSpec
 
 from .test_methods import parameters

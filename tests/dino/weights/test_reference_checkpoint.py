@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from dino_pipeline.dino.weights.reference_checkpoint import read_reference_checkpoint
+from dino_pipeline.dino.weights.reference_checkpoint import (
+    ReferenceCheckpoint,
+    load_data_only,
+    reference_checkpoint,
+)
+
+
+def read_reference_checkpoint(path: Path) -> ReferenceCheckpoint:
+    return reference_checkpoint(load_data_only(path), path)
 
 
 @pytest.mark.golden

@@ -33,7 +33,7 @@ def test_the_interval_over_seeds_is_students() -> None:
     found = measured(correct, None).over_seeds
     low, high = stats.t.interval(0.95, 2, loc=np.mean(accuracies), scale=stats.sem(accuracies))
     assert found is not None
-    assert [found.low, found.high] == pytest.approx([low, high], abs=1e-5)
+    assert [found.low, found.high] == pytest.approx([low, high], rel=1e-9)
 
 
 def test_one_seed_has_the_interval_over_images_alone() -> None:

@@ -1,10 +1,11 @@
 """Everything that changes while DINO trains, and nothing else."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from dino_pipeline.dino.core.distributed import world_size
@@ -20,6 +21,8 @@ from dino_pipeline.dino.core.models.student_teacher import (
 from dino_pipeline.dino.core.models.vision_transformer import ViTBackbone
 from dino_pipeline.dino.core.optimization.optimizers import build_optimizer
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
+
+CENTER = "centering.center"  # the center's name among a loss's buffers
 
 
 class Learner(NamedTuple):
@@ -94,16 +97,15 @@ class TrainingState:
         networks = {"student": self.student} | ({} if self.has_frozen_teacher else {"teacher": self.teacher})
         for name, network in networks.items():
             load_whole(network, whole(network.state_dict()) | initial[name])
-        center = "centering.center"
-        if initial["center"] is not None and center in self.loss.state_dict():
-            self.loss.load_state_dict({center: initial["center"]})
+        if initial["center"] is not None and CENTER in self.loss.state_dict():
+            self.loss.load_state_dict({CENTER: initial["center"]})
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         load_whole(self.student, state["student"])
         if not self.has_frozen_teacher:
             load_whole(self.teacher, state["teacher"])
         for name, loss in self._losses().items():
-            loss.load_state_dict({_key_of_now(key): value for key, value in state[name].items()})
+            loss.load_state_dict(loss_state_of_now(state[name]))
         load_whole_optimizer(self.optimizer, state["optimizer"])
         if self.snapshots:
             # Adopted progress may be that of another teacher, and has none.
@@ -119,9 +121,11 @@ class TrainingState:
         return {name: learner.loss for name, learner in zip(names, self.learners, strict=False)}
 
 
-def _key_of_now(key: str) -> str:
-    """The name of a loss's buffer; checkpoints of before called it by private attributes."""
-    return key.removeprefix("between.").replace("operator.", "centering.")
+def loss_state_of_now(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A loss's buffers by the names of now; checkpoints of before called them by private attributes."""
+    return {
+        key.removeprefix("between.").replace("operator.", "centering."): value for key, value in state.items()
+    }
 
 
 def build_networks(config: PretrainConfig) -> tuple[MultiCropNetwork, MultiCropNetwork]:

@@ -10,10 +10,9 @@ from pathlib import Path
 from torch import Tensor
 
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
-from dino_pipeline.dino.training.given_weights import read_given_weights
+from dino_pipeline.dino.weights.pretrained_weights import Channels, read_pretrained_weights
 from dino_pipeline.dino.weights.recognition import recognised
-from dino_pipeline.dino.weights.reference_names import HEAD, backbone_weights
-from dino_pipeline.dino.weights.weight_files import Channels
+from dino_pipeline.dino.weights.reference_checkpoint import HEAD, backbone_weights
 
 FROZEN_TEACHER = "frozen_teacher.pt"
 _KEY = "pretrain.teacher.weights"
@@ -36,7 +35,7 @@ def resolve_frozen_teacher(
         raise ValueError(
             f"{_KEY} is null, and pretrain.teacher.name is frozen: give the teacher's file, or the folder of its model"
         )
-    path, weights, digest = read_given_weights(
+    path, weights, digest = read_pretrained_weights(
         config.teacher.weights, key=_KEY, root=root, candidates=[backbone], images=config.images
     )
     network = weights.networks["teacher"]

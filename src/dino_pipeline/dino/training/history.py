@@ -1,7 +1,7 @@
 """What training writes down: history.csv, the same for equal trainings, and timing.csv, which never is."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dino_pipeline.dino.partial import written_whole
@@ -67,17 +67,41 @@ def numbers(row: dict[str, str]) -> dict[str, float]:
     return {name: float(value) for name, value in row.items() if value}
 
 
-class RowTail:
-    """Reads the rows that are added to a file while another process writes it."""
+class HistoryReader:
+    """Reads the rows that another process adds to a file, each from the byte where the last read ended."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.last_step = -1.0
+        self._columns: Sequence[str] | None = None  # the first line names them
+        self._offset = 0  # bytes read so far
+        self._last_line = b""  # which ends there, unless the file was replaced
+        self._last_step = -1.0
 
     def new_rows(self) -> list[dict[str, float]]:
-        """Rows of later steps than those returned before."""
-        rows = [numbers(row) for row in read_rows(self.path)] if self.path.is_file() else []
-        new = [row for row in rows if row["step"] > self.last_step]
+        """The whole lines since the last call, those of steps that no earlier call returned.
+
+        A resumed training replaces the file by its first rows. It is then read from its beginning again.
+        """
+        try:
+            file = self.path.open("rb")
+        except FileNotFoundError:
+            return []
+        with file:
+            file.seek(self._offset - len(self._last_line))
+            if file.read(len(self._last_line)) != self._last_line:
+                self._columns, self._offset, self._last_line = None, 0, b""
+                file.seek(0)
+            lines = file.read().splitlines(keepends=True)
+        if lines and not lines[-1].endswith(b"\n"):
+            lines.pop()
+        if not lines:
+            return []
+        self._offset += sum(map(len, lines))
+        self._last_line = lines[-1]
+        table = csv.DictReader((line.decode() for line in lines), self._columns)
+        rows = [numbers(row) for row in table]
+        self._columns = table.fieldnames
+        new = [row for row in rows if row["step"] > self._last_step]
         if new:
-            self.last_step = new[-1]["step"]
+            self._last_step = new[-1]["step"]
         return new

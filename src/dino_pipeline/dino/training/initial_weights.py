@@ -25,11 +25,10 @@ from dino_pipeline.dino.training.frozen_teacher import (
     check_normalisation,
     resolve_frozen_teacher,
 )
-from dino_pipeline.dino.training.given_weights import read_given_weights
 from dino_pipeline.dino.weights.official import OFFICIAL_CONFIGS
+from dino_pipeline.dino.weights.pretrained_weights import PretrainedWeights, read_pretrained_weights
 from dino_pipeline.dino.weights.recognition import mismatch
-from dino_pipeline.dino.weights.reference_names import HEAD
-from dino_pipeline.dino.weights.weight_files import Weights
+from dino_pipeline.dino.weights.reference_checkpoint import HEAD
 
 INITIAL = "initial.pt"
 _LINEAR = re.compile(HEAD + r"mlp\.(?:\d+\.)?weight")
@@ -57,7 +56,7 @@ def resolve(config: PretrainConfig, *, root: Path) -> Start:
     config, frozen_teacher = resolve_frozen_teacher(config, root=root)
     if config.initial_weights is None:
         return Start(config, None, frozen_teacher)
-    path, weights, digest = read_given_weights(
+    path, weights, digest = read_pretrained_weights(
         config.initial_weights,
         key="pretrain.initial_weights",
         root=root,
@@ -122,7 +121,10 @@ def head_shape(network: Mapping[str, Tensor], asked: ProjectionHeadConfig) -> Pr
 
 
 def _check_heads(
-    networks: Mapping[str, Mapping[str, Tensor]], head: ProjectionHeadConfig, weights: Weights, path: Path
+    networks: Mapping[str, Mapping[str, Tensor]],
+    head: ProjectionHeadConfig,
+    weights: PretrainedWeights,
+    path: Path,
 ) -> None:
     with torch.device("meta"):  # shapes without memory
         in_dim = build_backbone(weights.backbone).num_features

@@ -1,8 +1,7 @@
-"""Make a published model of weights that were trained elsewhere, so that everything after training takes them."""
+"""Turn weights that were trained elsewhere into a published model, which everything after training reads."""
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,15 +11,16 @@ import torch
 from torch import Tensor
 
 from dino_pipeline.dino.core.config import to_dict
+from dino_pipeline.dino.partial import partial_path
 from dino_pipeline.dino.weights.official import official_backbone
+from dino_pipeline.dino.weights.pretrained_weights import Channels, PretrainedWeights
 from dino_pipeline.dino.weights.published import IMPORTED, PublishedModel, write_model
-from dino_pipeline.dino.weights.weight_files import Channels, Weights
 
-UNKNOWN_DATA = "unknown"  # what they were trained on
+UNKNOWN_DATA = "unknown"  # the digest of data that imported weights were trained on
 
 
 def describe_import(
-    weights: Weights,
+    weights: PretrainedWeights,
     source: str,
     *,
     normalisation: tuple[Channels, Channels],
@@ -30,10 +30,10 @@ def describe_import(
     """The description of imported weights; its fingerprint hashes them and all that decides their features.
 
     Args:
-        source: where they come from, without folders: it is published.
-        normalisation: mean and std for weights that do not say theirs.
-        multi_crop: views for evaluations that compare views, since weights do not say theirs.
-        recipe: whose model they become.
+        source: where they come from, without folders, since it is published.
+        normalisation: mean and std, for weights that do not record theirs.
+        multi_crop: for evaluations that compare views; no weights record theirs.
+        recipe: the recipe whose model they become.
     """
     mean, std = weights.normalisation or normalisation
     config = {
@@ -59,9 +59,9 @@ def describe_import(
     )
 
 
-def write_import(folder: Path, description: PublishedModel, weights: Weights) -> None:
-    """Write the model in the place of what was imported there before; it appears whole or not at all."""
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}")
+def write_import(folder: Path, description: PublishedModel, weights: PretrainedWeights) -> None:
+    """Write the model, and replace an earlier import of the same weights; it appears whole or not at all."""
+    partial = partial_path(folder)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     write_model(partial, description, weights.networks)
@@ -79,8 +79,8 @@ def tensors_digest(state: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _published(weights: Weights, source: str) -> dict[str, str | float] | None:
-    """What the authors measured with this network; None for one they did not publish."""
+def _published(weights: PretrainedWeights, source: str) -> dict[str, str | float] | None:
+    """What the authors measured with this network; None if they did not publish it."""
     name, _, tag = weights.backbone.name.partition(".")
     known = official_backbone(name) if not weights.backbone.options else None
     if known is None or (source.startswith("timm:") and tag != "dino"):

@@ -1,4 +1,4 @@
-"""The backbones that were published with the paper, and what their authors measured.
+"""The backbones that the paper's authors published, and the accuracies that they measured.
 
 https://github.com/facebookresearch/dino: hubconf.py has the networks, README.md the numbers.
 """

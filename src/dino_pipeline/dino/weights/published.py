@@ -1,7 +1,7 @@
 """A finished model on disk: model.json, teacher.safetensors, student.safetensors, history.csv.
 
-Imported weights may have no student, and have no history. A distilled model has the teacher that it was made from, too:
-frozen_teacher.safetensors, a backbone of its own architecture.
+Imported weights have no history, and may have no student. A distilled model also has frozen_teacher.safetensors: the
+backbone, of another architecture, that it was distilled from.
 """
 
 import json
@@ -25,18 +25,16 @@ FROZEN_TEACHER = "frozen_teacher"
 
 @frozen
 class PublishedModel:
-    """What a model is: no times, ids or machine names, so equal trainings publish equal bytes."""
+    """What a model is. It holds no times, ids or machine names, so that equal trainings publish equal bytes."""
 
     fingerprint: str
     data_digest: str
     recipe: str
-    config: dict[
-        str, Any
-    ]  # the resolved training parameters; of an import backbone, mean, std and `imported`
+    config: dict[str, Any]  # the resolved training parameters; of an import: backbone, mean, std, `imported`
 
     @property
     def imported(self) -> dict[str, Any] | None:
-        """Source, kind, epoch and published accuracies of imported weights; None where this code trained them."""
+        """Source, kind, epoch and published accuracies of imported weights; None if this code trained them."""
         return self.config.get(IMPORTED)
 
 
@@ -50,7 +48,7 @@ def write_model(
     """Write description and state dictionaries (float32, `backbone.model.*` and `head.*`) into an existing folder.
 
     Args:
-        frozen_teacher: of another architecture, which the description's configuration names.
+        frozen_teacher: of the architecture that the description's configuration names.
     """
     for name, state in networks.items():
         _write_weights(folder / f"{name}.safetensors", state)
@@ -62,14 +60,14 @@ def write_model(
 def _write_weights(file: Path, state: Mapping[str, Tensor]) -> None:
     weights = {key: value.detach().cpu().contiguous() for key, value in state.items()}
     weights = {key: value.float() if value.is_floating_point() else value for key, value in weights.items()}
-    file.write_bytes(save(weights))  # save_file would shut others out (0600)
+    file.write_bytes(save(weights))  # save_file would make it unreadable for other users (0600)
 
 
 def read_model(folder: Path) -> PublishedModel:
     """Read a model's description.
 
     Raises:
-        FileNotFoundError: where no finished model lies, with what to do about it.
+        FileNotFoundError: the folder holds no finished model.
     """
     if not (folder / DESCRIPTION).is_file():
         raise FileNotFoundError(
@@ -79,7 +77,7 @@ def read_model(folder: Path) -> PublishedModel:
 
 
 def networks_of(folder: Path) -> list[Network]:
-    """The networks that a model has, the teacher first."""
+    """The networks of a model, the teacher first."""
     return [name for name in get_args(Network) if (folder / f"{name}.safetensors").is_file()]
 
 
@@ -90,13 +88,13 @@ def load_backbone(folder: Path, network: Network = "teacher") -> Backbone:
 
 
 def frozen_teacher_config(model: PublishedModel) -> BackboneConfig | None:
-    """What the teacher is that a model was distilled from; None of a model that was not."""
+    """The backbone that a model was distilled from; None if it was not distilled."""
     own = model.config.get("teacher", {}).get("backbone")
     return from_dict(BackboneConfig, own).for_images(model.config["images"]["channels"]) if own else None
 
 
 def load_frozen_teacher(folder: Path) -> Backbone | None:
-    """The teacher that a model was distilled from, likewise; None of a model that was not."""
+    """The teacher that a model was distilled from, in evaluation mode, on CPU; None if it was not distilled."""
     config = frozen_teacher_config(read_model(folder))
     return None if config is None else _loaded(config, folder / f"{FROZEN_TEACHER}.safetensors")
 
@@ -112,6 +110,6 @@ def _loaded(config: BackboneConfig, file: Path) -> Backbone:
 
 
 def evaluation_transform(model: PublishedModel, *, resize: int, crop: int) -> EvaluationTransformConfig:
-    """How a model's images are prepared: read and normalised as in its training."""
+    """How a model's images are prepared for evaluation: read and normalised as in its training."""
     own = {name: model.config[name] for name in ("images", "mean", "std")}
     return from_dict(EvaluationTransformConfig, {"resize": resize, "crop": crop, **own})

@@ -1,4 +1,4 @@
-"""Which architecture weights are of: the one whose every tensor has their names and shapes."""
+"""Recognise the architecture of weights by the names and shapes of all tensors."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -30,7 +30,7 @@ class Mismatch(NamedTuple):
 def recognised(
     weights: Mapping[str, Tensor], candidates: Sequence[BackboneConfig], *, file: str
 ) -> BackboneConfig:
-    """The first architecture that these weights fill, without anything left over.
+    """The first architecture whose tensors are exactly these.
 
     Args:
         weights: of a backbone, under timm's names.
@@ -38,7 +38,7 @@ def recognised(
         file: for errors.
 
     Raises:
-        ValueError: they fill none; lists what differs from the nearest one.
+        ValueError: none matches; the message lists what differs from the nearest one.
     """
     nearest: tuple[Mismatch, str] | None = None
     for candidate in candidates:
@@ -61,7 +61,7 @@ def shapes_of(config: BackboneConfig) -> dict[str, torch.Size]:
 
 
 def mismatch(weights: Mapping[str, Tensor], expected: Mapping[str, torch.Size]) -> Mismatch:
-    """What is missing, what is too much, and what has another shape."""
+    """The tensors that are missing, unexpected or of another shape."""
     return Mismatch(
         missing=sorted(expected.keys() - weights.keys()),
         unexpected=sorted(weights.keys() - expected.keys()),

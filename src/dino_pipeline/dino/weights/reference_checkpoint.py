@@ -1,11 +1,17 @@
-"""Read training checkpoints of the published DINO code, without executing anything they hold.
+"""Checkpoints and names of weights of the published DINO code (https://github.com/facebookresearch/dino).
 
-Layout: {student, teacher, optimizer, epoch, args, dino_loss}, with `module.` before the student's names
-(https://github.com/facebookresearch/dino, main_dino.py).
+A training checkpoint (main_dino.py) holds {student, teacher, optimizer, epoch, args, dino_loss}, with `module.` before
+the student's names. It is read without executing anything that it holds.
+
+Our names are timm's below `backbone.model.`. The published ViTs and torchvision's ResNet-50 have timm's names already.
+XCiT differs in two places, as timm's own reader does it (timm/models/xcit.py, checkpoint_filter_fn): the name of the
+position encoding, and class attention, whose query, key and value timm keeps apart because only [CLS] asks.
 """
 
 import argparse
 import pickle
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,18 +19,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dino_pipeline.dino.weights.reference_names import network_names
+BACKBONE = "backbone.model."
+HEAD = "head."
 
-
-class ReferenceCheckpoint(NamedTuple):
-    """Weights under the names that `MultiCropNetwork.load_state_dict` takes."""
-
-    student: dict[str, Tensor]
-    teacher: dict[str, Tensor]
-    center: Tensor  # [1, prototypes]
-    epoch: int
-
-
+# A backbone has no classifier.
+_CLASSIFIER = {"fc.weight", "fc.bias", "head.weight", "head.bias"}
+_CLASS_ATTENTION = re.compile(r"(?P<block>cls_attn_blocks\.\d+\.attn)\.qkv\.(?P<kind>weight|bias)")
+_PROTOTYPES = {
+    "last_layer.weight_g": "last_layer.parametrizations.weight.original0",
+    "last_layer.weight_v": "last_layer.parametrizations.weight.original1",
+}
 _numpy_scalar = type(np.float64(0.0)).__reduce__(np.float64(0.0))[0]  # what rebuilds a pickled numpy scalar
 
 # Besides tensors the files hold a Namespace of arguments and numpy scalars: these may be rebuilt, and nothing else.
@@ -38,34 +42,38 @@ _ALLOWED: list[Any] = [
 ]
 
 
+class ReferenceCheckpoint(NamedTuple):
+    """Weights under the names that `MultiCropNetwork.load_state_dict` takes."""
+
+    student: dict[str, Tensor]
+    teacher: dict[str, Tensor]
+    center: Tensor  # [1, prototypes]
+    epoch: int
+
+
 def load_data_only(path: Path) -> Any:
     """What a file of `torch.save` holds, on the CPU; nothing in it is executed.
 
     Raises:
-        ValueError: if the file holds anything but data.
+        ValueError: the file holds anything but data.
     """
     try:
         with torch.serialization.safe_globals(_ALLOWED):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        # torch's own words are many, and end in how to execute it all the same
+        # torch's own message is long, and ends with how to execute the file anyway
         raise ValueError(
             f"{path} is refused: it holds objects or code, or is no file of torch.save; only plain values and "
             "tensors are read"
         ) from error
 
 
-def read_reference_checkpoint(path: Path) -> ReferenceCheckpoint:
-    """Read a full training checkpoint.
+def reference_checkpoint(content: dict[str, Any], path: Path) -> ReferenceCheckpoint:
+    """A full training checkpoint from what `load_data_only` read; `path` is for errors.
 
     Raises:
-        ValueError: if the file is no such checkpoint, naming what is missing, or holds anything but data.
+        ValueError: an entry is missing; the message names it.
     """
-    return reference_checkpoint(load_data_only(path), path)
-
-
-def reference_checkpoint(content: dict[str, Any], path: Path) -> ReferenceCheckpoint:
-    """A full training checkpoint from what its file holds; `path` is for errors."""
     missing = {"student", "teacher", "dino_loss", "epoch"} - set(content)
     if missing:
         raise ValueError(f"{path} is no DINO training checkpoint: it lacks {', '.join(sorted(missing))}")
@@ -75,3 +83,47 @@ def reference_checkpoint(content: dict[str, Any], path: Path) -> ReferenceCheckp
         center=content["dino_loss"]["center"],
         epoch=int(content["epoch"]),
     )
+
+
+def network_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Our names of the weights of a network (`backbone.*`, `head.*`) or of a backbone alone.
+
+    Args:
+        weights: with or without `module.` before every name.
+    """
+    plain = {name.removeprefix("module."): value for name, value in weights.items()}
+    if not any(name.startswith("backbone.") for name in plain):
+        return {BACKBONE + name: value for name, value in _timm_names(plain).items()}
+    backbone = {
+        name.removeprefix("backbone.").removeprefix("model."): value
+        for name, value in plain.items()
+        if name.startswith("backbone.")
+    }
+    others = {name: value for name, value in plain.items() if not name.startswith("backbone.")}
+    return {BACKBONE + name: value for name, value in _timm_names(backbone).items()} | {
+        _head_name(name): value for name, value in others.items()
+    }
+
+
+def backbone_weights(network: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The backbone's part of a network's weights, under timm's names."""
+    return {
+        name.removeprefix(BACKBONE): value for name, value in network.items() if name.startswith(BACKBONE)
+    }
+
+
+def _timm_names(backbone: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    renamed = {}
+    for name, value in backbone.items():
+        class_attention = _CLASS_ATTENTION.fullmatch(name)
+        if class_attention:
+            for part, rows in zip("qkv", value.chunk(3), strict=True):
+                renamed[f"{class_attention['block']}.{part}.{class_attention['kind']}"] = rows
+        elif name not in _CLASSIFIER:
+            renamed[name.replace("pos_embeder.", "pos_embed.")] = value
+    return renamed
+
+
+def _head_name(name: str) -> str:
+    inner = name.removeprefix(HEAD)
+    return HEAD + _PROTOTYPES[inner] if inner in _PROTOTYPES else name

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dino_pipeline.dino.evaluation.low_shot.interval import interval
 from dino_pipeline.dino.metrics.bootstrap import MeanInterval, bootstrap_mean
 from dino_pipeline.dino.metrics.paired_difference import PairedDifference, paired_difference
+from dino_pipeline.dino.metrics.student_t import interval
 from dino_pipeline.experiments.compare.scoring import Scores
 
 

@@ -9,7 +9,7 @@ import optuna
 
 from dino_pipeline.dino.metrics.collapse import NUM_ROWS
 from dino_pipeline.dino.training.collapse import diagnose_training
-from dino_pipeline.dino.training.history import HISTORY, TIMING, RowTail
+from dino_pipeline.dino.training.history import HISTORY, TIMING, HistoryReader
 from dino_pipeline.experiments.tune.liveness import Heartbeat
 from dino_pipeline.experiments.tune.objective import COLUMNS
 
@@ -50,7 +50,7 @@ class Watch:
         self._num_steps = num_steps
         self._column = COLUMNS.get(objective) if prunes else None
         self._recent: list[Mapping[str, Any]] = []  # the last rows
-        self._tails = [RowTail(Path(spec.folder) / name) for name in (HISTORY, TIMING)]
+        self._readers = [HistoryReader(Path(spec.folder) / name) for name in (HISTORY, TIMING)]
 
     def __call__(self) -> None:
         """Read what is new.
@@ -60,7 +60,7 @@ class Watch:
             optuna.TrialPruned: the others were better at this evaluation.
         """
         self._heartbeat.beat()
-        history, timing = (tail.new_rows() for tail in self._tails)
+        history, timing = (reader.new_rows() for reader in self._readers)
         self._run.log_rows(sorted([*history, *timing], key=lambda row: row["step"]))
         for row in history:
             self._end_if_collapsed(row)

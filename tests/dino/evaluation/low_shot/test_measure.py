@@ -13,7 +13,6 @@ from dino_pipeline.dino.evaluation.config import KnnConfig
 from dino_pipeline.dino.evaluation.draws import stratified_draw
 from dino_pipeline.dino.evaluation.features import Features
 from dino_pipeline.dino.evaluation.low_shot.config import LogisticRegressionConfig, LowShotConfig
-from dino_pipeline.dino.evaluation.low_shot.interval import interval, student_t
 from dino_pipeline.dino.evaluation.low_shot.measure import low_shot
 from dino_pipeline.dino.evaluation.low_shot.table import table
 
@@ -100,12 +99,3 @@ def test_without_labels_it_says_what_it_skipped_and_why():
     assert report["results"] == {}
     assert report["skipped"] == {"results": "80 of the 80 images of train have no label"}
     assert table(report) == "results skipped: 80 of the 80 images of train have no label"
-
-
-@pytest.mark.parametrize("degrees", [1, 2, 4, 30])
-def test_quantiles_of_students_t_are_scipys(degrees):
-    assert student_t(degrees) == pytest.approx(stats.t.ppf(0.975, degrees), rel=1e-5)
-
-
-def test_one_value_has_no_interval():
-    assert interval([0.5]) == (0.5, None)

@@ -18,9 +18,9 @@ from dino_pipeline.dino.evaluation.draws import stratified_draw
 from dino_pipeline.dino.evaluation.features import Features
 from dino_pipeline.dino.evaluation.labels import class_names, label_indices, missing_labels
 from dino_pipeline.dino.evaluation.low_shot.config import LogisticRegressionConfig, LowShotConfig
-from dino_pipeline.dino.evaluation.low_shot.interval import interval
 from dino_pipeline.dino.evaluation.low_shot.logistic_regression import train_logistic_regressions
 from dino_pipeline.dino.metrics.knn import knn_accuracy
+from dino_pipeline.dino.metrics.student_t import interval
 
 
 class Split(NamedTuple):

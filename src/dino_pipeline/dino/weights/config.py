@@ -1,0 +1,30 @@
+"""Settings of an imported model."""
+
+from typing import Annotated
+
+from pydantic import Field, FilePath
+
+from dino_pipeline.dino.core.config import frozen
+from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
+from dino_pipeline.dino.weights.official import OFFICIAL_CONFIGS
+
+Rgb = tuple[float, float, float]
+
+
+@frozen
+class ModelConfig:
+    """The checkpoint that a recipe imports instead of training a model."""
+
+    checkpoint: Annotated[str, Field(min_length=1)] | None
+    architecture: str | None  # a timm name; null: as the file records it, or the published one that fits
+    options: dict[str, bool | int | float | str | None]  # of the architecture, as backbone.options
+    timm_file: FilePath | None  # for a checkpoint timm:<name>: read instead of timm's download
+    mean: Rgb  # for weights that do not record theirs
+    std: Rgb
+
+    @property
+    def candidates(self) -> tuple[BackboneConfig, ...]:
+        """The architecture that the user names, or all published ones."""
+        if self.architecture is None:
+            return OFFICIAL_CONFIGS
+        return (BackboneConfig(name=self.architecture, options=self.options, drop_path_rate=0.0),)
