@@ -22,7 +22,7 @@ from dino_pipeline.experiments.tune.config import TuneConfig
 from dino_pipeline.experiments.tune.search_space import SearchSpace
 from dino_pipeline.experiments.tune.trial import COLLAPSED, FINGERPRINT, MEASURES, Surroundings, make_trial
 from dino_pipeline.experiments.tune.watch import Collapsed
-from tests.dino.training.conftest import LAUNCH, MONITORING, PRETRAIN, tiny_manifest
+from tests.dino.conftest import LAUNCH, MONITORING, PRETRAIN, tiny_manifest
 
 __all__ = ["tiny_manifest"]  # a fixture
 
