@@ -47,6 +47,7 @@ def predict_cost(
 
 def compare_models(
     manifest: Any,
+    ingest_summary: dict[str, Any],
     cost: str,
     project_folder: Path,
     training_folder: Path,
@@ -78,19 +79,25 @@ def compare_models(
     from dino_pipeline.experiments.compare.scoring import labelled_splits, score
     from dino_pipeline.experiments.compare.table import frame, markdown
     from dino_pipeline.experiments.compare.training import prepare_all, train_all
+    from dino_pipeline.experiments.train import Trainer
 
     config = read_comparison(compare, project_folder)
     images = Manifest.from_pandas(manifest, project_folder)
     splits = labelled_splits(images)
     models: dict[str, list[Path]] = {name: [] for name in row_names(config)}
     models |= found_models(config, project_folder, comparison_folder / "experiments")
-    asked = trainings(config, pretrain, monitoring, launch)
-    specs = prepare_all(
-        asked, images, recipe=recipe, project_folder=project_folder, training_folder=training_folder
+    trainer = Trainer(
+        images=images,
+        ingest_summary=ingest_summary,
+        recipe=recipe,
+        project_folder=project_folder,
+        training_folder=training_folder,
     )
+    asked = trainings(config, pretrain, monitoring, launch)
+    prepared = prepare_all(asked, trainer)
     with tracking.open_comparison_run(f"{recipe} {config.name}") as run:
         run.log_json({"compare": to_dict(config), "pretrain": to_dict(pretrain)}, "comparison.json")
-        trained = train_all(asked, specs, images, comparison=config.name)
+        trained = train_all(asked, prepared, trainer, comparison=config.name)
         for one in trained:
             if one.model:
                 models[one.row].append(one.model)
@@ -137,6 +144,7 @@ def create_pipeline() -> Pipeline:
                 compare_models,
                 inputs=[
                     "manifest",
+                    "ingest_summary",
                     "comparison_cost",
                     "project_folder",
                     "training_folder",

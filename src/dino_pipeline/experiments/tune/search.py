@@ -10,7 +10,7 @@ from dino_pipeline.dino.launching.torchrun import WorkersFailedError
 from dino_pipeline.experiments.tune.config import TuneConfig
 from dino_pipeline.experiments.tune.liveness import num_counted, queue_again, take_up_abandoned
 from dino_pipeline.experiments.tune.search_space import SearchSpace
-from dino_pipeline.experiments.tune.trial import COLLAPSED, Surroundings, make_trial
+from dino_pipeline.experiments.tune.trial import COLLAPSED, TrialContext, run_trial
 
 if TYPE_CHECKING:
     import optuna
@@ -20,7 +20,7 @@ ERROR = "error"  # a trial's attribute: why it failed
 logger = logging.getLogger(__name__)
 
 
-def search(study: "optuna.Study", space: SearchSpace, config: TuneConfig, surroundings: Surroundings) -> None:
+def search(study: "optuna.Study", space: SearchSpace, config: TuneConfig, context: TrialContext) -> None:
     """Make trials until the study has `config.num_trials`; what others make meanwhile counts.
 
     A trial that fails is marked and left: its values were impossible.
@@ -39,18 +39,16 @@ def search(study: "optuna.Study", space: SearchSpace, config: TuneConfig, surrou
             bar.refresh()
             if bar.n >= config.num_trials:
                 return
-            _make_one(study, space, config, surroundings)
+            _make_one(study, space, config, context)
 
 
-def _make_one(
-    study: "optuna.Study", space: SearchSpace, config: TuneConfig, surroundings: Surroundings
-) -> None:
+def _make_one(study: "optuna.Study", space: SearchSpace, config: TuneConfig, context: TrialContext) -> None:
     import optuna
     from optuna.trial import TrialState
 
     trial = study.ask()
     try:
-        values = make_trial(trial, space, config, surroundings)
+        values = run_trial(trial, space, config, context)
     except optuna.TrialPruned as end:
         study.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)
         collapsed = COLLAPSED in study.trials[trial.number].user_attrs
