@@ -9,7 +9,7 @@ PORT ?= 5000
 MODEL ?= dino-base@champion
 BENCHMARKS := input_pipeline training_step loss extraction knn linear_probe label_propagation ingest data_wait start_up
 # The peers of the benchmarks are not among them: nobody needs them to use or test this project.
-LOCKED_EXTRAS := dashboard postgresql s3 dev
+LOCKED_EXTRAS := gpu dashboard postgresql s3 dev
 
 # uv reads neither pip's configuration nor its variables: hand the registry of the environment on.
 ifneq ($(PIP_INDEX_URL),)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import simplejpeg
 
 from dino_pipeline.dino.core.data.manifest import SCHEMA, Manifest
-from dino_pipeline.ingestion.photographs import PHOTOGRAPHS, read_photograph
+from dino_pipeline.ingestion.sources.photographs import PHOTOGRAPHS, read_photograph
 
 
 def tiles_of_photographs(

@@ -7,7 +7,9 @@ import pytest
 import yaml
 
 from dino_pipeline.pipeline_registry import EVALUATIONS, STAGES, stage_pipelines
-from dino_pipeline.workspace.config_loader import MERGE_STRATEGY, LayeredConfigLoader
+from dino_pipeline.project.catalog import evaluation_catalog
+from dino_pipeline.recipes.reading import recipe_names, watched_groups
+from dino_pipeline.workspace.config_loader import MERGE_STRATEGY, LayeredConfigLoader, files_to_merge
 
 ROOT = Path(__file__).parents[1]
 RECIPE = "smoke"
@@ -17,14 +19,15 @@ READ_AS_FILES = {
 UNWATCHED = {"recipe", "monitoring", "launch"}  # none of them changes what a stage makes
 
 
-def recipes() -> list[str]:
-    return sorted(path.parent.name for path in ROOT.glob("conf/*/globals.yml"))
-
-
 @pytest.fixture(scope="module")
 def catalog() -> dict[str, Any]:
     loader = LayeredConfigLoader(
-        ROOT / "conf", RECIPE, base_env="base", default_run_env="local", merge_strategy=MERGE_STRATEGY
+        ROOT / "conf",
+        RECIPE,
+        base_env="base",
+        default_run_env="local",
+        merge_strategy=MERGE_STRATEGY,
+        generated_catalog=evaluation_catalog,
     )
     return loader["catalog"]
 
@@ -90,9 +93,9 @@ def used_groups(name: str) -> set[str]:
 def test_the_groups_a_pipeline_uses_are_watched_in_base_and_in_the_recipe(name: str) -> None:
     watched = [f"{file}:{key}" for entry in dvc_stages()[name]["params"] for file, (key,) in entry.items()]
     assert sorted(watched) == sorted(
-        f"conf/{layer}/parameters_{group}.yml:{group}"
+        f"{file}:{group}"
         for group in used_groups(name) | READ_AS_FILES.get(name, set())
-        for layer in ("base", RECIPE)
+        for file in (f"conf/base/parameters_{group}.yml", f"conf/{RECIPE}/parameters.yml")
     )
 
 
@@ -108,12 +111,20 @@ def test_the_groups_an_evaluation_uses_are_watched_in_base_and_the_recipe_as_a_f
     )
 
 
-@pytest.mark.parametrize("recipe", recipes())
-@pytest.mark.parametrize("name", STAGES)
-def test_each_recipe_has_each_group_for_dvc_to_watch(recipe: str, name: str) -> None:
-    text = (ROOT / "conf" / recipe / f"parameters_{name}.yml").read_text()
+@pytest.mark.parametrize("recipe", recipe_names(ROOT / "conf"))
+def test_each_recipe_is_one_file_with_each_group_for_dvc_to_watch(recipe: str) -> None:
+    text = (ROOT / "conf" / recipe / "parameters.yml").read_text()
     assert "${" not in text, "DVC and Optuna read parameter files as plain YAML"
-    assert name in yaml.safe_load(text), f"write `{name}: {{}}` where the recipe changes nothing"
+    watched = set().union(*map(used_groups, STAGES))
+    assert watched == set(watched_groups())
+    missing = watched - yaml.safe_load(text).keys()
+    assert not missing, "write `group: {}` where the recipe changes nothing"
+    if recipe != "base":
+        assert not files_to_merge(ROOT / "conf" / recipe)
+
+
+def test_conf_holds_few_files() -> None:
+    assert sum(path.is_file() for path in (ROOT / "conf").rglob("*")) < 90
 
 
 def test_plots_are_of_columns_that_a_training_writes(catalog: dict[str, Any]) -> None:

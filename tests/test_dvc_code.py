@@ -49,9 +49,11 @@ def file_of(module: str) -> Path:
 def imported_files(graph: grimp.ImportGraph, stage: str) -> set[Path]:
     """The files that a run of a stage imports, without what is unwatched and what only that imports."""
     unwatched = UNWATCHED | (UNWATCHED_BY_PRETRAIN if stage == "pretrain" else {})
-    pipeline = f"dino_pipeline.pipelines.{stage}"
     seen: set[str] = set()
-    waiting = {pipeline} | graph.find_descendants(pipeline)
+    waiting = {f"dino_pipeline.pipelines.{stage}"}
+    if stage in EVALUATIONS:
+        package = f"dino_pipeline.evaluations.{stage}"
+        waiting = {"dino_pipeline.pipelines.evaluations", package} | graph.find_descendants(package)
     while waiting:
         module = waiting.pop()
         seen.add(module)

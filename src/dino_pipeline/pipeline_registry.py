@@ -10,25 +10,18 @@ from typing import NamedTuple
 
 from kedro.pipeline import Pipeline
 
+from dino_pipeline.evaluations.registry import EVALUATIONS
 from dino_pipeline.pipelines import (
-    attention_segmentation,
     compare,
-    copy_detection,
-    data_quality,
     evaluate,
+    evaluations,
     extract,
-    fine_tune,
     ingest,
-    label_spreading,
-    low_shot,
-    patch_segmentation,
     pretrain,
     probe,
     register,
     report,
-    retrieval,
     tune,
-    video_segmentation,
 )
 
 STAGES = {
@@ -42,38 +35,26 @@ STAGES = {
 }
 
 
-class Evaluation(NamedTuple):
-    """A pipeline that is run when asked for."""
+class Experiment(NamedTuple):
+    """A pipeline of many trainings."""
 
     create: Callable[[], Pipeline]
     after: str  # the last stage whose products it needs
 
 
-# What else the paper measures; evaluations/dvc.yaml has their stages.
-EVALUATIONS: dict[str, Evaluation] = {
-    "data_quality": Evaluation(data_quality.create_pipeline, after="extract"),
-    "attention_segmentation": Evaluation(attention_segmentation.create_pipeline, after="pretrain"),
-    "patch_segmentation": Evaluation(patch_segmentation.create_pipeline, after="pretrain"),
-    "retrieval": Evaluation(retrieval.create_pipeline, after="pretrain"),
-    "copy_detection": Evaluation(copy_detection.create_pipeline, after="pretrain"),
-    "video_segmentation": Evaluation(video_segmentation.create_pipeline, after="pretrain"),
-    "low_shot": Evaluation(low_shot.create_pipeline, after="extract"),
-    "label_spreading": Evaluation(label_spreading.create_pipeline, after="extract"),
-    "fine_tune": Evaluation(fine_tune.create_pipeline, after="pretrain"),
-}
-
 # Many trainings at once, run when asked for; no stages of DVC: what is trained already is found, and a study grows.
-EXPERIMENTS: dict[str, Evaluation] = {
-    "compare": Evaluation(compare.create_pipeline, after="ingest"),
-    "tune": Evaluation(tune.create_pipeline, after="ingest"),
+EXPERIMENTS: dict[str, Experiment] = {
+    "compare": Experiment(compare.create_pipeline, after="ingest"),
+    "tune": Experiment(tune.create_pipeline, after="ingest"),
 }
 
 
 def stage_pipelines() -> dict[str, Pipeline]:
     """Each alone, tagged with its name: `kedro run --tags=<name>` is how DVC runs a stage or an evaluation."""
-    on_request = EVALUATIONS | EXPERIMENTS
-    creators = STAGES | {name: pipeline.create for name, pipeline in on_request.items()}
-    return {name: Pipeline(create(), tags=name) for name, create in creators.items()}
+    pipelines = {name: create() for name, create in STAGES.items()}
+    pipelines |= {name: evaluations.create_pipeline(known) for name, known in EVALUATIONS.items()}
+    pipelines |= {name: known.create() for name, known in EXPERIMENTS.items()}
+    return {name: Pipeline(pipeline, tags=name) for name, pipeline in pipelines.items()}
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -84,7 +65,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     alone = stage_pipelines()
     composites = dict(zip(STAGES, accumulate(alone[name] for name in STAGES), strict=True))
     default = composites[list(STAGES)[-1]]
-    on_request = {
-        name: composites[known.after] + alone[name] for name, known in (EVALUATIONS | EXPERIMENTS).items()
-    }
+    after: dict[str, str] = {name: known.after for name, known in EVALUATIONS.items()}
+    after |= {name: known.after for name, known in EXPERIMENTS.items()}
+    on_request = {name: composites[stage] + alone[name] for name, stage in after.items()}
     return {**composites, **on_request, "__default__": default}

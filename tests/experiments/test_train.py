@@ -23,7 +23,7 @@ from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig
 from dino_pipeline.dino.training.history import HISTORY, HISTORY_COLUMNS, TIMING, RowFile, read_rows
-from dino_pipeline.dino.weights.checkpoint_config import ModelConfig
+from dino_pipeline.dino.weights.config import ModelConfig
 from dino_pipeline.dino.weights.published import read_model
 from dino_pipeline.experiments.compare.config import CompareConfig
 from dino_pipeline.experiments.train import _continuation_tags, log_diagnostics

@@ -17,8 +17,8 @@ from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.ingestion.inspection import Facts
 from dino_pipeline.ingestion.listing import SourceFile
+from dino_pipeline.ingestion.manifest import Row, manifest_table
 from dino_pipeline.ingestion.splits import carve, fill_splits, limit_train
-from dino_pipeline.ingestion.tables import Row, manifest_table
 
 PARAMETERS = Path(__file__).parents[2] / "conf" / "base" / "parameters_ingest.yml"
 CONFIG = from_dict(IngestConfig, yaml.safe_load(PARAMETERS.read_text())["ingest"])

@@ -47,7 +47,7 @@ def _attend(options: argparse.Namespace) -> str:
     from dino_pipeline.dino.weights.published import load_backbone, read_model
     from dino_pipeline.inference.attention_foreground import foreground_masks, mask_name
     from dino_pipeline.inference.attention_pictures import overview, pictures
-    from dino_pipeline.ingestion.folder import list_folder
+    from dino_pipeline.ingestion.sources.folder import list_folder
     from dino_pipeline.model_registry.model_lookup import find_weights
 
     if not options.images.exists():

@@ -36,7 +36,7 @@ def _embed(options: argparse.Namespace) -> str:
     from dino_pipeline.dino.evaluation.extraction import backbone_features
     from dino_pipeline.dino.weights.published import evaluation_transform, load_backbone, read_model
     from dino_pipeline.inference.embedding import embed_files
-    from dino_pipeline.ingestion.folder import list_folder
+    from dino_pipeline.ingestion.sources.folder import list_folder
     from dino_pipeline.model_registry.model_lookup import find_weights
     from dino_pipeline.recipes.reading import recipe_parameters
 

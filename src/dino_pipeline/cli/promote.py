@@ -40,12 +40,12 @@ def _promote(options: argparse.Namespace) -> str:
     from dino_pipeline.recipes.reading import project_parameters
     from dino_pipeline.tracking import configure
     from dino_pipeline.tracking.registry import registered_version
-    from dino_pipeline.tracking.store import asked, connect, quieten
+    from dino_pipeline.tracking.store import connect, plain_errors, quieten
 
     project = options.project.resolve()
     store = configure(project)
     quieten()
-    with asked():
+    with plain_errors():
         client = connect(store)
     base = project_parameters(project, "base")
     registry = Registry(client=client, store=store, alias=from_dict(PromoteConfig, base["promote"]).alias)

@@ -1,4 +1,4 @@
-"""What ingestion is told: where the images are, what to refuse, how to split."""
+"""Parameters of ingestion: where the images are, which to refuse, how to split them."""
 
 from typing import Annotated, Literal
 
@@ -23,9 +23,9 @@ class PhotographsConfig:
 
 @frozen
 class TorchvisionConfig:
-    """Where the data sets of `torchvision:<name>` lie."""
+    """Where the data sets of `torchvision:<name>` are."""
 
-    root: str  # as torchvision's own `root`; a relative path starts at the project folder
+    root: str  # torchvision's own `root`; a relative path starts at the project folder
     download: bool  # fetch what is not there
 
 
@@ -34,9 +34,7 @@ class IngestConfig:
     """The `ingest` parameters."""
 
     source: str | tuple[str, ...] | None
-    name: (
-        Annotated[str, Field(pattern=r"^[^/:]+$")] | None
-    )  # of the data set; None: ingestion/data_set_name.py
+    name: Annotated[str, Field(pattern=r"^[^/:]+$")] | None  # of the data set; None: ingestion/data_set.py
     copy_images: bool
     minimum_size: Positive  # px, shorter side
     max_pixels: Positive

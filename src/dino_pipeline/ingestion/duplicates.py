@@ -1,4 +1,4 @@
-"""Images that are equal byte for byte: told of, and dropped where asked, so that no score rests on a copy."""
+"""Images that are equal byte for byte: reported, and dropped on request, so that no score rests on a copy."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 
 from dino_pipeline.ingestion.listing import SourceFile
-from dino_pipeline.ingestion.tables import Row, relative_path
+from dino_pipeline.ingestion.manifest import Row, relative_path
 
 # Held-out copies stay and those trained on go, so that what is measured remains the same data set.
 _PRECEDENCE = ("test", "val", "train")
@@ -17,14 +17,14 @@ COLUMNS = ["sha256", "split", "label", "path", "member"]
 
 
 class Deduplicated(NamedTuple):
-    """Rows that stay, and files that go, with the reason."""
+    """Rows that stay, and dropped files with the reason."""
 
     rows: list[Row]
     dropped: list[tuple[SourceFile, str]]
 
 
 def equal_images(rows: Sequence[Row]) -> list[list[Row]]:
-    """Rows of the same bytes, groups of two and more; in each, the one to keep comes first."""
+    """Rows of equal bytes, in groups of two or more; the first row of a group is the one to keep."""
     by_content: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_content[row.facts.sha256].append(row)
@@ -40,7 +40,7 @@ def drop_duplicates(
     which: Literal["none", "across_splits", "all"],
     project_folder: Path,
 ) -> Deduplicated:
-    """Keep of equal images those of the most held-out split (`across_splits`), or one alone (`all`).
+    """Of equal images, keep those in the most held-out split (`across_splits`), or only one (`all`).
 
     Args:
         groups: `equal_images` of the rows.
@@ -61,7 +61,7 @@ def drop_duplicates(
 
 
 def duplicates_table(groups: Sequence[Sequence[Row]], project_folder: Path) -> pd.DataFrame:
-    """Every image that is not the only one of its bytes, equal ones together."""
+    """Every image that has a copy, equal images together."""
     lines = [
         (
             row.facts.sha256,
@@ -77,7 +77,7 @@ def duplicates_table(groups: Sequence[Sequence[Row]], project_folder: Path) -> p
 
 
 def count_duplicates(groups: Sequence[Sequence[Row]]) -> dict[str, Any]:
-    """Counts for the summary: of sets of equal images, and of what in them is doubtful."""
+    """Counts for the summary: groups of equal images, and how many groups span splits or labels."""
     return {
         "groups": len(groups),
         "images": sum(map(len, groups)),

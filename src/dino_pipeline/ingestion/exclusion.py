@@ -1,4 +1,4 @@
-"""Leave out images that a cleaning list says not to keep: by content, so that the list outlives moved files."""
+"""Leave out images that a cleaning list marks: by content, so that the list stays valid when files move."""
 
 import logging
 from collections import Counter, defaultdict
@@ -10,7 +10,7 @@ import pandas as pd
 
 from dino_pipeline.dino.core.data.manifest import SPLITS
 from dino_pipeline.ingestion.listing import SourceFile
-from dino_pipeline.ingestion.tables import Row, relative_path
+from dino_pipeline.ingestion.manifest import Row, relative_path
 
 COLUMNS = ("sha256", "path", "member", "keep")
 
@@ -22,14 +22,14 @@ _Key = str | tuple[str, _Place]
 
 
 class Exclusions(NamedTuple):
-    """What a list says to leave out: hashes, with the place where the list also keeps the same bytes elsewhere."""
+    """The images to leave out: hashes, with the place where the list keeps another file of the same bytes."""
 
     name: str  # of the list
     unwanted: set[_Key]
 
 
 class Excluded(NamedTuple):
-    """Rows that stay, files that go with the reason, and how many of the list's images are not there."""
+    """Rows that stay, dropped files with the reason, and how many images of the list are not among the sources."""
 
     rows: list[Row]
     dropped: list[tuple[SourceFile, str]]
@@ -37,13 +37,13 @@ class Excluded(NamedTuple):
 
 
 def read_exclusions(name: str, project_folder: Path) -> Exclusions:
-    """Read the list `ingest.exclude`, before images are looked at.
+    """Read the list `ingest.exclude`, before any image is read.
 
     Args:
         name: its path, relative to the project folder or absolute.
 
     Raises:
-        ValueError: there is no such file, it is no such list, or data_quality would overwrite it.
+        ValueError: the file does not exist, is no cleaning list, or would be overwritten by data_quality.
     """
     return Exclusions(name, _unwanted(_find(name, project_folder)))
 
@@ -51,11 +51,11 @@ def read_exclusions(name: str, project_folder: Path) -> Exclusions:
 def exclude(rows: Sequence[Row], exclusions: Exclusions, project_folder: Path) -> Excluded:
     """Take out the images whose lines in the list have `keep` false.
 
-    The bytes decide (`sha256`), whatever the path. Where the list keeps one of several files of the same bytes, path
+    The bytes decide (`sha256`), whatever the path. Where the list keeps one of several files of equal bytes, path
     and member decide among them.
 
     Raises:
-        ValueError: nothing of a split would be left.
+        ValueError: a split would lose all its images.
     """
     name, unwanted = exclusions
     stay: list[Row] = []

@@ -1,21 +1,53 @@
-"""Remember each file's facts by size and time, so that unchanged files are not read twice."""
+"""Each file's facts, remembered by size and time, so that unchanged files are not read twice."""
 
 import hashlib
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 
+from dino_pipeline.dino.core.data.images_config import ImagesConfig
 from dino_pipeline.dino.partial import written_whole
-from dino_pipeline.ingestion.inspection import Facts, Limits
+from dino_pipeline.ingestion.config import IngestConfig
+from dino_pipeline.ingestion.inspection import Facts, Limits, inspect_all
 from dino_pipeline.ingestion.listing import SourceFile
 
 # Raise it when the decoder's verdicts change: facts of an older one are then not trusted.
 _DECODER = 1
 
+logger = logging.getLogger(__name__)
+
 _KEY = ["path", "member", "offset", "size", "mtime_ns"]
+
+
+def gather_facts(
+    files: Sequence[SourceFile], config: IngestConfig, images: ImagesConfig, cache_folder: Path
+) -> list[Facts]:
+    """Facts of each file, in order: remembered ones where it is unchanged, else new ones.
+
+    Args:
+        config: the `ingest` parameters: limits, processes, and the source that the index belongs to.
+        images: the form in which the training reads images.
+        cache_folder: where the index lies.
+    """
+    limits = Limits(config.max_pixels, config.max_file_megabytes * 10**6, images)
+    index = FileIndex(cache_folder, source=str(config.source), limits=limits)
+    facts = index.look_up(files)
+    new = [position for position, fact in enumerate(facts) if fact is None]
+    if len(new) < len(files):
+        logger.info("%d of %d files are unchanged and not read again", len(files) - len(new), len(files))
+    inspected = inspect_all([files[position] for position in new], limits, num_workers=config.num_workers)
+    try:
+        for position, fact in zip(new, inspected, strict=True):
+            facts[position] = fact
+    finally:  # what an interrupted call has read need not be read again
+        known = [(file, fact) for file, fact in zip(files, facts, strict=True) if fact is not None]
+        if new:
+            index.save([file for file, _ in known], [fact for _, fact in known])
+    return [fact for _, fact in known]
 
 
 class FileIndex:

@@ -1,4 +1,4 @@
-"""From the sources to the manifest, the tables of what was refused and of what is double, and a summary."""
+"""From the sources to the manifest, the tables of refused files and of duplicates, and a summary."""
 
 import logging
 from collections.abc import Sequence
@@ -17,20 +17,19 @@ from dino_pipeline.ingestion.duplicates import (
     equal_images,
 )
 from dino_pipeline.ingestion.exclusion import exclude, read_exclusions
-from dino_pipeline.ingestion.index import FileIndex
-from dino_pipeline.ingestion.inspection import Facts, Limits, inspect_all
-from dino_pipeline.ingestion.layout import Place, arrange
-from dino_pipeline.ingestion.listing import Listing, SourceFile
-from dino_pipeline.ingestion.source import list_sources
+from dino_pipeline.ingestion.index import gather_facts
+from dino_pipeline.ingestion.inspection import Facts
+from dino_pipeline.ingestion.listing import Listing, SourceContext, SourceFile
+from dino_pipeline.ingestion.manifest import Row, manifest_table, quarantine_table
+from dino_pipeline.ingestion.sources.registry import list_sources
 from dino_pipeline.ingestion.splits import fill_splits, limit_train
 from dino_pipeline.ingestion.summary import count_kinds, report, summarise
-from dino_pipeline.ingestion.tables import Row, manifest_table, quarantine_table
 
 logger = logging.getLogger(__name__)
 
 
 class Ingested(NamedTuple):
-    """Results of ingestion; the manifest's columns are `dino.data.manifest.SCHEMA`."""
+    """Results of ingestion; the manifest's columns are `dino.core.data.manifest.SCHEMA`."""
 
     manifest: pd.DataFrame
     quarantine: pd.DataFrame
@@ -50,24 +49,22 @@ def ingest(
 
     Args:
         config: the `ingest` parameters.
-        images: as what the training will read them; others are quarantined.
+        images: the form in which the training reads them; images of another form are quarantined.
         project_folder: where relative paths start, in `ingest.source` and in the manifest.
-        raw_folder: where embedded images and wanted copies are written.
+        raw_folder: where embedded images and requested copies are written.
         cache_folder: where the index and decompressed archives are kept from one call to the next.
 
     Raises:
-        ValueError: the source is missing, empty or refused, no image in it is usable, a split has none, or the list
-            of exclusions cannot be applied.
+        ValueError: the source is missing, empty or refused, no image in it is usable, a split has no image, or the
+            list of exclusions cannot be applied.
     """
     exclusions = None if config.exclude is None else read_exclusions(config.exclude, project_folder)
-    listings = list_sources(
-        config, project_folder=project_folder, raw_folder=raw_folder, cache_folder=cache_folder
-    )
+    listings = list_sources(SourceContext(config, project_folder, raw_folder, cache_folder))
     named = " and ".join(config.sources)
     files = [file for listing in listings for file in listing.files]
     if not files:
         raise ValueError(f"ingest.source: {named} holds no files. Put images there, or name another.")
-    facts = _gather_facts(config, images, files, cache_folder)
+    facts = gather_facts(files, config, images, cache_folder)
     reasons = [_objection(fact, config.minimum_size) for fact in facts]
     if all(reasons):
         raise ValueError(
@@ -112,7 +109,7 @@ def _place(
         part = slice(start, start + len(listing.files))
         start = part.stop
         usable = [not reason for reason in reasons[part]]
-        places = iter(_places(listing, list(compress(listing.files, usable))))
+        places = iter(listing.places_of(list(compress(listing.files, usable))))
         for file, fact, reason in zip(listing.files, facts[part], reasons[part], strict=True):
             place = None if reason else next(places)
             if place is None:
@@ -122,32 +119,6 @@ def _place(
             else:
                 rows.append(Row(file, fact, place.split, place.label))
     return rows, refused
-
-
-def _places(listing: Listing, files: Sequence[SourceFile]) -> list[Place]:
-    if listing.places is not None:
-        return [listing.places[file.name] for file in files]
-    return arrange([file.name for file in files], listing.folders)
-
-
-def _gather_facts(
-    config: IngestConfig, images: ImagesConfig, files: Sequence[SourceFile], cache_folder: Path
-) -> list[Facts]:
-    limits = Limits(config.max_pixels, config.max_file_megabytes * 10**6, images)
-    index = FileIndex(cache_folder, source=str(config.source), limits=limits)
-    facts = index.look_up(files)
-    new = [position for position, fact in enumerate(facts) if fact is None]
-    if len(new) < len(files):
-        logger.info("%d of %d files are unchanged and not read again", len(files) - len(new), len(files))
-    inspected = inspect_all([files[position] for position in new], limits, num_workers=config.num_workers)
-    try:
-        for position, fact in zip(new, inspected, strict=True):
-            facts[position] = fact
-    finally:  # what an interrupted call has read need not be read again
-        known = [(file, fact) for file, fact in zip(files, facts, strict=True) if fact is not None]
-        if new:
-            index.save([file for file, _ in known], [fact for _, fact in known])
-    return [fact for _, fact in known]
 
 
 def _objection(facts: Facts, minimum_size: int) -> str:

@@ -26,7 +26,7 @@ _CHUNK = 256  # files a task: large enough that passing them costs nothing
 
 @dataclass(frozen=True)
 class Limits:
-    """What a file may be: how large, refused without decoding, and as what it must be readable."""
+    """What a file may be: its largest size (a larger one is not decoded), and the form in which it must be readable."""
 
     max_pixels: int
     max_bytes: int
@@ -34,7 +34,7 @@ class Limits:
 
 
 class Facts(NamedTuple):
-    """What a file's bytes say: size in px and hash of an image, or the reason against it."""
+    """What the bytes of a file are: size in px and hash of an image, or the reason to refuse it."""
 
     width: int
     height: int
@@ -43,7 +43,7 @@ class Facts(NamedTuple):
 
 
 def inspect(file: SourceFile, limits: Limits) -> Facts:
-    """Read and decode one file; a damaged one yields a reason, never an exception."""
+    """Read and decode one file; a damaged file gives a reason, never an exception."""
     if file.problem is not None:
         return _refused(file.problem)
     if file.size > limits.max_bytes:
@@ -67,7 +67,7 @@ def inspect(file: SourceFile, limits: Limits) -> Facts:
 
 
 def inspect_all(files: Sequence[SourceFile], limits: Limits, *, num_workers: int) -> Iterator[Facts]:
-    """Facts of each file in order, from `num_workers` processes; 0 and short lists stay in this one."""
+    """Facts of each file in order, from `num_workers` processes; with 0, and for short lists, from this process."""
     with tqdm(total=len(files), desc="Inspecting images", unit="file", delay=1, disable=None) as progress:
         if num_workers == 0 or len(files) <= 2 * _CHUNK:
             for file in files:
@@ -102,7 +102,9 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
-    os._exit(1)  # killed: nobody is left to read the results, and the executor's queue would wait for ever
+    os._exit(
+        1
+    )  # killed: no process is left to read the results, and the executor's queue would wait for ever
 
 
 def _refused(reason: str) -> Facts:

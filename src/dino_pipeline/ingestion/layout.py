@@ -1,4 +1,4 @@
-"""Read splits and classes off the folders that images lie in."""
+"""Splits and classes from the folders that images lie in."""
 
 import logging
 from collections.abc import Collection, Sequence
@@ -22,7 +22,7 @@ Parts = tuple[str, ...]
 
 
 class Place(NamedTuple):
-    """Where an image belongs; no split: it lies beside the split folders."""
+    """Where an image belongs; split None: it lies beside the split folders."""
 
     split: str | None
     label: str | None
@@ -32,8 +32,8 @@ def arrange(names: Sequence[str], folders: Collection[str]) -> list[Place]:
     """Split and label of each image by its name below the source.
 
     Folders named train, val (valid, validation) and test are splits; the first folder below is the class, as
-    for torchvision's ImageFolder. A folder around everything is passed through, so one class alone is no
-    label. Without split folders everything is train.
+    for torchvision's ImageFolder. A single folder around everything counts as neither, so one class alone is no
+    label. Without split folders every image is in train.
 
     Args:
         names: of the images, "/" between parts.

@@ -1,10 +1,28 @@
-"""What a source holds before anything is opened: files with size and time, and folders."""
+"""What a source contains before any file is opened: files with size and time, and folders."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
-from dino_pipeline.ingestion.layout import Place
+from dino_pipeline.ingestion.config import IngestConfig
+from dino_pipeline.ingestion.layout import Place, arrange
+
+
+@dataclass(frozen=True)
+class SourceContext:
+    """What a source may need beside its own name.
+
+    Attributes:
+        config: the `ingest` parameters.
+        project_folder: where relative paths start.
+        raw_folder: where embedded images and requested copies are written.
+        cache_folder: where decompressed archives are kept from one call to the next.
+    """
+
+    config: IngestConfig
+    project_folder: Path
+    raw_folder: Path
+    cache_folder: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +36,7 @@ class SourceFile:
         offset: of the data inside an uncompressed .tar.
         size: encoded bytes.
         mtime_ns: of the file; of a member: the archive's.
-        problem: why its bytes cannot be an image's, where that is known without reading them.
+        problem: why the bytes cannot be an image, where that is known without reading them.
     """
 
     name: str
@@ -35,12 +53,22 @@ class Listing:
     """The files of a source, sorted by name, and its folders, empty ones included.
 
     Attributes:
-        places: split and label by name of the file, where the source says them; None: its folders do.
+        places: split and label by name of the file, where the source itself gives them; None: its folders do.
     """
 
     files: list[SourceFile]
     folders: set[str]
     places: dict[str, Place] | None = None
+
+    def places_of(self, files: Sequence[SourceFile]) -> list[Place]:
+        """Split and label of those of its files that are usable.
+
+        Raises:
+            ValueError: as `arrange`.
+        """
+        if self.places is not None:
+            return [self.places[file.name] for file in files]
+        return arrange([file.name for file in files], self.folders)
 
 
 def make_listing(files: Iterable[SourceFile], folders: Iterable[str]) -> Listing:
@@ -57,7 +85,7 @@ def make_listing(files: Iterable[SourceFile], folders: Iterable[str]) -> Listing
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file manager or an operating system keeps it out of sight: such files are nobody's images."""
+    """Whether a file manager or an operating system hides it: such files are no user's images."""
     return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
 
 

@@ -1,4 +1,4 @@
-"""Carve missing splits out of train, and a smaller train: by content, seeded, stratified, wherever the files lie."""
+"""Carve missing splits, and a smaller train, out of train: by content and seed, stratified, independent of paths."""
 
 import hashlib
 import logging
@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from dino_pipeline.ingestion.config import IngestConfig
-from dino_pipeline.ingestion.tables import Row
+from dino_pipeline.ingestion.manifest import Row
 
 logger = logging.getLogger(__name__)
 
 
 def fill_splits(rows: Sequence[Row], config: IngestConfig) -> list[Row]:
-    """Give val, and test where `test_fraction` asks for it, their share of train where the source has none.
+    """Carve val and test out of train, by their fractions, where the source has no such split.
 
     Raises:
-        ValueError: the share comes to no image.
+        ValueError: the share rounds to no image.
     """
     filled = list(rows)
     for split, fraction in (("test", config.test_fraction), ("val", config.validation_fraction)):

@@ -1,4 +1,4 @@
-"""What ingestion found, in numbers: for the log and for a JSON file."""
+"""The result of ingestion in numbers: for the log and for a JSON file."""
 
 import logging
 from collections import Counter
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 def summarise(table: pa.Table, reasons: Sequence[str]) -> dict[str, Any]:
-    """Counts by split, class and kind of refusal, quantiles of the sizes, and the data's digest."""
+    """Counts by split, class and kind of refusal, quantiles of the sizes, and the digest of the data."""
     manifest = Manifest(table, Path(), np.arange(table.num_rows))
     parts = {split: manifest.split(split) for split in SPLITS}
     train_hashes = set(parts["train"].sha256)

@@ -31,7 +31,7 @@ def predict_cost(
     from dino_pipeline.experiments.compare.prediction import predict
     from dino_pipeline.experiments.compare.rows import read_comparison, trainings
     from dino_pipeline.experiments.compare.table import cost_table
-    from dino_pipeline.ingestion.known_sizes import known_num_train_images
+    from dino_pipeline.ingestion.data_set import known_num_train_images
 
     asked = trainings(read_comparison(compare, project_folder), pretrain, monitoring, launch)
     if not asked:

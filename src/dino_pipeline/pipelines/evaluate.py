@@ -98,7 +98,7 @@ def draw_picture(manifest: Any, project_folder: Path, model: Path, config: Evalu
 
 def _photograph(name: str | None, project_folder: Path, images: ImagesConfig) -> Any:
     from dino_pipeline.dino.core.data.decoding import as_asked, decode_image
-    from dino_pipeline.ingestion.photographs import read_photograph
+    from dino_pipeline.ingestion.sources.photographs import read_photograph
 
     if name is None:
         return None

@@ -19,7 +19,7 @@ def ingest_images(
     ingest_cache: Path,
 ) -> tuple[Any, Any, Any, dict[str, Any]]:
     """Manifest, quarantined files and duplicates (pandas), and a summary; see `ingestion.ingest.ingest`."""
-    from dino_pipeline.ingestion.data_set_name import data_set_name
+    from dino_pipeline.ingestion.data_set import data_set_name
     from dino_pipeline.ingestion.ingest import ingest  # pandas, not needed to list pipelines
 
     found = ingest(

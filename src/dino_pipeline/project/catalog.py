@@ -1,4 +1,4 @@
-"""The catalog: every file that a node makes appears whole or not at all, whichever dataset writes it."""
+"""The catalog: evaluations bring their entries, and every file that a node makes appears whole or not at all."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,18 @@ from typing import Any
 from kedro.io import DataCatalog
 
 from dino_pipeline.dino.partial import written_whole
+from dino_pipeline.evaluations.registry import EVALUATIONS
+from dino_pipeline.pipelines.evaluations import catalog_entries
 from dino_pipeline.project.datasets import FolderDataset
+
+
+def evaluation_catalog(recipe: str) -> dict[str, dict[str, Any]]:
+    """The entries of every evaluation: what conf/base/catalog.yml need not say, and a user's catalog.yml may change."""
+    return {
+        name: entry
+        for evaluation in EVALUATIONS.values()
+        for name, entry in catalog_entries(evaluation, recipe).items()
+    }
 
 
 class WholeFileCatalog(DataCatalog):

@@ -3,7 +3,6 @@
 import argparse
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 
@@ -34,11 +33,6 @@ def add_command(commands: Any) -> None:
     parser.set_defaults(make=_check, output=None)
 
 
-def recipe_names(conf: Path) -> list[str]:
-    """Every folder of conf/ that names itself a recipe."""
-    return sorted(file.parent.name for file in conf.glob("*/globals.yml"))
-
-
 def check(recipe: str) -> RecipeCheck:
     """Build a recipe in full without memory, and take two real steps of it in a small size.
 
@@ -48,7 +42,7 @@ def check(recipe: str) -> RecipeCheck:
     from dino_pipeline.dino.core.config import from_dict
     from dino_pipeline.dino.core.pretrain_config import PretrainConfig
     from dino_pipeline.ingestion.config import IngestConfig
-    from dino_pipeline.ingestion.known_sizes import known_num_train_images
+    from dino_pipeline.ingestion.data_set import known_num_train_images
     from dino_pipeline.recipes.cost import V100_FLOPS, training_cost
     from dino_pipeline.recipes.reading import recipe_parameters
 
@@ -139,7 +133,7 @@ def _two_steps(config: Any) -> tuple[float, float]:
 def _check(options: argparse.Namespace) -> str:
     from kedro.config import MissingConfigException
 
-    from dino_pipeline.recipes.reading import conf_folder
+    from dino_pipeline.recipes.reading import conf_folder, recipe_names
 
     try:
         rows = [check(recipe) for recipe in options.recipes or recipe_names(conf_folder())]

@@ -6,7 +6,7 @@ from pathlib import Path
 from dino_pipeline.dino.training.history import TIMING, numbers, read_rows
 from dino_pipeline.report.curves import timing_charts
 from dino_pipeline.report.page import RunSection
-from dino_pipeline.tracking.origin import commit_in_words, origin_tags
+from dino_pipeline.tracking.git_info import commit_in_words, origin_tags
 
 
 def run_section(run: Mapping[str, str], project_folder: Path, progress: Path) -> RunSection:

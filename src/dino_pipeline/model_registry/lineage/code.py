@@ -4,7 +4,7 @@ from pathlib import Path
 
 from dino_pipeline.model_registry.lineage.models import Model
 from dino_pipeline.model_registry.lineage.part import Part
-from dino_pipeline.tracking.working_tree import git
+from dino_pipeline.tracking.git_info import git
 
 _COMMIT_TAG = "mlflow.source.git.commit"
 

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from dino_pipeline.dino.weights.importing import UNKNOWN_DATA
-from dino_pipeline.tracking.opening import FINGERPRINT_TAG
 from dino_pipeline.tracking.registry import Version, versions
-from dino_pipeline.tracking.runs import DATA_TAG, Run, runs_of_models
+from dino_pipeline.tracking.runs import DATA_TAG, FINGERPRINT_TAG, Run, runs_of_models
 from dino_pipeline.tracking.store import Store
 
 if TYPE_CHECKING:

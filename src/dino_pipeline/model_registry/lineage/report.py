@@ -13,8 +13,8 @@ from dino_pipeline.model_registry.lineage.models import Model, known_models, mod
 from dino_pipeline.model_registry.lineage.parameters import parameters_of
 from dino_pipeline.model_registry.lineage.seen import USED_AS, Image, sightings
 from dino_pipeline.tracking import configure
-from dino_pipeline.tracking.lookup import fingerprint_of
-from dino_pipeline.tracking.store import asked, connect, quieten
+from dino_pipeline.tracking.store import connect, plain_errors, quieten
+from dino_pipeline.tracking.tracker import fingerprint_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -34,7 +34,7 @@ def report(name: str, project: Path, *, num_hashed: int | None) -> str:
     """
     store = configure(project)
     quieten()
-    with asked():
+    with plain_errors():
         client = connect(store)
     models = known_models(client, store)
     if _SHA256.fullmatch(name):

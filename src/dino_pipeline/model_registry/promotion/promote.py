@@ -20,10 +20,16 @@ from dino_pipeline.model_registry.promotion.entry import Comparison, Entry
 from dino_pipeline.model_registry.promotion.history import undone
 from dino_pipeline.model_registry.promotion.refusals import clean_commit, obtainable_data
 from dino_pipeline.model_registry.promotion.served import Served, load_served
-from dino_pipeline.tracking.opening import FINGERPRINT_TAG
-from dino_pipeline.tracking.origin import origin_tags
-from dino_pipeline.tracking.promotions import append_entry, read_entries
-from dino_pipeline.tracking.registry import Version, aliased_version, move_alias, registered_version
+from dino_pipeline.tracking.git_info import origin_tags
+from dino_pipeline.tracking.registry import (
+    Version,
+    aliased_version,
+    append_audit_record,
+    move_alias,
+    read_audit_records,
+    registered_version,
+)
+from dino_pipeline.tracking.runs import FINGERPRINT_TAG
 from dino_pipeline.tracking.store import Store
 
 if TYPE_CHECKING:
@@ -40,7 +46,7 @@ class Registry:
 
     def entries(self, name: str) -> list[Entry]:
         """The log of a registered model, the oldest entry first."""
-        return [from_dict(Entry, entry) for entry in read_entries(self.client, self.store, name)]
+        return [from_dict(Entry, entry) for entry in read_audit_records(self.client, self.store, name)]
 
     def champion(self, name: str) -> Version | None:
         """The version in use."""
@@ -190,7 +196,7 @@ def _carry_out(registry: Registry, entry: Entry, before: Version | None, after: 
     }
     if entry.comparison.interval:
         numbers |= dict(zip(("low", "high"), entry.comparison.interval, strict=True))
-    append_entry(
+    append_audit_record(
         registry.client,
         registry.store,
         after.name,

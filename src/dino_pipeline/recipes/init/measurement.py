@@ -15,9 +15,9 @@ from dino_pipeline.dino.core.data.images_config import ImagesConfig, PixelStatis
 from dino_pipeline.dino.core.data.manifest import read_image_bytes
 from dino_pipeline.dino.training.pixel_statistics import thinned
 from dino_pipeline.ingestion.config import IngestConfig
-from dino_pipeline.ingestion.layout import Place, arrange
-from dino_pipeline.ingestion.listing import Listing, SourceFile
-from dino_pipeline.ingestion.source import list_sources
+from dino_pipeline.ingestion.layout import Place
+from dino_pipeline.ingestion.listing import Listing, SourceContext, SourceFile
+from dino_pipeline.ingestion.sources.registry import list_sources
 
 _SAMPLE = 1000  # images opened, at even distances
 _KEPT = 16
@@ -63,9 +63,7 @@ def measure(
     Raises:
         ValueError: the source is missing or refused, or holds no usable image.
     """
-    listings = list_sources(
-        config, project_folder=project_folder, raw_folder=raw_folder, cache_folder=cache_folder
-    )
+    listings = list_sources(SourceContext(config, project_folder, raw_folder, cache_folder))
     files = [file for listing in listings for file in listing.files]
     positions = np.linspace(0, max(0, len(files) - 1), min(len(files), _SAMPLE)).astype(int)
     sides: list[int] = []
@@ -127,10 +125,7 @@ def _read(files: list[SourceFile], config: IngestConfig) -> Iterator[bytes]:
 
 
 def _places(listing: Listing) -> list[Place]:
-    files = [file for file in listing.files if not file.problem]
-    if listing.places is not None:
-        return [listing.places[file.name] for file in files]
-    return arrange([file.name for file in files], listing.folders)
+    return listing.places_of([file for file in listing.files if not file.problem])
 
 
 def _statistics(colours: list[DeepPixels], images: ImagesConfig) -> PixelStatistics:

@@ -1,0 +1,67 @@
+"""Edited copies search for their originals, in the user's folder."""
+
+from pathlib import Path
+from typing import Any
+
+from dino_pipeline.dino.evaluation.copy_detection.config import CopyDetectionConfig
+from dino_pipeline.evaluations.evaluation import EXTRACT, Context, Evaluation, Results
+
+
+def find_copies(project_folder: Path, config: CopyDetectionConfig) -> Any:
+    """Originals and their copies, looked for before anything is computed.
+
+    Raises:
+        ValueError: no folder is named, or what lies there is not laid out as Copydays.
+    """
+    from dino_pipeline.dino.evaluation.copy_detection.copydays import read_copydays
+
+    if config.folder is None:
+        raise ValueError(
+            "copy_detection.folder is null: name a folder laid out as Copydays, with original/ and strong/: "
+            "--params=copy_detection.folder=/data/copydays"
+        )
+    return read_copydays(project_folder / config.folder)
+
+
+def run(context: Context[CopyDetectionConfig]) -> Results:
+    """Find the originals of edited copies by teacher, student and random network."""
+    from dino_pipeline.dino.evaluation.copy_detection.detect import detect, other_images
+    from dino_pipeline.dino.evaluation.copy_detection.summary import copy_detection_table
+    from dino_pipeline.dino.evaluation.networks import load_networks
+
+    images, config, device = context.images, context.config, context.device
+    others = other_images(images, config, root=context.project_folder)
+    networks = load_networks(context.model, images.split("train"), context.extract, device=device)
+    networks.require_photographs("copy_detection")
+    report, teacher_ranks = detect(context.found, others, networks, config, context.extract, device=device)
+    return Results(
+        report=report,
+        metrics={
+            f"{version}/{network}/{attack}": value
+            for version in ("whitened", "unwhitened")
+            for network, values in report[version].items()
+            for attack, value in values.items()
+        },
+        text=f"copy detection, mAP in percent\n{copy_detection_table(report)}",
+        drawn=teacher_ranks,
+    )
+
+
+def plot(context: Context[CopyDetectionConfig], results: Results) -> object:
+    """Some originals with their copies, and the place at which each copy found its original."""
+    from dino_pipeline.evaluations.copy_detection.plot import copies_picture
+
+    return copies_picture(context.found, results.drawn, context.config.picture)
+
+
+EVALUATION = Evaluation(
+    name="copy_detection",
+    description="Edited copies search for their originals, in the folder that parameters name",
+    config=CopyDetectionConfig,
+    needs=("manifest", EXTRACT),
+    after="pretrain",
+    outputs={"copy_detection_metrics": "copy_detection.json", "copy_detection_picture": "copy_detection.png"},
+    run=run,
+    check=find_copies,
+    plot=plot,
+)

@@ -1,0 +1,43 @@
+"""Logistic regression and k-NN of stored features on shares of the train labels."""
+
+from dino_pipeline.dino.evaluation.low_shot.config import LowShotConfig
+from dino_pipeline.evaluations.evaluation import FEATURES, Context, Evaluation, Results
+
+_NETWORKS = ("teacher", "student", "random", "pixels", "histogram")
+
+
+def run(context: Context[LowShotConfig]) -> Results:
+    """Accuracies of every network, on the same draws."""
+    from dino_pipeline.dino.evaluation.low_shot.measure import low_shot
+    from dino_pipeline.dino.evaluation.low_shot.table import table
+
+    report = low_shot(context.features, context.config, device=context.device)
+    metrics = {
+        f"{network}/{classifier}_{share}_{split}": measured[split]
+        for share, by_network in report["results"].items()
+        for network, by_classifier in by_network.items()
+        for classifier, measured in by_classifier.items()
+        for split in ("val", "test")
+        if measured[split] is not None
+    }
+    text = f"accuracy in percent, with 95 % intervals over draws\n{table(report)}"
+    return Results(report=report, metrics=metrics, text=text)
+
+
+def plot(_context: Context[LowShotConfig], results: Results) -> object:
+    """Accuracy against the number of labels."""
+    from dino_pipeline.evaluations.low_shot.plot import picture
+
+    return picture(results.report)
+
+
+EVALUATION = Evaluation(
+    name="low_shot",
+    description="Logistic regression and k-NN on few labels",
+    config=LowShotConfig,
+    needs=tuple(FEATURES[network] for network in _NETWORKS),
+    after="extract",
+    outputs={"low_shot_metrics": "low_shot.json", "low_shot_picture": "low_shot.png"},
+    run=run,
+    plot=plot,
+)

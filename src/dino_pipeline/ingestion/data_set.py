@@ -1,0 +1,47 @@
+"""What is known of a data set without its images: the name, under which its models are registered, and the size."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from dino_pipeline.ingestion.config import IngestConfig
+
+_IMAGENET_TRAIN = 1_268_355  # without the 1 % that the recipes carve for validation
+_NUM_TRAIN_IMAGES = {
+    "data/01_raw/imagenet": _IMAGENET_TRAIN,
+    "torchvision:CIFAR10": 45_000,
+    "torchvision:FashionMNIST": 54_000,
+    "torchvision:Imagenette-160": 8_522,
+    "data/01_raw/cifar10_jpeg_q90.tar.gz": 45_000,
+    "embedded:photographs": 1_800,
+    "embedded:digits": 1_299,
+}
+
+
+def data_set_name(config: IngestConfig, own: Mapping[str, Any], recipe: str) -> str:
+    """The name that the user gives; else the recipe's, for the recipe's own images; else one made from the source.
+
+    Args:
+        config: in force, with the user's changes by `--params` and conf/local.
+        own: the same parameters, from the recipe alone.
+        recipe: its name, which is the data set's where `own` has no other.
+    """
+    if config.name and config.name != own["name"]:
+        return config.name
+    own_source = own["source"] or ()
+    if config.sources == ((own_source,) if isinstance(own_source, str) else tuple(own_source)):
+        return own["name"] or recipe
+    return "_and_".join(named_after(source) for source in config.sources)
+
+
+def named_after(source: str) -> str:
+    """A name of letters, digits and underscores that begins with a letter, from the last part of a source."""
+    stem = re.sub(r"(\.tar)?\.\w+$", "", source.rstrip("/").rpartition("/")[2].rpartition(":")[2])
+    words = re.sub(r"\W+", "_", stem).strip("_").lower() or "images"
+    return words if words[0].isalpha() else f"images_{words}"
+
+
+def known_num_train_images(config: IngestConfig) -> int | None:
+    """Number of train images of a recipe's source; None where it is unknown before ingestion."""
+    known = _NUM_TRAIN_IMAGES.get(config.sources[0]) if config.sources else None
+    return min(known, config.max_train_images or known) if known else None

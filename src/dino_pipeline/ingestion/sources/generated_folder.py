@@ -1,0 +1,50 @@
+"""A folder of generated images: complete or absent, and written again only when it would differ."""
+
+import json
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from dino_pipeline.dino.partial import partial_path
+
+logger = logging.getLogger(__name__)
+
+_NOTE = ".written_by_ingest.json"
+
+
+def write_once(folder: Path, *, origin: dict[str, Any], write: Callable[[Path], None]) -> None:
+    """Fill `folder` by `write(empty folder)`, unless it is complete and of the same origin.
+
+    Args:
+        folder: where the images belong.
+        origin: what decides their content, JSON-ready; kept in a hidden file beside them.
+        write: writes the images into the folder that it gets.
+
+    Raises:
+        ValueError: the folder contains files that this function did not write.
+    """
+    note = folder / _NOTE
+    if note.exists():
+        if json.loads(note.read_text()) == origin | {"num_files": _count(folder)}:
+            return
+    elif folder.exists() and any(folder.iterdir()):
+        raise ValueError(f"{folder} was not written by ingest and will not be replaced: move it elsewhere.")
+
+    logger.info("Writing images to %s", folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = partial_path(folder)
+    try:
+        partial.mkdir()
+        write(partial)
+        (partial / _NOTE).write_text(json.dumps(origin | {"num_files": _count(partial)}))
+        if folder.exists():
+            shutil.rmtree(folder)
+        partial.replace(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _count(folder: Path) -> int:
+    return sum(1 for path in folder.rglob("*") if path.is_file() and path.name != _NOTE)

@@ -1,0 +1,172 @@
+"""The kinds of sources, and every image that `ingest.source` names.
+
+A new kind of source is one file of this folder and one line of `NAMED`, `EMBEDDED` or `FILES`.
+"""
+
+import json
+import logging
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from dino_pipeline.dino.partial import partial_path, written_whole
+from dino_pipeline.ingestion.config import IngestConfig
+from dino_pipeline.ingestion.layout import SPLIT_NAMES
+from dino_pipeline.ingestion.listing import Listing, SourceContext, make_listing
+from dino_pipeline.ingestion.sources.archive import list_compressed_tar, list_tar, list_zip
+from dino_pipeline.ingestion.sources.digits import write_digits
+from dino_pipeline.ingestion.sources.file_list import list_table
+from dino_pipeline.ingestion.sources.folder import list_folder
+from dino_pipeline.ingestion.sources.photographs import write_photographs
+from dino_pipeline.ingestion.sources.torchvision_sets import list_torchvision
+
+# Images that come with the installed packages: functions that write them into a folder.
+EMBEDDED: dict[str, Callable[[Path, IngestConfig], None]] = {
+    "photographs": lambda folder, config: write_photographs(folder, config.photographs),
+    "digits": lambda folder, _: write_digits(folder),
+}
+
+
+def _list_embedded(name: str, context: SourceContext) -> Listing:
+    if name not in EMBEDDED:
+        raise ValueError(f"ingest.source: no embedded images {name!r}, only {' and '.join(EMBEDDED)}")
+    EMBEDDED[name](context.raw_folder / name, context.config)
+    return list_folder(context.raw_folder / name)
+
+
+# Sources with a name instead of a path, by their prefix; the function takes what follows the prefix.
+NAMED: dict[str, Callable[[str, SourceContext], Listing]] = {
+    "embedded:": _list_embedded,
+    "torchvision:": list_torchvision,
+}
+
+# Files that name or contain images, by the end of their name. A folder needs no entry.
+LISTS = (".csv", ".tsv", ".parquet")
+FILES: dict[str, Callable[[Path, SourceContext], Listing]] = {
+    **dict.fromkeys(LISTS, lambda path, _: list_table(path)),
+    ".tar": lambda path, _: list_tar(path),
+    ".tar.gz": list_compressed_tar,
+    ".tgz": list_compressed_tar,
+    ".zip": lambda path, _: list_zip(path),
+}
+
+_COPY_NOTE = ".copied_by_ingest.json"
+
+logger = logging.getLogger(__name__)
+
+
+def list_sources(context: SourceContext) -> list[Listing]:
+    """List every file of `ingest.source`, each file once; embedded images are written first.
+
+    The folders of each source name its splits and classes. Sources whose own names are splits
+    (/photos/train and /photos/val) are read together, as the split folders of one source.
+
+    Raises:
+        ValueError: no source is given, a source does not exist, or its kind cannot be read.
+    """
+    sources = context.config.sources
+    if not sources:
+        raise ValueError("ingest.source is not set: name your images, --params=ingest.source=/path/to/photos")
+    listings, split_folders = [], []
+    for source in sources:
+        listing = _list(source, context)
+        own_name = Path(source).name
+        if len(sources) > 1 and own_name.lower() in SPLIT_NAMES and listing.places is None:
+            split_folders.append(_below(own_name, listing))
+        else:
+            listings.append(listing)
+    if split_folders:
+        files = [file for listing in split_folders for file in listing.files]
+        folders = [folder for listing in split_folders for folder in listing.folders]
+        listings.append(make_listing(files, folders))
+    return _without_repeats(listings)
+
+
+def _list(source: str, context: SourceContext) -> Listing:
+    for prefix, list_named in NAMED.items():
+        if source.startswith(prefix):
+            return list_named(source.removeprefix(prefix), context)
+
+    path = context.project_folder / Path(source).expanduser()
+    if ".." in path.parts:  # only then, since a link inside the project is better kept as a relative path
+        path = path.resolve()
+    if not path.exists():
+        raise ValueError(
+            f"ingest.source: {path} does not exist: give a folder, an archive or a list of files. A relative "
+            f"path starts at {context.project_folder}."
+        )
+    endings = [ending for ending in FILES if path.name.lower().endswith(ending)]
+    if not path.is_dir() and not endings:
+        raise ValueError(
+            f"ingest.source: {path} is neither a folder nor one of {', '.join(FILES)}: "
+            "unpack it and give the folder."
+        )
+    if context.config.copy_images:
+        if path.is_file() and endings[0] in LISTS:
+            raise ValueError(
+                f"ingest.copy_images copies folders and archives, not the files that {path} names: "
+                "set it to false."
+            )
+        path = _copied(path, context.raw_folder)
+    return list_folder(path) if path.is_dir() else FILES[endings[0]](path, context)
+
+
+def _below(folder: str, listing: Listing) -> Listing:
+    files = [replace(file, name=f"{folder}/{file.name}") for file in listing.files]
+    return Listing(files, {folder} | {f"{folder}/{name}" for name in listing.folders})
+
+
+def _without_repeats(listings: list[Listing]) -> list[Listing]:
+    """Each file counts in the first listing that has it: a folder may be named twice, or lie inside another."""
+    known: set[tuple[str, str | None]] = set()
+    single = []
+    for listing in listings:
+        files = [file for file in listing.files if (file.path, file.member) not in known]
+        known.update((file.path, file.member) for file in files)
+        single.append(replace(listing, files=files))
+    num_repeats = sum(len(listing.files) for listing in listings) - len(known)
+    if num_repeats:
+        logger.warning("%d files are named more than once by ingest.source and count once", num_repeats)
+    return single
+
+
+def _copied(source: Path, raw_folder: Path) -> Path:
+    """Copy a folder or an archive below `raw_folder`, unless it is there already; the path of the copy.
+
+    A later call copies new and changed files and removes those that the source no longer has.
+    """
+    if source.is_relative_to(raw_folder):
+        return source
+    target = raw_folder / source.name
+    if source.is_file():
+        raw_folder.mkdir(parents=True, exist_ok=True)
+        _copy_file(source, target)
+        return target
+
+    note = target / _COPY_NOTE
+    if target.exists() and (not note.exists() or json.loads(note.read_text()) != str(source)):
+        raise ValueError(f"{target} is no copy of {source} and will not be changed: move it elsewhere.")
+    logger.info("Copying %s to %s", source, target)
+    target.mkdir(parents=True, exist_ok=True)
+    with written_whole(note) as partial:
+        partial.write_text(json.dumps(str(source)))
+    wanted = {file.name: file for file in list_folder(source).files if file.problem is None}
+    for file in list_folder(target).files:
+        if file.name not in wanted:
+            Path(file.path).unlink()
+    for name, file in wanted.items():
+        _copy_file(Path(file.path), target / name)
+    return target
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    wanted = source.stat()
+    if target.exists():
+        found = target.stat()
+        if (found.st_size, found.st_mtime_ns) == (wanted.st_size, wanted.st_mtime_ns):
+            return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = partial_path(target)
+    shutil.copy2(source, partial)
+    partial.replace(target)
