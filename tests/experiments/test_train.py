@@ -102,7 +102,8 @@ def contents(run: Run, client: MlflowClient, project: Path) -> dict[str, Any]:
         found = client.list_artifacts(run_id, folder)
         return {path for one in found for path in (files(one.path) if one.is_dir else {one.path})}
 
-    own = {"fingerprint", "mlflow.runName", "comparison.comparison", "study", "trial", "mlflow.parentRunId"}
+    own = {"fingerprint", "newest_session", "mlflow.runName"}
+    own |= {"comparison.comparison", "study", "trial", "mlflow.parentRunId"}  # the command's
     lineage = report(run_id, project, num_hashed=None)
     for unique in (run.data.tags["fingerprint"], run_id, run.info.run_name):
         lineage = lineage.replace(unique, "...")
