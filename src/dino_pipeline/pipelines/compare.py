@@ -29,8 +29,8 @@ def predict_cost(
 ) -> str:
     """Refuse rows that no training has, and say what the others cost, as Markdown."""
     from dino_pipeline.experiments.compare.prediction import predict
+    from dino_pipeline.experiments.compare.presentation import cost_table
     from dino_pipeline.experiments.compare.rows import read_comparison, trainings
-    from dino_pipeline.experiments.compare.table import cost_table
     from dino_pipeline.ingestion.data_set import known_num_train_images
 
     asked = trainings(read_comparison(compare, project_folder), pretrain, monitoring, launch)
@@ -72,12 +72,12 @@ def compare_models(
         ValueError: before the first training: a row cannot be trained or found, naming it.
     """
     from dino_pipeline.dino.core.data.manifest import Manifest
-    from dino_pipeline.experiments.compare.found import found_models
-    from dino_pipeline.experiments.compare.outcome import outcome
+    from dino_pipeline.experiments.compare.existing_models import found_models
     from dino_pipeline.experiments.compare.picture import picture
+    from dino_pipeline.experiments.compare.presentation import frame, markdown
+    from dino_pipeline.experiments.compare.results import outcome
     from dino_pipeline.experiments.compare.rows import read_comparison, row_names, trainings
     from dino_pipeline.experiments.compare.scoring import labelled_splits, score
-    from dino_pipeline.experiments.compare.table import frame, markdown
     from dino_pipeline.experiments.compare.training import prepare_all, train_all
     from dino_pipeline.experiments.train import Trainer
 

@@ -76,7 +76,7 @@ def describe_study(name: str, tuning_folder: Path, tune: TuneConfig) -> tuple[An
     import optuna
 
     from dino_pipeline.experiments.tune import figures
-    from dino_pipeline.experiments.tune.outcome import summary, trials_table
+    from dino_pipeline.experiments.tune.results import summary, trials_table
     from dino_pipeline.experiments.tune.storage import open_storage
     from dino_pipeline.experiments.tune.study import FROM_BELOW
 

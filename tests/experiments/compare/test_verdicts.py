@@ -5,7 +5,7 @@ import torch
 
 from dino_pipeline.dino.metrics.bootstrap import MeanInterval
 from dino_pipeline.dino.metrics.paired_difference import PairedDifference
-from dino_pipeline.experiments.compare.measured import Measured
+from dino_pipeline.experiments.compare.confidence_intervals import Measured
 from dino_pipeline.experiments.compare.verdicts import counts, verdicts
 
 

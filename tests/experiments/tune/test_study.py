@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 
 from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.experiments.tune.config import TuneConfig
-from dino_pipeline.experiments.tune.liveness import TAKES_UP, Heartbeat, num_counted, take_up_abandoned
+from dino_pipeline.experiments.tune.requeue import TAKES_UP, Heartbeat, num_counted, take_up_abandoned
 from dino_pipeline.experiments.tune.search_space import SearchSpace
 from dino_pipeline.experiments.tune.storage import open_storage
 from dino_pipeline.experiments.tune.study import open_study

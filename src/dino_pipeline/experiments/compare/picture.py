@@ -4,8 +4,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from dino_pipeline.experiments.compare.measured import Measured
-from dino_pipeline.experiments.compare.outcome import Outcome
+from dino_pipeline.experiments.compare.confidence_intervals import Measured
+from dino_pipeline.experiments.compare.results import Outcome
 from dino_pipeline.plotting.raster import rasterised
 
 _IMAGES, _SEEDS, _PUBLISHED = "#1f6f8b", "#c26a1b", "#777777"

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from dino_pipeline.dino.metrics.paired_difference import PairedDifference, paired_difference
-from dino_pipeline.experiments.compare.measured import Measured
+from dino_pipeline.experiments.compare.confidence_intervals import Measured
 
 Word = Literal["held", "reversed", "undecided", "not measured"]
 

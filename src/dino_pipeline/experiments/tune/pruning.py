@@ -10,8 +10,8 @@ from dino_pipeline.dino.metrics.collapse import NUM_ROWS
 from dino_pipeline.dino.training.collapse import diagnose_training
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.experiments.train import EndedEarly, Rows
-from dino_pipeline.experiments.tune.liveness import Heartbeat
 from dino_pipeline.experiments.tune.objective import COLUMNS
+from dino_pipeline.experiments.tune.requeue import Heartbeat
 
 
 class Pruned(EndedEarly, optuna.TrialPruned):

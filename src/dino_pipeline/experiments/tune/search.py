@@ -8,7 +8,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from dino_pipeline.dino.launching.torchrun import WorkersFailedError
 from dino_pipeline.experiments.tune.config import TuneConfig
-from dino_pipeline.experiments.tune.liveness import num_counted, queue_again, take_up_abandoned
+from dino_pipeline.experiments.tune.requeue import num_counted, queue_again, take_up_abandoned
 from dino_pipeline.experiments.tune.search_space import SearchSpace
 from dino_pipeline.experiments.tune.trial import COLLAPSED, TrialContext, run_trial
 

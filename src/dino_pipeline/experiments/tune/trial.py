@@ -13,9 +13,9 @@ from dino_pipeline.dino.launching.torchrun import num_processes
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig
 from dino_pipeline.experiments.train import Trainer, num_steps
 from dino_pipeline.experiments.tune.config import TuneConfig
-from dino_pipeline.experiments.tune.liveness import Heartbeat
 from dino_pipeline.experiments.tune.objective import chosen, measures
 from dino_pipeline.experiments.tune.pruning import Collapsed, PruningCallback
+from dino_pipeline.experiments.tune.requeue import Heartbeat
 from dino_pipeline.experiments.tune.search_space import SearchSpace
 
 # Attributes of a trial, beside its parameters and values.

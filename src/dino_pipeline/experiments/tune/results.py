@@ -8,7 +8,7 @@ import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
 from dino_pipeline.experiments.tune.config import TuneConfig
-from dino_pipeline.experiments.tune.liveness import TAKES_UP
+from dino_pipeline.experiments.tune.requeue import TAKES_UP
 from dino_pipeline.experiments.tune.search import ERROR
 from dino_pipeline.experiments.tune.trial import COLLAPSED, FINGERPRINT, MEASURES, VALUES
 

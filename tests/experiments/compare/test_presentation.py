@@ -4,10 +4,10 @@ import pytest
 import torch
 from PIL import Image
 
-from dino_pipeline.experiments.compare.outcome import Outcome, outcome
 from dino_pipeline.experiments.compare.picture import picture
+from dino_pipeline.experiments.compare.presentation import frame, markdown
+from dino_pipeline.experiments.compare.results import Outcome, outcome
 from dino_pipeline.experiments.compare.scoring import Scores
-from dino_pipeline.experiments.compare.table import frame, markdown
 from dino_pipeline.experiments.compare.training import Trained
 
 TEACHERS = ([1, 1, 1, 1, 1, 1, 1, 0], [1, 1, 1, 1, 1, 1, 0, 0])

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from dino_pipeline.experiments.compare.confidence_intervals import Measured, measure_baseline, measure_models
 from dino_pipeline.experiments.compare.config import CompareConfig, Published
-from dino_pipeline.experiments.compare.measured import Measured, measure_baseline, measure_models
 from dino_pipeline.experiments.compare.rows import PIXELS, RANDOM, row_names
 from dino_pipeline.experiments.compare.scoring import Scores
 from dino_pipeline.experiments.compare.training import Trained

@@ -9,7 +9,7 @@ import pytest
 
 from dino_pipeline.dino.weights.published import DESCRIPTION, PublishedModel, read_model, write_model
 from dino_pipeline.experiments.compare.config import CompareConfig
-from dino_pipeline.experiments.compare.found import found_models
+from dino_pipeline.experiments.compare.existing_models import found_models
 
 
 def run(folder: Path, *command: str) -> None:

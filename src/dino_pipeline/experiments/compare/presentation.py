@@ -5,10 +5,10 @@ from typing import get_args
 
 import pandas as pd
 
+from dino_pipeline.experiments.compare.confidence_intervals import Measured
 from dino_pipeline.experiments.compare.config import Published
-from dino_pipeline.experiments.compare.measured import Measured
-from dino_pipeline.experiments.compare.outcome import Outcome, Row
 from dino_pipeline.experiments.compare.prediction import RowCost
+from dino_pipeline.experiments.compare.results import Outcome, Row
 
 _HELD_OUT = {"val": "validation", "test": "test"}
 

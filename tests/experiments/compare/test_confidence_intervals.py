@@ -6,7 +6,7 @@ import torch
 from scipy import stats
 
 from dino_pipeline.dino.metrics.bootstrap import bootstrap_mean
-from dino_pipeline.experiments.compare.measured import measured
+from dino_pipeline.experiments.compare.confidence_intervals import measured
 
 RNG = np.random.default_rng(0)
 
