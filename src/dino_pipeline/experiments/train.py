@@ -181,8 +181,8 @@ class ProgressDisplay:
             total=self._num_steps,
             desc="pretrain",
             unit="step",
-            disable=None,  # no bar where nobody watches (a log file, CI)
-            leave=None,  # one below another bar, that of a study, goes with its training
+            disable=None,  # no bar in a log file or in CI
+            leave=None,  # below a study's bar it goes with its training
             dynamic_ncols=True,
         )
         self._redirect = logging_redirect_tqdm()

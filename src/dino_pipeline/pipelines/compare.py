@@ -72,10 +72,9 @@ def compare_models(
         ValueError: before the first training: a row cannot be trained or found, naming it.
     """
     from dino_pipeline.dino.core.data.manifest import Manifest
-    from dino_pipeline.experiments.compare.existing_models import found_models
-    from dino_pipeline.experiments.compare.picture import picture
-    from dino_pipeline.experiments.compare.presentation import frame, markdown
-    from dino_pipeline.experiments.compare.results import outcome
+    from dino_pipeline.experiments.compare.existing_models import existing_models
+    from dino_pipeline.experiments.compare.presentation import frame, markdown, plot_results
+    from dino_pipeline.experiments.compare.results import gather_results
     from dino_pipeline.experiments.compare.rows import read_comparison, row_names, trainings
     from dino_pipeline.experiments.compare.scoring import labelled_splits, score
     from dino_pipeline.experiments.compare.training import prepare_all, train_all
@@ -85,7 +84,7 @@ def compare_models(
     images = Manifest.from_pandas(manifest, project_folder)
     splits = labelled_splits(images)
     models: dict[str, list[Path]] = {name: [] for name in row_names(config)}
-    models |= found_models(config, project_folder, comparison_folder / "experiments")
+    models |= existing_models(config, project_folder, comparison_folder / "experiments")
     trainer = Trainer(
         images=images,
         ingest_summary=ingest_summary,
@@ -105,8 +104,8 @@ def compare_models(
             name: [score(model, images, extract, config, comparison_folder / "scores") for model in folders]
             for name, folders in models.items()
         }
-        found = outcome(config, scores, trained, splits)
-        table, page, plot = frame(found), markdown(found), picture(found)
+        found = gather_results(config, scores, trained, splits)
+        table, page, plot = frame(found), markdown(found), plot_results(found)
         logger.info("\n%s", page)
         run.log_metrics(
             {f"{found.split}/knn/{name}": row.over_images.mean for name, row in found.measured_rows().items()}

@@ -46,8 +46,7 @@ def search_parameters(
     from dino_pipeline.experiments.tune.recipe import check_target
     from dino_pipeline.experiments.tune.search import search
     from dino_pipeline.experiments.tune.search_space import SearchSpace
-    from dino_pipeline.experiments.tune.storage import open_storage
-    from dino_pipeline.experiments.tune.study import open_study
+    from dino_pipeline.experiments.tune.study import open_storage, open_study
     from dino_pipeline.experiments.tune.trial import TrialContext
 
     images = Manifest.from_pandas(manifest, project_folder)
@@ -77,8 +76,7 @@ def describe_study(name: str, tuning_folder: Path, tune: TuneConfig) -> tuple[An
 
     from dino_pipeline.experiments.tune import figures
     from dino_pipeline.experiments.tune.results import summary, trials_table
-    from dino_pipeline.experiments.tune.storage import open_storage
-    from dino_pipeline.experiments.tune.study import FROM_BELOW
+    from dino_pipeline.experiments.tune.study import FROM_BELOW, open_storage
 
     study = optuna.load_study(study_name=name, storage=open_storage(tune.storage, tuning_folder / JOURNAL))
     table = trials_table(study)

@@ -1,4 +1,4 @@
-"""One trial: the recipe with the trial's values above it, really trained under torchrun, and measured."""
+"""One trial: the recipe with the trial's values above it, trained under torchrun, then measured."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,7 +36,7 @@ def run_trial(
 ) -> list[float]:
     """Train and measure; the objective's value, and the cost's where the study has one.
 
-    A training that another process is at is awaited, and found finished then.
+    While another process trains the same, the trial waits; then it finds the model.
 
     Raises:
         optuna.TrialPruned: it collapsed, or others were better; what it trained so far is removed.
