@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -104,8 +105,9 @@ def contents(run: Run, client: MlflowClient, project: Path) -> dict[str, Any]:
 
     own = {"fingerprint", "newest_session", "mlflow.runName"}
     own |= {"comparison.comparison", "study", "trial", "mlflow.parentRunId"}  # the command's
-    lineage = report(run_id, project, num_hashed=None)
-    for unique in (run.data.tags["fingerprint"], run_id, run.info.run_name):
+    # The data's line names the first run that has the manifest.
+    lineage = re.sub(r"\b[0-9a-f]{32}\b", "run", report(run_id, project, num_hashed=None))
+    for unique in (run.data.tags["fingerprint"], run.info.run_name):
         lineage = lineage.replace(unique, "...")
     return {
         "status": run.info.status,
