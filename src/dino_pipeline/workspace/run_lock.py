@@ -1,4 +1,4 @@
-"""One process at a time where two would write the same files; the second learns which one is at it."""
+"""Locks: one run at a time where two would write the same files, and turns where processes may wait."""
 
 import fcntl
 import json
@@ -25,12 +25,12 @@ logger = logging.getLogger(__name__)
 def run_lock(
     file: Path, what: str, *, shared: bool = False, while_waiting: Callable[[], None] | None = None
 ) -> Iterator[None]:
-    """Hold a file's lock; the system lets go of it when this process and the workers it started have ended, however.
+    """Hold a file's lock. The system releases it when this process and the workers it started have ended, however.
 
     Args:
-        file: says who holds it. It stays, since taking it away would race with the next process.
+        file: names the holder. It stays, since removing it would race with the next process.
         what: what two processes must not do at once, for the message.
-        shared: others that share it may hold it at the same time, as several workers of a study do.
+        shared: other sharers may hold it at the same time, as the workers of a study do.
         while_waiting: called twice a second until the lock is free. None: a lock that another process holds is an
             error.
 
@@ -68,6 +68,14 @@ def _takes(opened: IO[str], mode: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+@contextmanager
+def waiting_lock(file: Path) -> Iterator[None]:
+    """Hold a file's lock, and wait for it while another process holds it."""
+    with file.open("w") as opened:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
 
 
 def _holder(opened: IO[str]) -> tuple[str, str]:

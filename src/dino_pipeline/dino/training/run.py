@@ -24,6 +24,7 @@ from dino_pipeline.dino.training.checkpoint import load_checkpoint
 from dino_pipeline.dino.training.comparison import START, compare, describe_start, load_start, save_start
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.execution import use_options
+from dino_pipeline.dino.training.finish import earlier_fingerprints
 from dino_pipeline.dino.training.frozen_teacher import FROZEN_TEACHER
 from dino_pipeline.dino.training.initial_weights import INITIAL
 from dino_pipeline.dino.training.kept_checkpoints import keep_checkpoint, load_newest
@@ -32,6 +33,7 @@ from dino_pipeline.dino.training.online_evaluation import OnlineEvaluation
 from dino_pipeline.dino.training.preview import announce, preview, steps_within
 from dino_pipeline.dino.training.progress import differing_keys
 from dino_pipeline.dino.training.skipped import NonFiniteError
+from dino_pipeline.dino.weights.older_files import completed
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +73,7 @@ class Run:
         checkpoint = load_newest(Path(self.spec.folder), self.device)
         if checkpoint:
             self._take_up(checkpoint)
-            if checkpoint["fingerprint"] == self.spec.fingerprint:
+            if self._is_own(checkpoint):
                 self.num_steps = checkpoint["num_steps"]  # a budget may have cut them
             elif self.state.step >= self.num_steps:
                 raise ValueError(
@@ -181,13 +183,20 @@ class Run:
             )
         barrier()
 
+    def _is_own(self, checkpoint: dict[str, Any]) -> bool:
+        """Whether it is of this training, by whichever version of this code, and not of one that this continues."""
+        earlier = earlier_fingerprints(Path(self.spec.folder))
+        return checkpoint["fingerprint"] in (self.spec.fingerprint, *earlier)
+
     def _take_up(self, checkpoint: dict[str, Any]) -> None:
         try:
             self.state.load_state_dict(checkpoint["state"])
         except (KeyError, RuntimeError) as error:  # what is missing; of another shape
-            if checkpoint["fingerprint"] == self.spec.fingerprint:
+            if self._is_own(checkpoint):
                 raise
-            differing = differing_keys(checkpoint["config"], to_dict(self.spec.pretrain), "pretrain.")
+            differing = differing_keys(
+                completed({"pretrain": checkpoint["config"]}), {"pretrain": to_dict(self.spec.pretrain)}
+            )
             raise ValueError(
                 "launch.adopt_progress: that progress is of other networks, which this training cannot take up; it "
                 f"differs in {', '.join(differing)}: set what shapes them as it had it, or set adopt_progress to null"

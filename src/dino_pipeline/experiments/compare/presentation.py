@@ -12,7 +12,7 @@ from dino_pipeline.experiments.compare.confidence_intervals import RowAccuracy
 from dino_pipeline.experiments.compare.config import Published
 from dino_pipeline.experiments.compare.prediction import RowCost
 from dino_pipeline.experiments.compare.results import ComparisonResults, ComparisonRow
-from dino_pipeline.plotting.raster import rasterised
+from dino_pipeline.plotting.grids import rasterised
 
 _HELD_OUT = {"val": "validation", "test": "test"}
 _IMAGES, _SEEDS, _PUBLISHED = "#1f6f8b", "#c26a1b", "#777777"
