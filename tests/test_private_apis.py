@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import mlflow.entities
 import torch
 import torchvision
-from kedro.config import OmegaConfigLoader
 from kedro.framework.session import KedroSession
 from kedro.io import AbstractDataset
 from kedro.pipeline import node, pipeline
@@ -99,12 +98,6 @@ def test_a_session_has_its_folder_and_its_configuration() -> None:
     """`PlainSession` locks the recipe before it runs; `load_context` would call the hooks twice."""
     assert parameters(KedroSession._get_config_loader) == ["self"]
     assert "self._project_path" in inspect.getsource(KedroSession.__init__)
-
-
-def test_the_configuration_loader_merges_two_layers() -> None:
-    """`LayeredConfigLoader` lays conf/local over the recipe by the same rules; Kedro's loader knows two layers."""
-    merge = OmegaConfigLoader._merge_configs
-    assert parameters(merge) == ["self", "config", "env_config", "key", "env_path"]
 
 
 def test_types_of_parameters_are_read_from_nodes() -> None:

@@ -11,6 +11,7 @@ import yaml
 
 from dino_pipeline.cli.adopt import add_command as add_adopt
 from dino_pipeline.cli.attend import add_command as add_attend
+from dino_pipeline.cli.check_recipes import add_command as add_check_recipes
 from dino_pipeline.cli.dvc_stages import add_command as add_dvc_stages
 from dino_pipeline.cli.embed import add_command as add_embed
 from dino_pipeline.cli.init import add_command as add_init
@@ -19,7 +20,6 @@ from dino_pipeline.cli.merge_recipe import add_command as add_merge_recipe
 from dino_pipeline.cli.promote import add_command as add_promote
 from dino_pipeline.cli.repair_artifacts import add_command as add_repair_artifacts
 from dino_pipeline.cli.sync_mlflow import add_command as add_sync_mlflow
-from dino_pipeline.recipes.check import add_command as add_check_recipes
 from dino_pipeline.workspace.overlays import nested
 
 
