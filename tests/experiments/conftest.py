@@ -14,7 +14,7 @@ from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.experiments.compare.config import CompareConfig
 from dino_pipeline.recipes.reading import conf_folder
 from dino_pipeline.workspace.config_loader import shared_parameters
-from tests.dino.training.conftest import LAUNCH, MONITORING, PRETRAIN
+from tests.dino.conftest import LAUNCH, MONITORING, PRETRAIN
 
 SUMMARY = {
     "name": "red and blue",

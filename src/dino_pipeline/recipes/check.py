@@ -86,7 +86,7 @@ def shrunken(config: Any) -> Any:
 def _two_steps(config: Any) -> tuple[float, float]:
     import torch
 
-    from dino_pipeline.dino.core.scheduled import scheduled_values
+    from dino_pipeline.dino.core.schedules import schedule_values
     from dino_pipeline.dino.core.state import TrainingState
     from dino_pipeline.dino.core.step import training_step
 
@@ -105,7 +105,7 @@ def _two_steps(config: Any) -> tuple[float, float]:
                 config,
                 globals_,
                 locals_,
-                scheduled_values(config, step, 100, steps_per_epoch=10),
+                schedule_values(config, step, 100, steps_per_epoch=10),
                 torch.arange(4),
             ).loss
         )

@@ -18,6 +18,7 @@ TABLE: Mapping[str, Any] = {
 @pytest.fixture(autouse=True)
 def table(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(older_files, "LATER_FIELDS", TABLE)
+    monkeypatch.setattr(older_files, "RENAMED_VALUES", {"pretrain.teacher.name": {"ema": "momentum"}})
 
 
 def test_what_is_missing_gets_its_value_of_then_and_what_is_there_stays() -> None:
@@ -42,3 +43,9 @@ def test_parts_that_a_file_does_not_have_stay_away_and_what_is_null_stays_null()
     assert completed({"pretrain": {"teacher": None}}) == {
         "pretrain": {"teacher": None, "predictor": {"num_layers": 0}}
     }
+
+
+def test_a_value_of_before_gets_its_name_of_today() -> None:
+    renamed = completed({"pretrain": {"teacher": {"name": "ema"}}})
+    assert renamed["pretrain"]["teacher"]["name"] == "momentum"
+    assert completed({"recipe": "r"}) == {"recipe": "r"}

@@ -23,7 +23,7 @@ from dino_pipeline.experiments.tune.config import TuneConfig
 from dino_pipeline.experiments.tune.pruning import Collapsed
 from dino_pipeline.experiments.tune.search_space import SearchSpace
 from dino_pipeline.experiments.tune.trial import COLLAPSED, FINGERPRINT, MEASURES, TrialContext, run_trial
-from tests.dino.training.conftest import LAUNCH, MONITORING, PRETRAIN, tiny_manifest
+from tests.dino.conftest import LAUNCH, MONITORING, PRETRAIN, tiny_manifest
 from tests.experiments.conftest import SUMMARY
 
 __all__ = ["tiny_manifest"]  # a fixture

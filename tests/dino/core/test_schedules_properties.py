@@ -6,7 +6,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dino_pipeline.dino.core.optimization.schedules import ScheduleConfig, linearly_scaled, scheduled
+from dino_pipeline.dino.core.optimization.config import ScheduleConfig
+from dino_pipeline.dino.core.schedules import linearly_scaled, scheduled
 
 VALUES = st.floats(min_value=0, max_value=10)
 SCHEDULES = st.builds(

@@ -1,6 +1,6 @@
 """Batches: every image once an epoch, the same set for any number of processes, from any step on."""
 
-from dino_pipeline.dino.core.data.multi_crop_dataset import Address, ShuffledBatches
+from dino_pipeline.dino.core.data.dataset import Address, ShuffledBatches
 
 
 def batches(part: range, *, first_step: int = 0, seed: int = 0) -> list[list[Address]]:

@@ -1,17 +1,24 @@
-"""Views and the order they are shown in, which depend on nothing but seed, epoch and step."""
+"""The order of images and their views, which depend on nothing but seed, epoch and step.
+
+An image that cannot be read gives its place to another, the same one for any number of workers and processes.
+"""
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from torch.utils.data import Dataset, Sampler
 
 from dino_pipeline.dino.core.data.addressing import Domain, generator_at
 from dino_pipeline.dino.core.data.decoding import decode_image
 from dino_pipeline.dino.core.data.images_config import ImagesConfig
-from dino_pipeline.dino.core.data.manifest import Manifest
+from dino_pipeline.dino.core.data.manifest import READ_ERRORS, Manifest
 from dino_pipeline.dino.core.data.multi_crop import Views, multi_crop, multi_crop_to_augment
 from dino_pipeline.dino.core.data.multi_crop_config import MultiCropConfig
+
+UNKNOWN_LABEL = -100  # left out of a supervised mean
+_MAX_TRIES = 50
 
 
 class Address(NamedTuple):
@@ -83,3 +90,68 @@ class ShuffledBatches(Sampler[list[Address]]):
             first = batch * self.batch_size
             positions = order[first + self.part.start : first + self.part.stop]
             yield [Address(epoch, int(position)) for position in positions]
+
+
+class Unreadable(NamedTuple):
+    """An image of the manifest, and what is wrong with it."""
+
+    row: int
+    path: str
+    reason: str
+
+
+class Sample(NamedTuple):
+    """Views, their image's label, and the images that could not be read."""
+
+    views: Views
+    label: int | None  # None without labels; UNKNOWN_LABEL where another image stands in
+    unreadable: list[Unreadable]
+
+
+class ReplacingDataset(Dataset[Sample]):
+    """The views of an image, or of one drawn in its place by (seed, epoch, image).
+
+    Every image is hashed as it is read: one that was replaced by another of the same size is none of the data set.
+    """
+
+    def __init__(self, dataset: MultiCropDataset, labels: NDArray[np.int64] | None = None) -> None:
+        """See the class.
+
+        Args:
+            labels: int64 [images], for a loss that needs them.
+        """
+        self.dataset = dataset
+        self.labels = labels
+
+    def __getitem__(self, address: Address) -> Sample:
+        """Views of the image, or of the first one that can be read of those drawn in its place.
+
+        Raises:
+            ValueError: nor could any of the images drawn in its place be read.
+        """
+        manifest = self.dataset.manifest
+        row = int(manifest.row_ids[address.position])
+        draws = generator_at(self.dataset.seed, Domain.REPLACEMENT, address.epoch, row)
+        position = address.position
+        unreadable: list[Unreadable] = []
+        for _ in range(_MAX_TRIES):
+            try:
+                # Views are drawn by the place, not by the image: its replacement may be in the epoch a second time.
+                data = manifest.read_verified(position)
+                views = self.dataset.views(data, epoch=address.epoch, row=row)
+                return Sample(views, self._label(address.position, is_replaced=bool(unreadable)), unreadable)
+            except READ_ERRORS as error:
+                reason = " ".join(str(error).split())
+                unreadable.append(
+                    Unreadable(int(manifest.row_ids[position]), manifest.name(position), reason)
+                )
+            position = int(draws.integers(len(manifest)))
+        raise ValueError(
+            f"{unreadable[0].path} cannot be read, nor any of {_MAX_TRIES - 1} images drawn in its place: "
+            f"{unreadable[0].reason}"
+        )
+
+    def _label(self, position: int, *, is_replaced: bool) -> int | None:
+        if self.labels is None:
+            return None
+        return UNKNOWN_LABEL if is_replaced else int(self.labels[position])

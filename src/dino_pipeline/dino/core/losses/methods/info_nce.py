@@ -1,4 +1,4 @@
-"""InfoNCE: an image's other view is to be told from other images.
+"""InfoNCE: a query finds the other view of its image among other images.
 
     loss = -log( exp(q.k+ / T) / (exp(q.k+ / T) + sum over negatives exp(q.k- / T)) ),    all of unit length
 
@@ -13,41 +13,42 @@ from torch import Tensor
 
 from dino_pipeline.dino.core.distributed import differentiable_gather, rank
 from dino_pipeline.dino.core.losses.config import LossConfig
-from dino_pipeline.dino.core.losses.loss import Answers, Judged, Loss, in_full, without_distribution
+from dino_pipeline.dino.core.losses.loss import Loss, LossInput, LossOutput, mean_over_pairs
 from dino_pipeline.dino.core.losses.queue import Queue
-from dino_pipeline.dino.core.losses.view_pairs import mean_over_pairs
 
 
-class InfoNCE(Loss):
+class InfoNCELoss(Loss):
     """Over all pairs of different views; a teacher with gradient (SimCLR's) gets its gradient."""
 
-    def __init__(self, config: LossConfig, num_scores: int) -> None:
-        super().__init__()
+    def __init__(self, config: LossConfig, num_logits: int) -> None:
+        super().__init__(config, num_logits)
         self.temperature = config.student_temperature
-        self.queue = Queue(F.normalize(torch.randn(2, config.queue_length, num_scores), dim=-1))
+        self.queue = Queue(F.normalize(torch.randn(2, config.queue_length, num_logits), dim=-1))
 
-    def forward(self, answers: Answers) -> Judged:
+    def compare(self, inputs: LossInput) -> LossOutput:
+        """Mean over pairs and images, at the precision of the queue."""
         queries, keys = (
-            F.normalize(in_full(scores, self.queue.rows), dim=-1)
-            for scores in (answers.student, answers.teacher)
+            F.normalize(logits.to(self.queue.rows.dtype), dim=-1)
+            for logits in (inputs.student_logits, inputs.teacher_logits)
         )
-        everybodys = None if self.queue.rows.numel() else differentiable_gather(keys)
+        all_keys = None if self.queue.rows.numel() else differentiable_gather(keys)
 
         def term(view: int, other: int) -> Tensor:
             query = queries[view]
             positive = (query * keys[other]).sum(dim=-1, keepdim=True) / self.temperature
-            if everybodys is None:
+            if all_keys is None:
                 negatives = query @ self.queue.rows[other].T / self.temperature
             else:
-                negatives = _against_batch(query, everybodys) / self.temperature
+                negatives = _against_batch(query, all_keys) / self.temperature
             logits = torch.cat([positive, negatives], dim=1)
             return (logits.logsumexp(dim=1) - positive[:, 0]).mean()
 
-        return without_distribution(mean_over_pairs(term, len(queries), len(keys)))
+        return LossOutput(mean_over_pairs(term, len(queries), len(keys)))
 
-    def update(self, teacher: Tensor, *, skip: Tensor) -> None:
+    def update(self, teacher_logits: Tensor, *, skip: Tensor) -> None:
+        """Put the step's keys into the queue, where there is one."""
         if self.queue.rows.numel():
-            self.queue.update(F.normalize(in_full(teacher, self.queue.rows), dim=-1), skip=skip)
+            self.queue.update(F.normalize(teacher_logits.to(self.queue.rows.dtype), dim=-1), skip=skip)
 
 
 def _against_batch(query: Tensor, keys: Tensor) -> Tensor:

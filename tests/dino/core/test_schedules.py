@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dino_pipeline.dino.core.optimization.schedules import ScheduleConfig, linearly_scaled, scheduled
+from dino_pipeline.dino.core.optimization.config import ScheduleConfig
+from dino_pipeline.dino.core.schedules import linearly_scaled, scheduled
 
 
 @pytest.mark.golden

@@ -7,14 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from dino_pipeline.dino.core.batch import ToFloats
+from dino_pipeline.dino.core.batches import DeviceBatch, DeviceBatches, ToFloats
+from dino_pipeline.dino.core.data.dataset import MultiCropDataset, ReplacingDataset, ShuffledBatches
 from dino_pipeline.dino.core.data.loader import build_loader
 from dino_pipeline.dino.core.data.manifest import read_manifest
-from dino_pipeline.dino.core.data.multi_crop_dataset import MultiCropDataset, ShuffledBatches
-from dino_pipeline.dino.core.data.replacement import ReplacingDataset
-from dino_pipeline.dino.core.device_batches import DeviceBatch, DeviceBatches
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
-from tests.dino.training.conftest import MakeSpec
+from tests.dino.conftest import MakeSpec
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 

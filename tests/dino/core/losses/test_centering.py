@@ -2,7 +2,7 @@
 
 import torch
 
-from dino_pipeline.dino.core.losses.center import Center
+from dino_pipeline.dino.core.losses.centering import Center
 
 TAKEN = torch.tensor(False)
 

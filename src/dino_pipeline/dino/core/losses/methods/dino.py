@@ -1,5 +1,7 @@
 """DINO's loss (arXiv:2104.14294, equation 3): cross-entropy of teacher and student over all pairs of different views.
 
+SwAV's is the same with targets by Sinkhorn-Knopp.
+
 Summing the pairs first leaves one closed form a student view, whose gradient is known as soon as the loss is:
 
     L_v = -<Q_v, log softmax(s_v / T)>,    Q_v = sum of the teacher's targets of the n_v views other than v
@@ -9,10 +11,37 @@ so the gradient is made in the forward pass, one view at a time, and neither pai
 takes the time is reading and writing [batch, prototypes], so each line below goes over it once.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+
+from dino_pipeline.dino.core.losses.centering import build_centering
+from dino_pipeline.dino.core.losses.config import LossConfig
+from dino_pipeline.dino.core.losses.loss import Loss, LossInput, LossOutput
+
+
+class DINOLoss(Loss):
+    """The student's distribution over prototypes follows the teacher's, which is centered and sharpened."""
+
+    metrics: ClassVar[tuple[str, ...]] = ("teacher_entropy", "kl")
+
+    def __init__(self, config: LossConfig, num_logits: int) -> None:
+        super().__init__(config, num_logits)
+        self.student_temperature = config.student_temperature
+        self.centering = build_centering(config, num_logits)
+
+    def compare(self, inputs: LossInput) -> LossOutput:
+        """Cross-entropy; its metrics are in nats."""
+        targets = self.centering.targets(inputs.teacher_logits.detach(), inputs.teacher_temperature)
+        loss = dino_loss(inputs.student_logits, targets, student_temperature=self.student_temperature)
+        entropy = torch.special.entr(targets).sum(dim=-1).mean()
+        # cross-entropy = H(p_t) + KL(p_t || p_s): KL -> 0 is collapse (arXiv:2104.14294, section 5.3)
+        return LossOutput(loss, {"teacher_entropy": entropy, "kl": loss.detach() - entropy})
+
+    def update(self, teacher_logits: Tensor, *, skip: Tensor) -> None:
+        """Move the center, or the queue."""
+        self.centering.update(teacher_logits, skip=skip)
 
 
 def dino_loss(student: Tensor, targets: Tensor, *, student_temperature: float) -> Tensor:
@@ -25,11 +54,11 @@ def dino_loss(student: Tensor, targets: Tensor, *, student_temperature: float) -
     Returns:
         A scalar; a uniform student and teacher give ln(prototypes).
     """
-    loss: Tensor = _DINOLoss.apply(student, targets, student_temperature)
+    loss: Tensor = _CrossEntropy.apply(student, targets, student_temperature)
     return loss
 
 
-class _DINOLoss(torch.autograd.Function):
+class _CrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, student: Tensor, targets: Tensor, temperature: float) -> Tensor:
         num_targets, batch = targets.shape[:2]

@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from dino_pipeline.dino.core.losses.center import Center
-from dino_pipeline.dino.core.losses.dino_loss import dino_loss
-from dino_pipeline.dino.core.optimization.schedules import ScheduleConfig, scheduled
+from dino_pipeline.dino.core.losses.centering import Center
+from dino_pipeline.dino.core.losses.methods.dino import dino_loss
+from dino_pipeline.dino.core.optimization.config import ScheduleConfig
+from dino_pipeline.dino.core.schedules import scheduled
 
 
 @pytest.mark.golden

@@ -76,7 +76,8 @@ PRETRAIN = {
         "local": VIEW,
     },
     "loss": {
-        "name": "cross_entropy",
+        "name": "dino",
+        "options": {},
         "student_temperature": 0.1,
         "centering": "center",
         "center_momentum": 0.9,

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import torch
 
-from dino_pipeline.dino.core.device_batches import DeviceBatch
+from dino_pipeline.dino.core.batches import DeviceBatch
 from dino_pipeline.dino.core.distributed import largest, rank, world_size
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
-from dino_pipeline.dino.core.scheduled import scheduled_values
+from dino_pipeline.dino.core.schedules import schedule_values
 from dino_pipeline.dino.core.state import TrainingState
 from dino_pipeline.dino.core.step import training_step
 from dino_pipeline.dino.training.monitor import peak_memory_mb
@@ -22,16 +22,16 @@ from dino_pipeline.dino.training.monitor import peak_memory_mb
 logger = logging.getLogger(__name__)
 
 
-class Preview(NamedTuple):
-    """What trial steps showed."""
+class Profile(NamedTuple):
+    """Time and memory of trial steps."""
 
     seconds_per_step: float
     memory_mb: float  # the most that a process held
 
 
-def preview(
+def profile(
     state: TrainingState, config: PretrainConfig, batches: Iterable[DeviceBatch], device: torch.device
-) -> Preview:
+) -> Profile:
     """Take real steps on real batches, measure them, and put everything back as it was.
 
     Args:
@@ -55,34 +55,26 @@ def preview(
     state.optimizer.zero_grad()
     seconds = (finished_at[-1] - finished_at[0]) / (len(finished_at) - 1)
     # Every process must plan the same run.
-    return Preview(largest(seconds, device), largest(peak_memory_mb(device), device))
+    return Profile(largest(seconds, device), largest(peak_memory_mb(device), device))
 
 
-def announce(shown: Preview, *, num_left: int) -> None:
+def announce(measured: Profile, *, num_left: int) -> None:
     """Say once, before the first step, what is to come."""
     if rank() == 0:
-        duration = timedelta(seconds=round(shown.seconds_per_step * num_left))
+        duration = timedelta(seconds=round(measured.seconds_per_step * num_left))
         logger.info(
             "%d steps to go; training predicted to end about %s (in %s, online evaluation not counted); "
             "peak memory %.0f MB a process",
             num_left,
             (datetime.now() + duration).strftime("%H:%M on %d %B"),
             duration,
-            shown.memory_mb,
+            measured.memory_mb,
         )
 
 
-def steps_within(
-    max_hours: float, shown: Preview, *, seconds_per_evaluation: float, steps_between: int
-) -> int:
-    """How many steps fit into a budget, the online evaluations among them counted."""
-    return int(max_hours * 3600 / (shown.seconds_per_step + seconds_per_evaluation / steps_between))
-
-
 def _step(state: TrainingState, config: PretrainConfig, batch: DeviceBatch, device: torch.device) -> None:
-    now = scheduled_values(config, 0, 1, steps_per_epoch=1)
-    any_labels = torch.zeros(batch.global_crops.shape[1], dtype=torch.int64, device=device)
-    training_step(state, config, batch.global_crops, batch.local_crops, now, any_labels)
+    values = schedule_values(config, 0, 1, steps_per_epoch=1)
+    training_step(state, config, batch.global_crops, batch.local_crops, values, batch.labels)
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 

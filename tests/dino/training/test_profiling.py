@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from dino_pipeline.dino.core.config import to_dict
-
-from .conftest import MakeSpec
+from tests.dino.conftest import MakeSpec
 
 # A worker whose address space may grow by so much once everything is imported.
 LIMITED_WORKER = """
