@@ -1,9 +1,9 @@
-"""From images and parameters to a training that can be launched: weights found, values checked, its folder filled."""
+"""Prepare a training: find its initial weights, check its values, and fill its folder."""
 
 from pathlib import Path
 from typing import NamedTuple
 
-from dino_pipeline.dino.core.data.manifest import Manifest, write_manifest
+from dino_pipeline.dino.core.data.manifest import Manifest, read_manifest, write_manifest
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.launching.torchrun import num_processes
 from dino_pipeline.dino.training.checks import check
@@ -16,26 +16,11 @@ from dino_pipeline.dino.training.resolution import resolved
 
 
 class Prepared(NamedTuple):
-    """A training that can run on these images and this machine; nothing is written yet."""
+    """A training that can run on these images and this machine; its folder is not filled yet."""
 
     spec: TrainingSpec
     images: Manifest  # of all splits
     asked: PretrainConfig  # as given: weights by their names, not by their hashes
-
-
-def identify(images: Manifest, pretrain: PretrainConfig, *, root: Path) -> tuple[Start, str]:
-    """What a training starts from, with its parameters as weights and images decide them, and its fingerprint.
-
-    Args:
-        images: of all splits.
-        root: relative names of weights hang on this folder.
-
-    Raises:
-        ValueError: weights are not there or do not match, or mean and std cannot be measured.
-    """
-    start = resolve(pretrain, root=root)
-    start = start._replace(config=resolved(start.config, images.split("train")))
-    return start, fingerprint(start.config, images.digest())
 
 
 def prepare(
@@ -48,19 +33,26 @@ def prepare(
     project_folder: Path,
     training_folder: Path,
 ) -> Prepared:
-    """Find out what would be trained, and whether it can be; writes nothing, so that any number may be prepared.
+    """Check a training and work out its fingerprint. Writes nothing, so any number of trainings can be prepared.
 
     Args:
         images: of all splits; the training reads train and validation.
-        recipe: the name the model bears.
-        project_folder: the images' paths, and that of initial weights, hang on it.
+        recipe: the name of the model.
+        project_folder: paths of images and of initial weights are relative to it.
         training_folder: where trainings keep their progress, one folder a fingerprint.
 
     Raises:
-        ValueError: the parameters fit neither one another, nor the images, nor this machine.
+        ValueError: the parameters do not fit one another, the images or this machine.
     """
-    start, identity = identify(images, pretrain, root=project_folder)
-    check(start.config, monitoring, launch, images, num_processes=num_processes(launch.cpu_processes))
+    _, resolved_pretrain = _checked(
+        images,
+        pretrain,
+        monitoring,
+        launch,
+        root=project_folder,
+        num_processes=num_processes(launch.cpu_processes),
+    )
+    identity = fingerprint(resolved_pretrain, images.digest())
     folder = progress_folder(training_folder, identity)
     spec = TrainingSpec(
         fingerprint=identity,
@@ -68,7 +60,7 @@ def prepare(
         manifest=str(folder / "manifest.parquet"),
         image_root=str(project_folder),
         folder=str(folder),
-        pretrain=start.config,
+        pretrain=resolved_pretrain,
         monitoring=monitoring,
         launch=launch,
     )
@@ -76,15 +68,15 @@ def prepare(
 
 
 def fill_folder(prepared: Prepared) -> TrainingSpec:
-    """Put into the training's own folder what it reads: manifest, initial weights, progress that it goes on from.
+    """Put what the training reads into its own folder: manifest, initial weights, progress to continue from.
 
-    One process at a time may do so; what is there already stays.
+    Only one process at a time may do so. Files that are there already stay.
 
     Returns:
         What `launch` trains.
 
     Raises:
-        ValueError: the progress to go on from is missing or another training's, or the weights have changed since.
+        ValueError: the progress to continue from is missing or of another training, or the weights have changed.
     """
     spec, images, asked = prepared
     folder, project_folder = Path(spec.folder), Path(spec.image_root)
@@ -94,19 +86,69 @@ def fill_folder(prepared: Prepared) -> TrainingSpec:
         checkpoint = project_folder / Path(spec.launch.resume_from).expanduser()
         resume_from(checkpoint, folder, spec.fingerprint, spec.pretrain)
     folder.mkdir(parents=True, exist_ok=True)
-    # The training reads its own copy: whatever happens to the project's, a resume sees the same data.
+    # The training reads its own copy, so that a resume sees the same data whatever happens to the project's.
     write_manifest(images, folder / "manifest.parquet")
     needed = {INITIAL: asked.initial_weights, FROZEN_TEACHER: asked.frozen_teacher}
     if not all((folder / file).is_file() for file, source in needed.items() if source):
         start = resolve(asked, root=project_folder)
-        if _weights(start.config) != _weights(spec.pretrain):
-            raise ValueError(
-                "the weights that this training starts from have changed just now: start it again"
-            )
+        if _hashes(start.config) != _hashes(spec.pretrain):
+            raise ValueError("the weights that this training starts from have just changed: start it again")
         store(start, folder)
     return spec
 
 
-def _weights(config: PretrainConfig) -> tuple[str | None, str | None]:
-    """Hashes, of a configuration that is resolved."""
+def _hashes(config: PretrainConfig) -> tuple[str | None, str | None]:
+    """Of the weights that a resolved configuration names."""
     return config.initial_weights, config.teacher.weights
+
+
+def prepare_for_workers(
+    manifest: Path,
+    image_root: Path,
+    pretrain: PretrainConfig,
+    monitoring: MonitoringConfig,
+    launch: LaunchConfig,
+    *,
+    recipe: str,
+    folder: Path,
+) -> TrainingSpec:
+    """A training whose workers another command starts, perhaps on another machine, in a folder that the caller names.
+
+    Args:
+        manifest: the file that ingest wrote; it stays where it is.
+        image_root: the manifest's paths are relative to it.
+        recipe: the name of the model.
+        folder: where the training keeps its progress.
+
+    Raises:
+        ValueError: the parameters do not fit one another or the images.
+    """
+    images = read_manifest(manifest, image_root)
+    start, pretrain = _checked(images, pretrain, monitoring, launch, root=Path(), num_processes=None)
+    store(start, folder)
+    return TrainingSpec(
+        fingerprint=fingerprint(pretrain, images.digest()),
+        recipe=recipe,
+        manifest=str(manifest.absolute()),
+        image_root=str(image_root.absolute()),
+        folder=str(folder.absolute()),
+        pretrain=pretrain,
+        monitoring=monitoring,
+        launch=launch,
+    )
+
+
+def _checked(
+    images: Manifest,
+    pretrain: PretrainConfig,
+    monitoring: MonitoringConfig,
+    launch: LaunchConfig,
+    *,
+    root: Path,
+    num_processes: int | None,
+) -> tuple[Start, PretrainConfig]:
+    """The initial weights, and the parameters with everything resolved and checked."""
+    start = resolve(pretrain, root=root)
+    config = resolved(start.config, images.split("train"))
+    check(config, monitoring, launch, images, num_processes=num_processes)
+    return start, config
