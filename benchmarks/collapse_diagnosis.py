@@ -19,9 +19,10 @@ from unittest.mock import patch
 import torch
 from tqdm import tqdm
 
+from dino_pipeline.dino.core.batches import DeviceBatch
 from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.dino.core.data.manifest import read_manifest
-from dino_pipeline.dino.core.device_batches import DeviceBatch
+from dino_pipeline.dino.core.loop import Training
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.launching.stop import StopRequest
 from dino_pipeline.dino.training.collapse import diagnose_training
@@ -29,7 +30,6 @@ from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, T
 from dino_pipeline.dino.training.fingerprint import fingerprint
 from dino_pipeline.dino.training.history import HISTORY, numbers, read_rows
 from dino_pipeline.dino.training.pretraining import pretrain
-from dino_pipeline.dino.training.run import Run as Training
 from dino_pipeline.recipes.reading import recipe_parameters
 
 ROOT = Path(__file__).parents[1]
@@ -160,8 +160,8 @@ def mismatched_crops() -> Iterator[None]:
     """Every crop of a batch's image comes from another image, as after a wrong reshape."""
     whole = Training.batches
 
-    def batches(training: Training) -> Iterator[DeviceBatch]:
-        for batch in whole(training):
+    def batches(training: Training, first_step: int, end_step: int) -> Iterator[DeviceBatch]:
+        for batch in whole(training, first_step, end_step):
             yield batch._replace(
                 global_crops=torch.stack([c.roll(i, 0) for i, c in enumerate(batch.global_crops)]),
                 local_crops=torch.stack([c.roll(2 + i, 0) for i, c in enumerate(batch.local_crops)]),

@@ -19,11 +19,10 @@ from tiles import tiles_of_photographs
 from torch.utils.data import DataLoader, Dataset
 
 from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.data.dataset import MultiCropDataset, ReplacingDataset, ShuffledBatches
 from dino_pipeline.dino.core.data.loader import build_loader
 from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.core.data.multi_crop_config import MultiCropConfig
-from dino_pipeline.dino.core.data.multi_crop_dataset import MultiCropDataset, ShuffledBatches
-from dino_pipeline.dino.core.data.replacement import ReplacingDataset
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.recipes.reading import recipe_parameters
 

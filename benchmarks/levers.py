@@ -12,15 +12,13 @@ import torch
 from recipe_values import recipe_values
 from torch import Tensor
 
-from dino_pipeline.dino.core.batch import ToFloats
+from dino_pipeline.dino.core.batches import DeviceBatches, ToFloats
 from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.data.dataset import MultiCropDataset, ReplacingDataset, ShuffledBatches
 from dino_pipeline.dino.core.data.loader import build_loader
 from dino_pipeline.dino.core.data.manifest import Manifest
-from dino_pipeline.dino.core.data.multi_crop_dataset import MultiCropDataset, ShuffledBatches
-from dino_pipeline.dino.core.data.replacement import ReplacingDataset
-from dino_pipeline.dino.core.device_batches import DeviceBatches
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
-from dino_pipeline.dino.core.scheduled import scheduled_values
+from dino_pipeline.dino.core.schedules import schedule_values
 from dino_pipeline.dino.core.state import TrainingState
 from dino_pipeline.dino.core.step import training_step
 
@@ -129,7 +127,7 @@ def timed_steps(
             state,
             config,
             *next_crops(),
-            scheduled_values(config, state.step, NUM_SCHEDULED, steps_per_epoch=NUM_SCHEDULED),
+            schedule_values(config, state.step, NUM_SCHEDULED, steps_per_epoch=NUM_SCHEDULED),
         )
     synchronize()
     images_per_second = steps.timed * config.batch_size / (time.perf_counter() - start)

@@ -13,8 +13,8 @@ from peers.plain_dino import pair_loss
 from side_by_side import Floor, arguments, report, take_turns
 from torch import Tensor
 
-from dino_pipeline.dino.core.losses.center import Center
-from dino_pipeline.dino.core.losses.dino_loss import dino_loss
+from dino_pipeline.dino.core.losses.centering import Center
+from dino_pipeline.dino.core.losses.methods.dino import dino_loss
 
 NUM_CROPS = 10
 

@@ -22,10 +22,10 @@ from torch.nn import functional as F
 
 from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.dino.core.data.images_config import ImagesConfig
-from dino_pipeline.dino.core.losses.dino_loss import dino_loss
+from dino_pipeline.dino.core.losses.methods.dino import dino_loss
 from dino_pipeline.dino.core.models.backbone import build_backbone
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
-from dino_pipeline.dino.core.scheduled import scheduled_values
+from dino_pipeline.dino.core.schedules import schedule_values
 from dino_pipeline.dino.core.state import TrainingState
 from dino_pipeline.dino.core.step import training_step
 from dino_pipeline.dino.metrics.nearest import Bank
@@ -97,7 +97,7 @@ def _peak_of_steps(batch_size: int) -> float:
     state = TrainingState(config, torch.device("cpu"))
     for _ in range(2):
         crops = [torch.randn(n, batch_size, 3, side, side) for n, side in ((2, 32), (4, 16))]
-        training_step(state, config, *crops, scheduled_values(config, state.step, 1000, steps_per_epoch=1000))
+        training_step(state, config, *crops, schedule_values(config, state.step, 1000, steps_per_epoch=1000))
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 

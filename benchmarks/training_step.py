@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
-from dino_pipeline.dino.core.scheduled import scheduled_values
+from dino_pipeline.dino.core.schedules import schedule_values
 from dino_pipeline.dino.core.state import TrainingState
 from dino_pipeline.dino.core.step import training_step
 from dino_pipeline.recipes.reading import recipe_parameters
@@ -30,7 +30,7 @@ class Ours:
         self.state = TrainingState(self.config, torch.device("cpu"))
 
     def step(self, global_crops: Tensor, local_crops: Tensor) -> float:
-        now = scheduled_values(self.config, self.state.step, NUM_STEPS, steps_per_epoch=NUM_STEPS)
+        now = schedule_values(self.config, self.state.step, NUM_STEPS, steps_per_epoch=NUM_STEPS)
         return float(training_step(self.state, self.config, global_crops, local_crops, now).loss)
 
 

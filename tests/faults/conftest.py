@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.dino.training.conftest import make_spec, tiny_manifest
+from tests.dino.conftest import make_spec, tiny_manifest
 
 __all__ = ["make_spec", "tiny_manifest"]
 

@@ -148,7 +148,7 @@ TOGETHER: list[tuple[dict[str, Any], str, str, str]] = [
     (PEER | {"pretrain.teacher.batch_statistics": False}, "batch_statistics", "false", "to true"),
     (PEER | {"pretrain.predictor.num_layers": 2}, "pretrain.predictor.num_layers", "2", "to 0"),
     (PEER | {"pretrain.initial_weights": "x.pth"}, "pretrain.initial_weights", "x.pth", "to null"),
-    (PEER | {"pretrain.loss.name": "labels"}, "pretrain.loss.name", "labels", "teacher.name to none"),
+    (PEER | {"pretrain.loss.name": "supervised"}, "pretrain.loss.name", "supervised", "teacher.name to none"),
     ({"launch.adopt_progress": "0123"}, "launch.adopt_progress", "'0123'", "there is: none"),
 ]
 

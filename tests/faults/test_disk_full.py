@@ -8,7 +8,7 @@ import torch
 
 from dino_pipeline.dino.training.kept_checkpoints import load_newest
 from dino_pipeline.dino.training.pretraining import pretrain
-from tests.dino.training.conftest import MakeSpec
+from tests.dino.conftest import MakeSpec
 
 CPU = torch.device("cpu")
 

@@ -11,7 +11,7 @@ import pytest
 from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.training.history import read_rows
 from dino_pipeline.workspace.run_lock import run_lock
-from tests.dino.training.conftest import MakeSpec
+from tests.dino.conftest import MakeSpec
 
 from .injection import Started, wait_for
 

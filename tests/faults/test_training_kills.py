@@ -14,7 +14,7 @@ from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.history import read_rows
 from dino_pipeline.dino.training.kept_checkpoints import load_newest
-from tests.dino.training.conftest import MakeSpec
+from tests.dino.conftest import MakeSpec
 
 from .conftest import Record
 from .injection import Kill, Started, hashes

@@ -8,9 +8,9 @@ from PIL import Image
 from sklearn.neighbors import NearestNeighbors
 
 from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.data.dataset import Address, MultiCropDataset
 from dino_pipeline.dino.core.data.images_config import ImagesConfig
 from dino_pipeline.dino.core.data.multi_crop_config import MultiCropConfig
-from dino_pipeline.dino.core.data.multi_crop_dataset import Address, MultiCropDataset
 from dino_pipeline.plotting.panels import spread
 from dino_pipeline.report.config import NeighborsConfig
 from dino_pipeline.report.pictures import first_views, nearest

@@ -27,7 +27,7 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument("--log", action="store_true", help="say what was promoted, and change nothing")
     parser.add_argument("--project", type=Path, default=Path(), help="the project's folder (here)")
-    parser.set_defaults(make=_promote, output=None)
+    parser.set_defaults(make=_promote)
 
 
 def _promote(options: argparse.Namespace) -> str:

@@ -18,7 +18,7 @@ from dino_pipeline.dino.evaluation.features import Features
 from dino_pipeline.dino.evaluation.linear_head import linear_head_accuracy, read_linear_head
 from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
 from dino_pipeline.dino.weights.published import FROZEN_TEACHER, PublishedModel, frozen_teacher_config
-from dino_pipeline.plotting.grid import grid
+from dino_pipeline.plotting.grids import grid
 from dino_pipeline.plotting.panels import panels, spread, whole_panels
 
 

@@ -23,7 +23,7 @@ from dino_pipeline.dino.weights.published import load_backbone, read_model
 from dino_pipeline.ingestion.sources.folder import list_folder
 from dino_pipeline.model_registry.model_lookup import find_weights
 from dino_pipeline.plotting.panels import overlay
-from dino_pipeline.plotting.visible import visible
+from dino_pipeline.plotting.pixels import visible
 
 MaskRule = Literal["mean", "union", "heads"]
 

@@ -66,7 +66,9 @@ def embed_folder(
     weights = find_weights(model, project.resolve())
     published = read_model(weights.folder)
     try:
-        parameters = recipe_parameters(recipe or published.recipe)
+        name, own = recipe or published.recipe, project / "conf"
+        # A project of `init` has recipes of its own; those of the package serve everywhere.
+        parameters = recipe_parameters(name, conf=own if (own / name).is_dir() else None)
     except MissingConfigException as error:
         raise ValueError(
             f"{error} Name one by --recipe, whose values of `extract` suit the model."

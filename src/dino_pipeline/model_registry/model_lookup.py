@@ -1,28 +1,27 @@
-"""Find the weights that a person means: a folder, a file, a recipe, a run or a registered version."""
+"""Look up a model by any of its names: a folder, a file, a recipe, a run or a registered version."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, get_args
 
 from dino_pipeline.dino.training.finish import FINISHED
-from dino_pipeline.dino.weights.published import DESCRIPTION, Network
+from dino_pipeline.dino.weights.published import DESCRIPTION, Network, read_model
 
 _WEIGHT_FILES = {".pth", ".pt", ".bin", ".safetensors"}
 
 
-class Weights(NamedTuple):
-    """A published model's folder, and which of its networks."""
+class PublishedWeights(NamedTuple):
+    """The folder of a published model, and one of its networks."""
 
     folder: Path
     network: Network
 
 
 def is_weight_file(path: Path) -> bool:
-    """Whether this is a file of weights that no published model owns: it says nothing about itself.
+    """Whether this is a file of weights outside of a published model, so without a description.
 
     Raises:
-        ValueError: it is named like one and is not there.
+        ValueError: it has a name of such a file and does not exist.
     """
     if path.suffix not in _WEIGHT_FILES:
         return False
@@ -31,25 +30,30 @@ def is_weight_file(path: Path) -> bool:
     return not (path.parent / DESCRIPTION).is_file()
 
 
-def find_weights(name: str, project: Path) -> Weights:
-    """The weights called `name`; the teacher's unless a file of the student is named.
+def find_weights(name: str, project: Path) -> PublishedWeights:
+    """The weights that `name` names: the teacher's, unless it is a file of the student.
 
     Args:
         name: a model's folder or one of its .safetensors files; a recipe, whose model is looked for in the
-            project's data/06_models; an MLflow run id; a registered version, `name@alias` or `name/3`.
+            project's data/06_models; a fingerprint, also an earlier one; an MLflow run id; a registered version,
+            `name@alias` or `name/3`.
         project: the project's folder.
 
     Raises:
-        ValueError: nothing of this name, or its weights are not on this machine.
+        ValueError: nothing has this name, or its weights are not on this machine.
     """
     path = Path(name).expanduser()
     if path.is_file() and path.stem in get_args(Network) and path.suffix == ".safetensors":
         network: Network = "student" if path.stem == "student" else "teacher"
-        return Weights(path.parent, network)
+        return PublishedWeights(path.parent, network)
     models = project / "data" / "06_models"
     for folder in (path, models / name):
         if (folder / DESCRIPTION).is_file():
-            return Weights(folder, "teacher")
+            return PublishedWeights(folder, "teacher")
+
+    called = _of_fingerprint(models, name)
+    if called:
+        return PublishedWeights(called, "teacher")
 
     from dino_pipeline.tracking import configure
     from dino_pipeline.tracking.tracker import fingerprint_of
@@ -63,13 +67,17 @@ def find_weights(name: str, project: Path) -> Weights:
             f"there is no model {name!r}: give a model's folder, one of its .safetensors files, a recipe that was "
             f"trained here ({there or 'none was'}), an MLflow run id, or a registered name@alias or name/version."
         )
-    for folder in _folders(models):
-        if json.loads((folder / DESCRIPTION).read_text())["fingerprint"] == fingerprint:
-            return Weights(folder, "teacher")
+    found = _of_fingerprint(models, fingerprint)
+    if found:
+        return PublishedWeights(found, "teacher")
     raise ValueError(
         f"the weights of {name} (fingerprint {fingerprint[:8]}) are not on this machine: `dvc pull` brings those of "
         "the recipes, or give the model's folder."
     )
+
+
+def _of_fingerprint(models: Path, fingerprint: str) -> Path | None:
+    return next((one for one in _folders(models) if fingerprint in read_model(one).fingerprints), None)
 
 
 def _folders(models: Path) -> Iterator[Path]:

@@ -7,9 +7,8 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from dino_pipeline.dino.core.losses.loss import Answers
-from dino_pipeline.dino.core.losses.objective import Objective
-from dino_pipeline.dino.core.models.student_teacher import answers_to_follow
+from dino_pipeline.dino.core.losses.loss import LossInput, build_loss
+from dino_pipeline.dino.core.models.student_teacher import teacher_logits
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.core.state import build_networks
 
@@ -51,7 +50,7 @@ def training_cost(config: PretrainConfig) -> Cost:
         student, teacher = build_networks(
             replace(config, backbone=replace(config.backbone, drop_path_rate=0.0))
         )
-        objective = Objective(config.loss, config.projection_head.num_scores)
+        loss = build_loss(config.loss, config.projection_head.num_logits)
     learning = [student, teacher] if config.teacher.name == "peer" else [student]
     own = {parameter.untyped_storage()._cdata for network in learning for parameter in network.parameters()}
 
@@ -71,11 +70,11 @@ def training_cost(config: PretrainConfig) -> Cost:
             FlopCounterMode(display=False) as counter,
             torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t),
         ):
-            seen = [network(crops) for network in learning]
-            followed = answers_to_follow(config.teacher, teacher, crops[0], seen)
+            outputs = [network(crops) for network in learning]
+            targets = teacher_logits(config.teacher, teacher, crops[0], outputs)
             labels = torch.zeros(num_images, dtype=torch.int64, device="meta")
-            for (scores, features), told in zip(seen, followed, strict=True):
-                objective(Answers(scores, features, told, 1.0, labels)).loss.backward()
+            for (logits, features), target in zip(outputs, targets, strict=True):
+                loss(LossInput(logits, features, target, 1.0, labels)).loss.backward()
         return counter.get_total_flops(), sum(saved.values())
 
     (flops, small), (_, large) = step(2), step(4)

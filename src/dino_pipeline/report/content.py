@@ -18,8 +18,8 @@ from dino_pipeline.dino.weights.published import (
     load_backbone,
     read_model,
 )
-from dino_pipeline.plotting.embedded import photograph
 from dino_pipeline.plotting.panels import panels, spread
+from dino_pipeline.plotting.pixels import jpeg_data_uri
 from dino_pipeline.report.config import ReportConfig
 from dino_pipeline.report.curves import schedule_charts, timing_charts, training_charts
 from dino_pipeline.report.page import Content, DataSection, FactRows, RunSection
@@ -175,7 +175,7 @@ def _attention(
         (
             label or "",
             [
-                (title, Picture(source=photograph(pixels), text=f"{label or 'image'}: {title}", width=112))
+                (title, Picture(source=jpeg_data_uri(pixels), text=f"{label or 'image'}: {title}", width=112))
                 for title, pixels in row
             ],
         )

@@ -16,8 +16,7 @@ from dino_pipeline.dino.evaluation.features import Features
 from dino_pipeline.dino.features.evaluation_transform import evaluation_crop
 from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
 from dino_pipeline.dino.features.sampling import evenly_spaced
-from dino_pipeline.plotting.embedded import exact, photograph
-from dino_pipeline.plotting.visible import visible
+from dino_pipeline.plotting.pixels import jpeg_data_uri, png_data_uri, visible
 from dino_pipeline.report.config import NeighborsConfig
 
 _SHOWN_WIDTH = 96  # of a global view, in the page's pixels
@@ -67,7 +66,7 @@ def thumbnail(images: Manifest, position: int, read_as: ImagesConfig, size: int)
         image, EvaluationTransformConfig(resize=side, crop=side, images=read_as, mean=neutral, std=neutral)
     )
     label = images.labels[position]
-    return Picture(source=photograph(visible(crop.permute(1, 2, 0).numpy())), text=label or "", width=size)
+    return Picture(source=jpeg_data_uri(visible(crop.permute(1, 2, 0).numpy())), text=label or "", width=size)
 
 
 def first_views(images: Manifest, pretrain: dict[str, Any], *, thumbnail_size: int) -> list[ImageViews]:
@@ -88,7 +87,7 @@ def first_views(images: Manifest, pretrain: dict[str, Any], *, thumbnail_size: i
         global_views, local_views = (
             [
                 Picture(
-                    source=exact(visible(view, like=image)),
+                    source=png_data_uri(visible(view, like=image)),
                     width=round(len(view) * scale),
                     text=f"{kind} view {index}",
                 )

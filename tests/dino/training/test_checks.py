@@ -7,8 +7,7 @@ import pytest
 from dino_pipeline.dino.core.data.manifest import read_manifest
 from dino_pipeline.dino.training import checks
 from dino_pipeline.dino.training.checks import check
-
-from .conftest import PRETRAIN, MakeSpec
+from tests.dino.conftest import PRETRAIN, MakeSpec
 
 
 @pytest.mark.parametrize(

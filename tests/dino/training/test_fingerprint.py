@@ -8,8 +8,7 @@ import pytest
 
 from dino_pipeline.dino.training import fingerprint as module
 from dino_pipeline.dino.training.fingerprint import fingerprint, source_digest
-
-from .conftest import MakeSpec
+from tests.dino.conftest import MakeSpec
 
 
 def test_parameters_and_data_count(make_spec: MakeSpec, tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from dino_pipeline.dino.training.fingerprint import fingerprint
 from dino_pipeline.dino.training.initial_weights import resolve, store
 from dino_pipeline.dino.weights.pretrained_weights import read_weights
 from dino_pipeline.dino.weights.published import PublishedModel, load_frozen_teacher, write_model
+from tests.dino.conftest import PRETRAIN, MakeSpec
 
-from .conftest import PRETRAIN, MakeSpec
 from .test_methods import parameters
 from .test_pretraining import model, train
 
@@ -105,7 +105,7 @@ def test_weights_of_another_architecture_are_refused(file: Path) -> None:
     [
         (
             {"projection_head": DISTILLATION["projection_head"] | {"bottleneck_dim": 16}},  # type: ignore[operator]
-            r"gives 16 scores.*vit_tiny_patch16_224 have 36 dimensions: set bottleneck_dim to 36",
+            r"gives 16 logits.*vit_tiny_patch16_224 have 36 dimensions: set bottleneck_dim to 36",
         ),
         (
             {"multi_crop": DISTILLATION["multi_crop"] | {"global_crop_size": 20}},  # type: ignore[operator]

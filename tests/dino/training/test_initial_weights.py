@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.dino.core.models.student_teacher import build_student_and_teacher
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
-from dino_pipeline.dino.core.scheduled import scheduled_values
+from dino_pipeline.dino.core.schedules import schedule_values
 from dino_pipeline.dino.core.state import TrainingState
 from dino_pipeline.dino.training.comparison import compare, read_verdict, sentence
 from dino_pipeline.dino.training.config import TrainingSpec
@@ -18,9 +18,8 @@ from dino_pipeline.dino.training.fingerprint import fingerprint
 from dino_pipeline.dino.training.initial_weights import resolve, store
 from dino_pipeline.dino.training.online_evaluation import Judged
 from dino_pipeline.dino.training.pretraining import pretrain
+from tests.dino.conftest import PRETRAIN, MakeSpec
 from tests.dino.weights.official_files import official_state, write_full_checkpoint
-
-from .conftest import PRETRAIN, MakeSpec
 
 CPU = torch.device("cpu")
 OPTIONS = PRETRAIN["backbone"]["options"]
@@ -84,7 +83,7 @@ def test_a_full_checkpoint_brings_head_and_center_unless_a_new_head_is_asked_for
     state = TrainingState(start.config, CPU)
     state.load_initial(start.state)
     assert torch.equal(
-        state.loss.state_dict()["between.operator.center"], torch.full((1, 8), 0.5, dtype=torch.float64)
+        state.loss.state_dict()["centering.center"], torch.full((1, 8), 0.5, dtype=torch.float64)
     )
     difference = state.student.backbone.model.cls_token - state.teacher.backbone.model.cls_token
     torch.testing.assert_close(difference, torch.ones_like(difference), atol=1e-6, rtol=0)
@@ -116,7 +115,7 @@ def test_weights_of_another_shape_and_missing_files_are_refused(tmp_path: Path) 
 def test_the_backbone_stands_still_and_then_rises_to_its_scale() -> None:
     optimizer = PRETRAIN["optimizer"] | {"freeze_backbone_fraction": 0.2, "backbone_learning_rate_scale": 0.1}
     values = [
-        scheduled_values(config(optimizer=optimizer), step, 20, steps_per_epoch=20) for step in range(20)
+        schedule_values(config(optimizer=optimizer), step, 20, steps_per_epoch=20) for step in range(20)
     ]
     shares = [now.backbone_learning_rate / now.learning_rate for now in values[1:]]
     assert shares == pytest.approx([0.0] * 3 + [0.025, 0.05, 0.075] + [0.1] * 13)

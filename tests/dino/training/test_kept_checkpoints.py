@@ -11,8 +11,7 @@ from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.dino.training.checkpoint import DamagedCheckpointError
 from dino_pipeline.dino.training.config import MonitoringConfig
 from dino_pipeline.dino.training.kept_checkpoints import keep_checkpoint, load_newest
-
-from .conftest import MONITORING
+from tests.dino.conftest import MONITORING
 
 CPU = torch.device("cpu")
 KEEP_TWO = replace(from_dict(MonitoringConfig, MONITORING), checkpoint_every_steps=10)

@@ -18,8 +18,7 @@ from dino_pipeline.dino.launching.torchrun import WorkersFailedError
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.history import read_rows
 from dino_pipeline.dino.training.launch import is_finished, launch
-
-from .conftest import MakeSpec
+from tests.dino.conftest import MakeSpec
 
 # A shell's background job ignores Ctrl-C, and all that it starts: here it must arrive, wherever the tests run.
 LAUNCHER = """

@@ -14,7 +14,7 @@ from dino_pipeline.dino.core.data.manifest import read_manifest
 from dino_pipeline.dino.core.models.backbone import build_backbone
 from dino_pipeline.dino.core.models.batch_norm import running_means
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
-from dino_pipeline.dino.core.scheduled import scheduled_values
+from dino_pipeline.dino.core.schedules import schedule_values
 from dino_pipeline.dino.core.state import TrainingState
 from dino_pipeline.dino.core.step import training_step
 from dino_pipeline.dino.training.checkpoint import save_checkpoint
@@ -22,8 +22,8 @@ from dino_pipeline.dino.training.checks import check
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.frozen_teacher import FROZEN_TEACHER
 from dino_pipeline.dino.training.history import numbers, read_rows
+from tests.dino.conftest import PRETRAIN, MakeSpec
 
-from .conftest import PRETRAIN, MakeSpec
 from .test_pretraining import checkpoint, model, train, train_with_processes
 
 CPU = torch.device("cpu")
@@ -56,7 +56,7 @@ METHODS: dict[str, dict[str, dict[str, object]]] = {
     },
     "mse_mean_teacher": {"loss": {"name": "mse"}},
     "supervised": {
-        "loss": {"name": "labels"},
+        "loss": {"name": "supervised"},
         "projection_head": {"num_prototypes": None, "num_layers": 1, "bottleneck_dim": 4},
         "teacher": {"name": "none"},
     },
@@ -106,7 +106,7 @@ def crops(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
 def take_step(config: PretrainConfig, state: TrainingState, *, step: int, steps_per_epoch: int = 5) -> None:
     global_crops, local_crops = crops(step)
     local_crops = local_crops[: config.multi_crop.num_local_crops]
-    now = scheduled_values(config, step, 20, steps_per_epoch=steps_per_epoch)
+    now = schedule_values(config, step, 20, steps_per_epoch=steps_per_epoch)
     training_step(state, config, global_crops, local_crops, now, torch.arange(8) % 4)
 
 
@@ -234,7 +234,7 @@ def test_each_of_two_peers_follows_what_the_other_answered() -> None:
     state = TrainingState(config, CPU)
     copies = copy.deepcopy(state.student), copy.deepcopy(state.teacher)
     global_crops, local_crops = crops(0)
-    student, peer = (network([global_crops, local_crops]).scores for network in copies)
+    student, peer = (network([global_crops, local_crops]).logits for network in copies)
     assert not torch.allclose(student, peer)
     for own, other in ((student, peer), (peer, student)):
         targets = (other[:2].detach() / 0.04).softmax(dim=-1)  # the centers are still 0
@@ -251,7 +251,7 @@ def test_each_of_two_peers_follows_what_the_other_answered() -> None:
         assert gradients
         for name, gradient in gradients.items():
             torch.testing.assert_close(trained.get_parameter(name).grad, gradient, atol=1e-10, rtol=0)
-    centers = [learner.loss.state_dict()["between.operator.center"] for learner in state.learners]
+    centers = [learner.loss.state_dict()["centering.center"] for learner in state.learners]
     for center, answers in zip(centers, (peer, student), strict=True):
         torch.testing.assert_close(center, 0.1 * answers[:2].mean(dim=(0, 1))[None].detach())
 
@@ -265,10 +265,10 @@ def test_a_frozen_teacher_answers_by_the_statistics_of_its_own_training_and_stay
     before = {name: value.clone() for name, value in state.teacher.state_dict().items()}
     global_crops, _ = crops(0)
     state.teacher.eval()
-    alone = state.teacher([global_crops[:, :1]]).scores
+    alone = state.teacher([global_crops[:, :1]]).logits
     take_step(config, state, step=0)
     assert all(torch.equal(value, before[name]) for name, value in state.teacher.state_dict().items())
-    torch.testing.assert_close(state.teacher([global_crops]).scores[:, :1], alone)
+    torch.testing.assert_close(state.teacher([global_crops]).logits[:, :1], alone)
 
 
 def test_simclrs_teacher_is_the_student_with_its_statistics() -> None:
@@ -288,7 +288,7 @@ def test_a_key_tells_nothing_of_the_images_that_were_in_its_batch() -> None:
         config, state = start(method)
         take_step(config, state, step=0)
         state.teacher.train(config.teacher.batch_statistics)
-        one, other = (state.teacher([crops]).scores[:, 0] for crops in (images, others))
+        one, other = (state.teacher([crops]).logits[:, 0] for crops in (images, others))
         assert torch.allclose(one, other, atol=1e-12) is not leaks
 
 
@@ -313,7 +313,7 @@ def test_a_predictor_is_the_students_alone_and_leaves_its_other_weights_as_they_
 @pytest.mark.parametrize(
     ("classes", "told"),
     [
-        (3, r"gives 3 scores.*4 classes: set bottleneck_dim to 4, and num_prototypes to null"),
+        (3, r"gives 3 logits.*4 classes: set bottleneck_dim to 4, and num_prototypes to null"),
         (None, r"not every training image has a label"),
     ],
 )

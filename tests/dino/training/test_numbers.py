@@ -14,17 +14,16 @@ import numpy as np
 import pytest
 import torch
 
-from dino_pipeline.dino.core.batch import ToFloats
+from dino_pipeline.dino.core.batches import ToFloats
 from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.core.data.addressing import Domain, generator_at
 from dino_pipeline.dino.core.data.loader import MultiCropBatch
+from dino_pipeline.dino.core.optimization.skipping import NonFiniteError
 from dino_pipeline.dino.training.collapse import CollapseError
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.history import numbers, read_rows
 from dino_pipeline.dino.training.pretraining import pretrain
-from dino_pipeline.dino.training.skipped import NonFiniteError
-
-from .conftest import PRETRAIN, MakeSpec, constant
+from tests.dino.conftest import PRETRAIN, MakeSpec, constant
 
 CPU = torch.device("cpu")
 QUICK = {"evaluate_every_epochs": 1000, "num_trial_steps": 0}
@@ -43,11 +42,11 @@ def bad_pixels(monkeypatch: pytest.MonkeyPatch, is_bad: Callable[[int], bool]) -
     """From here on, the crops of such calls (from 1) are infinitely bright."""
     true, calls = ToFloats.__call__, 0
 
-    def to_floats(self: ToFloats, batch: MultiCropBatch) -> tuple[torch.Tensor, torch.Tensor]:
+    def to_floats(self: ToFloats, batch: MultiCropBatch) -> tuple[torch.Tensor, torch.Tensor, None]:
         nonlocal calls
         calls += 1
-        global_crops, local_crops = true(self, batch)
-        return (global_crops * float("inf"), local_crops) if is_bad(calls) else (global_crops, local_crops)
+        global_crops, local_crops, _ = true(self, batch)
+        return global_crops * float("inf") if is_bad(calls) else global_crops, local_crops, None
 
     monkeypatch.setattr(ToFloats, "__call__", to_floats)
 
@@ -73,7 +72,7 @@ def test_a_step_that_is_not_finite_is_skipped_and_written_down(
     state = torch.load(tmp_path / "last.pt", weights_only=True)["state"]
     for network in ("student", "teacher"):
         assert all(torch.isfinite(value).all() for value in state[network].values()), network
-    assert torch.isfinite(state["loss"]["between.operator.center"]).all()
+    assert torch.isfinite(state["loss"]["centering.center"]).all()
 
 
 def test_too_many_skips_in_a_row_stop_naming_step_process_and_rows(
@@ -117,13 +116,13 @@ WORKER = """
 import sys
 from dino_pipeline.dino.core.distributed import rank
 from dino_pipeline.dino.training import worker
-from dino_pipeline.dino.core.batch import ToFloats
+from dino_pipeline.dino.core.batches import ToFloats
 true, calls = ToFloats.__call__, 0
 def to_floats(self, batch):
     global calls
     calls += 1
-    global_crops, local_crops = true(self, batch)
-    return (global_crops * float("inf") if calls == 3 and rank() == 1 else global_crops), local_crops
+    global_crops, local_crops, _ = true(self, batch)
+    return (global_crops * float("inf") if calls == 3 and rank() == 1 else global_crops), local_crops, None
 ToFloats.__call__ = to_floats
 sys.exit(worker.main())
 """

@@ -17,8 +17,7 @@ from dino_pipeline.dino.training.progress import (
     resume_from,
     unfinished,
 )
-
-from .conftest import PRETRAIN
+from tests.dino.conftest import PRETRAIN
 
 
 def started(root: Path, fingerprint: str, recipe: str) -> Path:

@@ -11,8 +11,7 @@ from dino_pipeline.dino.core.models.backbone import build_backbone
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.training.pixel_statistics import pixel_statistics
 from dino_pipeline.dino.training.resolution import resolved
-
-from .conftest import PRETRAIN
+from tests.dino.conftest import PRETRAIN
 
 
 def config(channels: int, **changes: object) -> PretrainConfig:

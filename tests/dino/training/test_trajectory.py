@@ -9,11 +9,10 @@ from numpy.lib.npyio import NpzFile
 
 from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
-from dino_pipeline.dino.core.scheduled import scheduled_values
+from dino_pipeline.dino.core.schedules import schedule_values
 from dino_pipeline.dino.core.state import TrainingState
 from dino_pipeline.dino.core.step import training_step
-
-from .conftest import PRETRAIN
+from tests.dino.conftest import PRETRAIN
 
 
 def reference_config(numbers: NpzFile) -> PretrainConfig:
@@ -95,12 +94,12 @@ def test_nine_steps_end_where_the_references_do(golden: Path, last_layer: str) -
     num_steps = config.epochs * steps_per_epoch
     # The reference warms the temperature up by the epoch, the trainer by the step.
     by_epoch = [
-        scheduled_values(config, epoch, config.epochs, steps_per_epoch=1).teacher_temperature
+        schedule_values(config, epoch, config.epochs, steps_per_epoch=1).teacher_temperature
         for epoch in range(config.epochs)
     ]
     for step in range(num_steps):
         crops = torch.from_numpy(numbers[f"crops/{step}"]).double()
-        now = scheduled_values(config, step, num_steps, steps_per_epoch=steps_per_epoch)._replace(
+        now = schedule_values(config, step, num_steps, steps_per_epoch=steps_per_epoch)._replace(
             teacher_temperature=by_epoch[step // steps_per_epoch]
         )
         assert now.learning_rate == pytest.approx(numbers["lr_schedule"][step], abs=1e-12)
@@ -120,5 +119,5 @@ def test_nine_steps_end_where_the_references_do(golden: Path, last_layer: str) -
         for key, value in expected.items():
             np.testing.assert_allclose(found[key], value, atol=1e-8, err_msg=f"{name} {key}")
     np.testing.assert_allclose(
-        state.loss.state_dict()["between.operator.center"], numbers["final_center"], atol=1e-8
+        state.loss.state_dict()["centering.center"], numbers["final_center"], atol=1e-8
     )

@@ -11,11 +11,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
-from dino_pipeline.dino.core.scheduled import scheduled_values
+from dino_pipeline.dino.core.schedules import schedule_values
 from dino_pipeline.dino.core.state import TrainingState
 from dino_pipeline.dino.core.step import training_step
-
-from .conftest import MakeSpec
+from tests.dino.conftest import MakeSpec
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
@@ -54,7 +53,7 @@ def reads_of_a_step(config: PretrainConfig) -> int:
         torch.randn(count, config.batch_size, 3, side, side, dtype=dtype, device=DEVICE)
         for count, side in ((2, 16), (2, 8))
     ]
-    now = scheduled_values(config, 0, 10, steps_per_epoch=10)
+    now = schedule_values(config, 0, 10, steps_per_epoch=10)
     training_step(state, config, *crops, now)
     reads = Reads()
     with refused_by_cuda(), reads:

@@ -11,8 +11,7 @@ from dino_pipeline.dino.core.losses.config import LossConfig
 from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.core.models.head_config import PredictorConfig, ProjectionHeadConfig
 from dino_pipeline.dino.core.models.teacher_config import TeacherConfig
-from dino_pipeline.dino.core.optimization.config import NonFiniteConfig, OptimizerConfig
-from dino_pipeline.dino.core.optimization.schedules import SchedulesConfig
+from dino_pipeline.dino.core.optimization.config import NonFiniteConfig, OptimizerConfig, SchedulesConfig
 
 Count = Annotated[int, Field(ge=1)]
 Measured = Literal["measured"]  # on train images, before the training is begun (training/resolution.py)
@@ -131,8 +130,8 @@ def _refuse_meaningless(
             f"pretrain.initial_weights is {initial_weights}, and pretrain.teacher.name is peer: two networks that "
             "begin as one have nothing to tell each other; set initial_weights to null"
         )
-    if loss.name == "labels":
+    if loss.name == "supervised":
         raise ValueError(
-            "pretrain.loss.name is labels, which asks no teacher, and pretrain.teacher.name is peer: set teacher.name "
-            "to none"
+            "pretrain.loss.name is supervised, which needs no teacher, and pretrain.teacher.name is peer: set "
+            "teacher.name to none"
         )

@@ -1,13 +1,15 @@
 """Everything that changes while DINO trains, and nothing else."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from dino_pipeline.dino.core.distributed import world_size
-from dino_pipeline.dino.core.losses.objective import Objective
+from dino_pipeline.dino.core.losses.loss import Loss, build_loss
 from dino_pipeline.dino.core.models.batch_norm import globalize_batch_norm
 from dino_pipeline.dino.core.models.sharding import load_whole, load_whole_optimizer, shard, spread, whole
 from dino_pipeline.dino.core.models.snapshots import Snapshots
@@ -20,26 +22,36 @@ from dino_pipeline.dino.core.models.vision_transformer import ViTBackbone
 from dino_pipeline.dino.core.optimization.optimizers import build_optimizer
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 
+CENTER = "centering.center"  # the center's name among a loss's buffers
+
 
 class Learner(NamedTuple):
     """A network that is trained."""
 
     network: MultiCropNetwork
     parallel: nn.Module  # it averages the network's gradients over processes
-    loss: Objective  # with a center or queue of the answers that this network follows
+    loss: Loss  # with a center or a queue of the logits that this network follows
 
 
 class TrainingState:
     """Student, teacher, loss, optimizer, float16's gradient scaler, and how many steps and rollbacks there were."""
 
-    def __init__(self, config: PretrainConfig, device: torch.device, *, sharded: bool = False) -> None:
+    def __init__(
+        self, config: PretrainConfig, device: torch.device, *, sharded: bool = False, root: Path = Path()
+    ) -> None:
+        """Build all of it anew.
+
+        Args:
+            sharded: spread the weights over the processes.
+            root: the project folder, where a loss of the user's own is looked for.
+        """
         torch.manual_seed(config.seed)  # every process builds the same student
         self.student, self.teacher = build_networks(config)
         # A teacher that learns is what a training is for; one that stays as it was is not.
         self.product = self.teacher if config.teacher.learns else self.student
         self.has_frozen_teacher = config.frozen_teacher is not None
         learning = [self.student, self.teacher] if config.teacher.name == "peer" else [self.student]
-        losses = [Objective(config.loss, config.projection_head.num_scores) for _ in learning]
+        losses = [build_loss(config.loss, config.projection_head.num_logits, root=root) for _ in learning]
         for part in (self.student, self.teacher, *losses):
             part.to(device, torch.float64 if config.precision == "fp64" else torch.float32)
         self.half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(config.precision)
@@ -62,7 +74,7 @@ class TrainingState:
         ]
 
     @property
-    def loss(self) -> Objective:
+    def loss(self) -> Loss:
         """The student's; a peer has another, with a center or a queue of its own."""
         return self.learners[0].loss
 
@@ -85,16 +97,15 @@ class TrainingState:
         networks = {"student": self.student} | ({} if self.has_frozen_teacher else {"teacher": self.teacher})
         for name, network in networks.items():
             load_whole(network, whole(network.state_dict()) | initial[name])
-        center = "between.operator.center"
-        if initial["center"] is not None and center in self.loss.state_dict():
-            self.loss.load_state_dict({center: initial["center"]})
+        if initial["center"] is not None and CENTER in self.loss.state_dict():
+            self.loss.load_state_dict({CENTER: initial["center"]})
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         load_whole(self.student, state["student"])
         if not self.has_frozen_teacher:
             load_whole(self.teacher, state["teacher"])
         for name, loss in self._losses().items():
-            loss.load_state_dict(state[name])
+            loss.load_state_dict(loss_state_of_now(state[name]))
         load_whole_optimizer(self.optimizer, state["optimizer"])
         if self.snapshots:
             # Adopted progress may be that of another teacher, and has none.
@@ -104,10 +115,17 @@ class TrainingState:
         self.step = state["step"]
         self.num_rollbacks = state["num_rollbacks"]
 
-    def _losses(self) -> dict[str, Objective]:
+    def _losses(self) -> dict[str, Loss]:
         # One, or two with a peer's.
         names = ("loss", "peers_loss")
         return {name: learner.loss for name, learner in zip(names, self.learners, strict=False)}
+
+
+def loss_state_of_now(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A loss's buffers by the names of now; checkpoints of before called them by private attributes."""
+    return {
+        key.removeprefix("between.").replace("operator.", "centering."): value for key, value in state.items()
+    }
 
 
 def build_networks(config: PretrainConfig) -> tuple[MultiCropNetwork, MultiCropNetwork]:

@@ -1,4 +1,4 @@
-"""One step of DINO, Algorithm 1 of arXiv:2104.14294, and of the methods made of its parts."""
+"""One step of DINO, Algorithm 1 of arXiv:2104.14294, and of the methods made of the same parts."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -9,32 +9,34 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from dino_pipeline.dino.core.distributed import rank, world_size
-from dino_pipeline.dino.core.losses.loss import Answers, Judged
+from dino_pipeline.dino.core.losses.loss import LossInput, LossOutput
 from dino_pipeline.dino.core.models.batch_norm import running_statistics
 from dino_pipeline.dino.core.models.drop_path import keep_masks
 from dino_pipeline.dino.core.models.sharding import average_gradients
-from dino_pipeline.dino.core.models.student_teacher import answers_to_follow, update_teacher
+from dino_pipeline.dino.core.models.student_teacher import teacher_logits, update_teacher
 from dino_pipeline.dino.core.optimization.clipping import clip_each_gradient
 from dino_pipeline.dino.core.optimization.optimizers import set_scheduled
 from dino_pipeline.dino.core.optimization.skipping import not_finite_anywhere, step_unless
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
-from dino_pipeline.dino.core.scheduled import Scheduled
+from dino_pipeline.dino.core.schedules import ScheduleValues
 from dino_pipeline.dino.core.state import TrainingState
 
 
 class StepMetrics(NamedTuple):
     """Scalars on the device, of this process's part of the batch; reading one waits for the device."""
 
-    loss: Tensor
-    teacher_entropy: Tensor  # NaN, as KL, of a loss without distributions
-    kl: Tensor
-    gradient_norm: Tensor
+    values: dict[str, Tensor]  # by name: loss, the loss's own metrics, gradient_norm
     loss_is_finite: Tensor
     is_skipped: Tensor  # the same on every process
 
+    @property
+    def loss(self) -> Tensor:
+        """The loss before the step."""
+        return self.values["loss"]
 
-class Part(NamedTuple):
-    """Crops that go through the networks at once: all of a process's, or one of several accumulated parts."""
+
+class MicroBatch(NamedTuple):
+    """Crops that go through the networks at once: a process's whole part of the batch, or a share of it."""
 
     global_crops: Tensor  # [2, images, channels, G, G], normalised
     local_crops: Tensor  # [L, images, channels, l, l]
@@ -48,76 +50,83 @@ def training_step(
     config: PretrainConfig,
     global_crops: Tensor,
     local_crops: Tensor,
-    now: Scheduled,
+    values: ScheduleValues,
     labels: Tensor | None = None,
 ) -> StepMetrics:
-    """Move student, teacher and losses by one step, in `accumulation_steps` parts if the batch is too large at once.
+    """Move student, teacher and losses by one step, in `accumulation_steps` micro-batches.
 
-    Where the loss or the gradient is not finite, student, optimizer and loss stay as they are, bit for bit; steps are
-    counted on, so that schedules and the order of images do not shift.
+    Where the loss or the gradient is not finite, student, optimizer and loss stay as they are, bit for bit. The step
+    still counts, so that schedules and the order of images do not shift.
 
     Args:
         global_crops: [2, batch, channels, G, G], normalised; `batch` is this process's part
         local_crops: [L, batch, channels, l, l], L may be 0
-        labels: [batch], for the loss that asks for them
+        values: of the schedules, in force at this step
+        labels: [batch], for a loss that needs them
     """
     set_scheduled(
         state.optimizer,
-        learning_rate=now.learning_rate,
-        backbone_learning_rate=now.backbone_learning_rate,
-        weight_decay=now.weight_decay,
+        learning_rate=values.learning_rate,
+        backbone_learning_rate=values.backbone_learning_rate,
+        weight_decay=values.weight_decay,
     )
     state.optimizer.zero_grad()
     statistics = running_statistics(state.student, state.teacher)
-    statistics_before = [values.clone() for values in statistics]
-    judged: list[Judged] = []
-    # Of each part, for each learner: the student, and its peer where it has one.
-    followed: list[list[Tensor]] = []
-    for part in _parts(global_crops, local_crops, labels, config):
-        with _gradients_averaged(state, when=part.is_last):
+    statistics_before = [tensor.clone() for tensor in statistics]
+    loss_outputs: list[LossOutput] = []
+    # Of each micro-batch, for each learner: the student, and its peer where it has one.
+    all_teacher_logits: list[list[Tensor]] = []
+    for micro_batch in _micro_batches(global_crops, local_crops, labels, config):
+        with _gradients_averaged(state, when=micro_batch.is_last):
             with torch.autocast(global_crops.device.type, state.half, enabled=state.half is not None):
-                seen = [
-                    learner.parallel(_by_size(part), masks)
+                outputs = [
+                    learner.parallel(_by_size(micro_batch), masks)
                     for learner, masks in zip(
-                        state.learners, _drop_path_masks(state, config, part), strict=True
+                        state.learners, _drop_path_masks(state, config, micro_batch), strict=True
                     )
                 ]
-                told = answers_to_follow(config.teacher, state.teacher, part.global_crops, seen)
-            for learner, (scores, features), teacher in zip(state.learners, seen, told, strict=True):
-                answers = Answers(scores, features, teacher, now.teacher_temperature, part.labels)
-                judged.append(learner.loss(answers))
-                state.scaler.scale(judged[-1].loss / config.accumulation_steps).backward()
-        followed.append([teacher.detach() for teacher in told])
+                targets = teacher_logits(config.teacher, state.teacher, micro_batch.global_crops, outputs)
+            for learner, (logits, features), target in zip(state.learners, outputs, targets, strict=True):
+                output = learner.loss(
+                    LossInput(logits, features, target, values.teacher_temperature, micro_batch.labels)
+                )
+                state.scaler.scale(output.loss / config.accumulation_steps).backward()
+                loss_outputs.append(output)
+        all_teacher_logits.append([target.detach() for target in targets])
 
     state.scaler.unscale_(state.optimizer)
     networks = [learner.network for learner in state.learners]
     gradients = [p.grad for network in networks for p in network.parameters() if p.grad is not None]
     gradient_norm = clip_each_gradient(gradients, config.optimizer.clip_gradient_norm)
-    if now.last_layer_is_frozen:
+    if values.last_layer_is_frozen:
         for parameter in (p for network in networks for p in network.prototypes):
             parameter.grad = None  # a zero gradient would still be decayed
-    loss, entropy, kl = (torch.stack(values).mean().detach() for values in zip(*judged, strict=True))
+    loss = torch.stack([output.loss for output in loss_outputs]).mean().detach()
     skip = not_finite_anywhere(loss, gradient_norm)
     if config.teacher.name == "previous_step":
-        _follow(state, config, now)
+        _update_teacher(state, config, values)
     step_unless(skip, state.optimizer, state.scaler)
-    for learner, parts in zip(state.learners, zip(*followed, strict=True), strict=True):
-        learner.loss.update(torch.cat(parts, dim=1), skip=skip)
-    for values, before in zip(statistics, statistics_before, strict=True):
-        values.copy_(torch.where(skip, before, values))
+    for learner, logits in zip(state.learners, zip(*all_teacher_logits, strict=True), strict=True):
+        learner.loss.update(torch.cat(logits, dim=1), skip=skip)
+    for tensor, before in zip(statistics, statistics_before, strict=True):
+        tensor.copy_(torch.where(skip, before, tensor))
     if config.teacher.name != "previous_step":
-        _follow(state, config, now)
+        _update_teacher(state, config, values)
     state.step += 1
-    return StepMetrics(loss, entropy, kl, gradient_norm, loss.isfinite(), skip)
+    own_metrics = {
+        name: torch.stack([output.metrics[name] for output in loss_outputs]).mean().detach()
+        for name in state.loss.metrics
+    }
+    return StepMetrics({"loss": loss, **own_metrics, "gradient_norm": gradient_norm}, loss.isfinite(), skip)
 
 
-def _follow(state: TrainingState, config: PretrainConfig, now: Scheduled) -> None:
+def _update_teacher(state: TrainingState, config: PretrainConfig, values: ScheduleValues) -> None:
     if not config.teacher.follows_student:
         return
     with_statistics = config.teacher.takes_statistics
     if state.snapshots is None:
-        update_teacher(state.teacher, state.student, now.teacher_momentum, with_statistics=with_statistics)
-    elif now.teacher_momentum == 0:  # at an epoch's end
+        update_teacher(state.teacher, state.student, values.teacher_momentum, with_statistics=with_statistics)
+    elif values.teacher_momentum == 0:  # at an epoch's end
         state.snapshots.take(state.student, state.teacher, with_statistics=with_statistics)
 
 
@@ -127,25 +136,26 @@ def part_of_batch(batch_size: int, process: int) -> range:
     return range(process * own, (process + 1) * own)
 
 
-def _parts(
+def _micro_batches(
     global_crops: Tensor, local_crops: Tensor, labels: Tensor | None, config: PretrainConfig
-) -> Iterator[Part]:
+) -> Iterator[MicroBatch]:
     own = part_of_batch(config.batch_size, rank())
     size = len(own) // config.accumulation_steps
     for first in range(0, len(own), size):
         images = slice(first, first + size)
         is_last = first + size == len(own)
         own_labels = None if labels is None else labels[images]
-        yield Part(global_crops[:, images], local_crops[:, images], own_labels, own[images], is_last)
+        yield MicroBatch(global_crops[:, images], local_crops[:, images], own_labels, own[images], is_last)
 
 
-def _by_size(part: Part) -> list[Tensor]:
-    return [part.global_crops, part.local_crops] if len(part.local_crops) else [part.global_crops]
+def _by_size(micro_batch: MicroBatch) -> list[Tensor]:
+    crops = [micro_batch.global_crops, micro_batch.local_crops]
+    return crops if len(micro_batch.local_crops) else crops[:1]
 
 
 @contextmanager
 def _gradients_averaged(state: TrainingState, *, when: bool) -> Iterator[None]:
-    """Gradients of several parts are summed here and averaged over processes once, with the last."""
+    """Gradients of several micro-batches are summed here and averaged over processes once, with the last."""
     with ExitStack() as stack:
         for learner in state.learners:
             average_gradients(learner.network, when=when)  # where weights are sharded
@@ -154,7 +164,9 @@ def _gradients_averaged(state: TrainingState, *, when: bool) -> Iterator[None]:
         yield
 
 
-def _drop_path_masks(state: TrainingState, config: PretrainConfig, part: Part) -> Sequence[Tensor | None]:
+def _drop_path_masks(
+    state: TrainingState, config: PretrainConfig, micro_batch: MicroBatch
+) -> Sequence[Tensor | None]:
     """Of each learner; a peer's are drawn after the student's, and differ."""
     if not state.student.drop_paths:
         return [None for _ in state.learners]
@@ -163,7 +175,7 @@ def _drop_path_masks(state: TrainingState, config: PretrainConfig, part: Part) -
         seed=config.seed,
         step=state.step,
         num_crops=config.multi_crop.num_crops * len(state.learners),
-        batch=part.positions,
+        batch=micro_batch.positions,
         batch_size=config.batch_size,
     )
     return masks.chunk(len(state.learners), dim=1)

@@ -44,7 +44,7 @@ class Settings:
     @classmethod
     def of(cls, pretrain: Mapping[str, Any]) -> "Settings | None":
         """Those of a training's parameters, nested as conf/ has them; None of a loss without distributions."""
-        if pretrain["loss"]["name"] != "cross_entropy":
+        if pretrain["loss"]["name"] not in ("dino", "cross_entropy"):  # its name before
             return None
         head = pretrain["projection_head"]
         return cls(

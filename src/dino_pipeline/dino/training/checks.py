@@ -7,6 +7,7 @@ import torch
 
 from dino_pipeline.dino.core.bfloat16 import multiplies_bfloat16
 from dino_pipeline.dino.core.data.manifest import Manifest
+from dino_pipeline.dino.core.losses.loss import build_loss, loss_class
 from dino_pipeline.dino.core.models.backbone import Backbone, build_backbone
 from dino_pipeline.dino.core.models.vision_transformer import ViTBackbone
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
@@ -21,9 +22,12 @@ def check(
     launch: LaunchConfig,
     manifest: Manifest,
     *,
-    num_processes: int,
+    num_processes: int | None,
 ) -> None:
     """Refuse a training that could not run.
+
+    Args:
+        num_processes: None of a training that another machine runs: what depends on the machine is not checked.
 
     Raises:
         ValueError: naming the parameter, its value and the remedy.
@@ -39,12 +43,12 @@ def check(
             f"pretrain.batch_size is {config.batch_size}, and there are only {num_images} training images: "
             f"set it to {num_images} or less"
         )
-    if config.batch_size % num_processes:
+    if num_processes and config.batch_size % num_processes:
         raise ValueError(
             f"pretrain.batch_size is {config.batch_size}, which {num_processes} processes cannot share equally: "
             f"set it to a multiple of {num_processes}"
         )
-    own = config.batch_size // num_processes
+    own = config.batch_size // (num_processes or 1)
     if own % config.accumulation_steps:
         raise ValueError(
             f"pretrain.accumulation_steps is {config.accumulation_steps}, into which a process's {own} images "
@@ -55,16 +59,18 @@ def check(
             f"pretrain.projection_head.batch_norm is true and pretrain.batch_size is {config.batch_size}: set "
             "batch_size to 2 or more, or batch_norm to false"
         )
+    build_loss(config.loss, config.projection_head.num_logits, root=manifest.root)  # its options, too
     _check_labels(config, manifest)
     _check_frozen_teacher(config, monitoring)
     with torch.device("meta"):  # shapes without memory
         backbone = build_backbone(config.network)
-    if config.precision == "bf16" and not isinstance(backbone, ViTBackbone) and not torch.cuda.is_available():
+    is_bf16_here = num_processes is not None and config.precision == "bf16"
+    if is_bf16_here and not isinstance(backbone, ViTBackbone) and not torch.cuda.is_available():
         # Seen with torch 2.15: single weight gradients of 3e20 from bfloat16 convolutions on CPU.
         raise ValueError(
             "pretrain.precision is bf16, in which convolutions on CPU give wrong gradients: use fp32"
         )
-    if config.precision == "bf16" and not multiplies_bfloat16("cuda" if torch.cuda.is_available() else "cpu"):
+    if is_bf16_here and not multiplies_bfloat16("cuda" if torch.cuda.is_available() else "cpu"):
         # No refusal: a training that was begun on another machine may have to be continued on this one.
         logger.warning(
             "pretrain.precision is bf16, for which this machine has no instructions, and a step takes many times as "
@@ -120,9 +126,9 @@ def _check_frozen_teacher(config: PretrainConfig, monitoring: MonitoringConfig) 
         return
     with torch.device("meta"):  # shapes without memory
         teacher = build_backbone(config.frozen_teacher)
-    if config.projection_head.num_scores != teacher.num_features:
+    if config.projection_head.num_logits != teacher.num_features:
         raise ValueError(
-            f"pretrain.projection_head gives {config.projection_head.num_scores} scores, and the features of "
+            f"pretrain.projection_head gives {config.projection_head.num_logits} logits, and the features of "
             f"pretrain.teacher.backbone {config.frozen_teacher.name} have {teacher.num_features} dimensions: set "
             f"bottleneck_dim to {teacher.num_features}, and num_prototypes to null"
         )
@@ -137,17 +143,17 @@ def _check_frozen_teacher(config: PretrainConfig, monitoring: MonitoringConfig) 
 
 
 def _check_labels(config: PretrainConfig, manifest: Manifest) -> None:
-    if config.loss.name != "labels":
+    if not loss_class(config.loss.name, root=manifest.root).needs_labels:
         return
     train = manifest.split("train")
     if not train.is_labelled:
         raise ValueError(
-            "pretrain.loss.name is labels, and not every training image has a label: set it to cross_entropy, which "
-            "needs none, or give labels by ingest.source"
+            f"pretrain.loss.name is {config.loss.name}, and not every training image has a label: set it to "
+            "dino, which needs none, or give labels by ingest.source"
         )
-    num_classes, num_scores = len(train.class_names), config.projection_head.num_scores
-    if num_scores < num_classes:
+    num_classes, num_logits = len(train.class_names), config.projection_head.num_logits
+    if num_logits < num_classes:
         raise ValueError(
-            f"pretrain.projection_head gives {num_scores} scores, and pretrain.loss.name labels needs one for each of "
-            f"{num_classes} classes: set bottleneck_dim to {num_classes}, and num_prototypes to null"
+            f"pretrain.projection_head gives {num_logits} logits, and pretrain.loss.name {config.loss.name} needs "
+            f"one for each of {num_classes} classes: set bottleneck_dim to {num_classes}, and num_prototypes to null"
         )

@@ -1,11 +1,10 @@
 """Windows of steps become rows of history.csv and timing.csv."""
 
 import logging
-import math
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from dino_pipeline.dino.core.distributed import all_reduce_sum, gather, rank, world_size
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
-from dino_pipeline.dino.core.scheduled import Scheduled
+from dino_pipeline.dino.core.schedules import ScheduleValues
 from dino_pipeline.dino.core.step import StepMetrics
 from dino_pipeline.dino.metrics.collapse import NUM_ROWS
 from dino_pipeline.dino.training.collapse import CollapseError, diagnose_training
@@ -28,6 +27,10 @@ from dino_pipeline.dino.training.history import (
 )
 from dino_pipeline.dino.training.skipped import SkippedSteps
 from dino_pipeline.dino.training.unreadable import UnreadableImages
+
+# The columns of a window in checkpoints that do not name them.
+_METRICS_BEFORE = ["loss", "teacher_entropy", "kl", "gradient_norm"]
+_FLAGS = ("loss is finite", "is skipped")
 
 logger = logging.getLogger(__name__)
 
@@ -47,16 +50,27 @@ class Monitor:
         device: torch.device,
         *,
         num_images: int,
+        loss_metrics: Sequence[str],
         rows_of: Callable[[int, int], list[int]],
     ) -> None:
-        """See `SkippedSteps` for `rows_of`; `num_images` are trained on."""
+        """Prepare the files of a training.
+
+        Args:
+            num_images: of train.
+            loss_metrics: names of what the loss reports beside itself.
+            rows_of: see `SkippedSteps`.
+        """
         self.config = config
+        self.metric_names = ["loss", *loss_metrics, "gradient_norm"]
         self.every = monitoring.log_every_steps
         self.steps_per_epoch = steps_per_epoch
         self.device = device
-        self.history = RowFile(folder / HISTORY, HISTORY_COLUMNS)
+        own = [name for name in loss_metrics if name not in HISTORY_COLUMNS]
+        self.history = RowFile(folder / HISTORY, [*HISTORY_COLUMNS, *own])
         self.timing = RowFile(folder / TIMING, TIMING_COLUMNS)
-        self.window: list[Tensor] = []  # [metrics] of each step since the last row
+        self.window: list[
+            Tensor
+        ] = []  # [metrics, loss is finite, is skipped] of each step since the last row
         self.skipped = SkippedSteps(
             folder,
             config.non_finite.max_skips_in_a_row,
@@ -85,10 +99,12 @@ class Monitor:
             self.history.cut_after(step)
             self.timing.cut_after(step)
 
-    def after_step(self, metrics: StepMetrics, now: Scheduled, *, waited: float) -> None:
+    def after_step(self, metrics: StepMetrics, values: ScheduleValues, *, waited: float) -> None:
         """Take in one step; nothing here waits for the device."""
-        self.window.append(torch.stack([value.float() for value in metrics]))
-        self.now = now
+        values_by_name = [metrics.values[name] for name in self.metric_names]
+        row = [*values_by_name, metrics.loss_is_finite, metrics.is_skipped]
+        self.window.append(torch.stack([value.float() for value in row]))
+        self.schedules = values
         self.waited += waited
 
     def state_dict(self, step: int) -> dict[str, Any]:
@@ -99,22 +115,28 @@ class Monitor:
         self.unreadable.take_in(step)
         return {
             "window": gather(torch.stack(self.window)).cpu() if self.window else None,
+            "window_metrics": self.metric_names,
             "recent": self.recent,
-            "num_skipped": self.skipped.count,
-            "skipped_in_a_row": self.skipped.in_a_row,
+            "num_skipped": self.skipped.counter.count,
+            "skipped_in_a_row": self.skipped.counter.in_a_row,
             "unreadable": sorted(self.unreadable.known),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up a window where the checkpoint left it."""
         self.window, self.recent = [], state["recent"]
-        self.skipped.count, self.skipped.in_a_row = state["num_skipped"], state["skipped_in_a_row"]
+        self.skipped.counter.count, self.skipped.counter.in_a_row = (
+            state["num_skipped"],
+            state["skipped_in_a_row"],
+        )
         self.unreadable.known = set(state["unreadable"])
         unwritten = state["window"]
         if unwritten is not None:
             # With another number of processes the mean over all stands for each.
             own = unwritten[rank()] if len(unwritten) == world_size() else unwritten.mean(dim=0)
-            self.window = list(own.to(self.device))
+            names = [*state.get("window_metrics", _METRICS_BEFORE), *_FLAGS]
+            columns = [names.index(name) for name in (*self.metric_names, *_FLAGS)]
+            self.window = list(own[:, columns].to(self.device))
 
     def write_due_row(
         self, step: int, *, last: bool, evaluate: Callable[[], dict[str, float]] | None
@@ -141,24 +163,22 @@ class Monitor:
         if num_skipped:
             self.skipped.take_in(is_skipped.tolist(), gather(loss_is_finite) > 0, last_step=step)
         else:
-            self.skipped.in_a_row = 0
+            self.skipped.counter.in_a_row = 0
         if last:
             self.skipped.end(step)
         if num_taken:
-            loss, entropy, kl, gradient_norm = (total / (num_taken * world_size()) for total in totals)
+            means = [total / (num_taken * world_size()) for total in totals]
             row: dict[str, float] = {
                 "step": step,
                 "epoch": step / self.steps_per_epoch,
                 "images_seen": step * self.config.batch_size,
-                "loss": loss,
-                **({} if math.isnan(entropy) else {"teacher_entropy": entropy, "kl": kl}),
-                "gradient_norm": gradient_norm,
-                "skipped_steps": self.skipped.count,
+                **dict(zip(self.metric_names, means, strict=True)),
+                "skipped_steps": self.skipped.counter.count,
                 "unreadable_images": num_unreadable,
-                "learning_rate": self.now.learning_rate,
-                "weight_decay": self.now.weight_decay,
-                "teacher_momentum": self.now.teacher_momentum,
-                "teacher_temperature": self.now.teacher_temperature,
+                "learning_rate": self.schedules.learning_rate,
+                "weight_decay": self.schedules.weight_decay,
+                "teacher_momentum": self.schedules.teacher_momentum,
+                "teacher_temperature": self.schedules.teacher_temperature,
                 **(evaluate() if evaluate else {}),
             }
             if rank() == 0:
@@ -171,7 +191,7 @@ class Monitor:
 
     def is_skipping(self) -> bool:
         """Whether the last step was skipped; waits for the device."""
-        return bool(self.window[-1][-1] > 0) if self.window else self.skipped.in_a_row > 0
+        return bool(self.window[-1][-1] > 0) if self.window else self.skipped.counter.in_a_row > 0
 
     def _watch(self, row: dict[str, float]) -> None:
         """Say when training has collapsed, once; the rows are the same on every process, and so is the answer."""

@@ -1,4 +1,4 @@
-"""Steps that were skipped because a number was not finite: told by step, process and rows, and too many in a row."""
+"""Records steps that were skipped because a number was not finite: by step, process and rows of the manifest."""
 
 import logging
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from pathlib import Path
 from torch import Tensor
 
 from dino_pipeline.dino.core.distributed import rank, world_size
+from dino_pipeline.dino.core.optimization.skipping import NonFiniteError, SkipCounter
 from dino_pipeline.dino.training.history import RowFile
 
 SKIPPED = "skipped_steps.csv"
@@ -14,10 +15,6 @@ _COLUMNS = ["step", "process", "not_finite", "rows"]
 _SHOWN = 8  # rows in a message; the file has them all
 
 logger = logging.getLogger(__name__)
-
-
-class NonFiniteError(FloatingPointError):
-    """More steps in a row than allowed had a loss or a gradient that is not finite."""
 
 
 class SkippedSteps:
@@ -40,11 +37,9 @@ class SkippedSteps:
         """
         self.path = folder / SKIPPED
         self._file = RowFile(self.path, _COLUMNS)
-        self.max_in_a_row = max_in_a_row
         self.rows_of = rows_of
         self.expects_overflow = expects_overflow
-        self.count = 0
-        self.in_a_row = 0
+        self.counter = SkipCounter(max_in_a_row)
 
     def start(self, step: int) -> None:
         """Begin, or take up, the file of a training that has come this far."""
@@ -64,16 +59,16 @@ class SkippedSteps:
         """
         first_step = last_step - len(is_skipped) + 1
         for index, skipped in enumerate(is_skipped):
-            self.in_a_row = self.in_a_row + 1 if skipped else 0
+            is_one_too_many = self.counter.add(skipped)
             if not skipped:
                 continue
-            self.count += 1
-            told = self._tell(first_step + index, (~loss_is_finite[:, index]).nonzero().flatten().tolist())
-            if self.in_a_row > self.max_in_a_row:
+            processes = (~loss_is_finite[:, index]).nonzero().flatten().tolist()
+            description = self._record(first_step + index, processes)
+            if is_one_too_many:
                 raise NonFiniteError(
-                    f"{self.in_a_row} steps in a row had a loss or gradient that is not finite, the last of them "
-                    f"{told} (all in {self.path}): lower pretrain.schedules.learning_rate, train in fp32, or look at "
-                    "these images"
+                    f"{self.counter.in_a_row} steps in a row had a loss or gradient that is not finite, the last of "
+                    f"them {description} (all in {self.path}): lower pretrain.schedules.learning_rate, train in "
+                    "fp32, or look at these images"
                 )
 
     def end(self, num_steps: int) -> None:
@@ -82,15 +77,15 @@ class SkippedSteps:
         Raises:
             NonFiniteError: every step was skipped, fewer than allowed in a row as they are; nothing was learned.
         """
-        if self.in_a_row == num_steps:
+        if self.counter.in_a_row == num_steps:
             raise NonFiniteError(
                 f"all {num_steps} steps had a loss or gradient that is not finite (all in {self.path}), so nothing was "
                 "learned: lower pretrain.schedules.learning_rate, train in fp32, or, where these are float16's first "
                 "steps, raise pretrain.epochs"
             )
 
-    def _tell(self, step: int, processes: list[int]) -> str:
-        """Write down a step; returns the same for people."""
+    def _record(self, step: int, processes: list[int]) -> str:
+        """Write a row and a log line for a step; returns the text of the line."""
         what = "loss" if processes else "gradient"
         rows = {
             process: " ".join(map(str, self.rows_of(step - 1, process)))
@@ -98,13 +93,13 @@ class SkippedSteps:
             for process in processes or range(world_size())
         }
         shown = "; ".join(f"process {process}, rows {_shortened(text)}" for process, text in rows.items())
-        told = f"step {step}: {what} of {shown}"
+        description = f"step {step}: {what} of {shown}"
         if rank() == 0:
             is_expected = self.expects_overflow and not processes
-            logger.log(logging.INFO if is_expected else logging.WARNING, "skipped %s", told)
+            logger.log(logging.INFO if is_expected else logging.WARNING, "skipped %s", description)
             for process, text in rows.items():
                 self._file.append({"step": step, "process": process, "not_finite": what, "rows": text})
-        return told
+        return description
 
 
 def _shortened(rows: str) -> str:

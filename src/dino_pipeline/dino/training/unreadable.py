@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from dino_pipeline.dino.core.data.replacement import Unreadable
+from dino_pipeline.dino.core.data.dataset import Unreadable
 from dino_pipeline.dino.core.distributed import any_process, gather_lists, rank
 from dino_pipeline.dino.training.history import RowFile
 

@@ -13,6 +13,7 @@ from dino_pipeline.dino.core.config import from_dict, to_dict
 from dino_pipeline.dino.core.data.images_config import ImagesConfig
 from dino_pipeline.dino.core.models.backbone import build_backbone
 from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
+from dino_pipeline.dino.core.state import CENTER, loss_state_of_now
 from dino_pipeline.dino.weights.published import DESCRIPTION, Network, read_model
 from dino_pipeline.dino.weights.recognition import recognised
 from dino_pipeline.dino.weights.reference_checkpoint import (
@@ -172,7 +173,7 @@ def _own_checkpoint(content: Mapping[str, Any]) -> PretrainedWeights:
         from_dict(BackboneConfig, config["backbone"]),
         # A distillation's checkpoint has no teacher, which is another network: its student is the product.
         {"teacher": state.get("teacher", state["student"]), "student": state["student"]},
-        center=state["loss"].get("between.operator.center"),
+        center=loss_state_of_now(state["loss"]).get(CENTER),
         normalisation=(tuple(config["mean"]), tuple(config["std"])),
         images=from_dict(ImagesConfig, config["images"]),
     )

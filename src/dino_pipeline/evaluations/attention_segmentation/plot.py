@@ -10,8 +10,8 @@ from dino_pipeline.dino.evaluation.attention_segmentation.config import Attentio
 from dino_pipeline.dino.evaluation.attention_segmentation.measure import Normalisation, best_mask, head_masks
 from dino_pipeline.dino.evaluation.voc import MaskedImages
 from dino_pipeline.dino.features.sampling import evenly_spaced
-from dino_pipeline.plotting.grid import grid
-from dino_pipeline.plotting.mask_colors import colored
+from dino_pipeline.plotting.grids import grid
+from dino_pipeline.plotting.pixels import colored
 
 
 def picture(

@@ -5,8 +5,7 @@ from PIL import Image
 
 from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.evaluations.failure_cards.measure import Card
-from dino_pipeline.plotting.image_grid import image_grid, tile
-from dino_pipeline.plotting.raster import rasterised
+from dino_pipeline.plotting.grids import image_grid, rasterised, tile
 
 
 def cards_picture(cards: list[Card], images: Manifest, *, image_size: int) -> Image.Image:

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from dino_pipeline.dino.evaluation.voc import MaskedImages
 from dino_pipeline.dino.features.sampling import evenly_spaced
-from dino_pipeline.plotting.grid import grid
-from dino_pipeline.plotting.mask_colors import colored
+from dino_pipeline.plotting.grids import grid
+from dino_pipeline.plotting.pixels import colored
 
 
 def shown_ids(images: MaskedImages, num_shown: int) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import torch
 
 from dino_pipeline.dino.core.bfloat16 import multiplies_bfloat16
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
-from dino_pipeline.dino.core.scheduled import scheduled_values
+from dino_pipeline.dino.core.schedules import schedule_values
 from dino_pipeline.dino.core.state import TrainingState
 from dino_pipeline.dino.core.step import training_step
 from dino_pipeline.dino.launching.torchrun import num_processes
@@ -79,7 +79,7 @@ def flops_per_second(config: PretrainConfig, launch: LaunchConfig) -> float:
         finished_at = []
         for _ in range(_STEPS):
             training_step(
-                state, small, globals_, locals_, scheduled_values(small, 0, 1, steps_per_epoch=1), labels
+                state, small, globals_, locals_, schedule_values(small, 0, 1, steps_per_epoch=1), labels
             )
             if device.type == "cuda":
                 torch.cuda.synchronize()

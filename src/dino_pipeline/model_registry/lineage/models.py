@@ -23,6 +23,11 @@ class Model(NamedTuple):
     versions: Sequence[Version]
 
     @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """That of now, then those that older versions of this code gave it."""
+        return self.run.fingerprints if self.run else (self.fingerprint,)
+
+    @property
     def title(self) -> str:
         """The versions with their aliases, or the run's name if there is no version."""
         names = [f"{one} ({', '.join(one.aliases)})" if one.aliases else str(one) for one in self.versions]
@@ -52,8 +57,8 @@ def known_models(client: "MlflowClient", store: Store) -> list[Model]:
 
 
 def model_of(models: Sequence[Model], fingerprint: str) -> Model:
-    """The model with this fingerprint, which must be among them."""
-    return next(model for model in models if model.fingerprint == fingerprint)
+    """The model that has or had this fingerprint, which must be among them."""
+    return next(model for model in models if fingerprint in model.fingerprints)
 
 
 def _model(fingerprint: str, run: Run | None, versions: list[Version]) -> Model:

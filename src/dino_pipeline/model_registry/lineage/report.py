@@ -11,7 +11,7 @@ from dino_pipeline.model_registry.lineage.manifests import find_manifest
 from dino_pipeline.model_registry.lineage.models import Model, known_models, model_of
 from dino_pipeline.model_registry.lineage.provenance_items import code_item, data_item, parameters_item
 from dino_pipeline.tracking import configure
-from dino_pipeline.tracking.store import connect, plain_errors, quieten
+from dino_pipeline.tracking.store import Store, connect, plain_errors, quieten
 from dino_pipeline.tracking.tracker import fingerprint_of
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def report(name: str, project: Path, *, num_hashed: int | None) -> str:
     """The lineage of what `name` names.
 
     Args:
-        name: an image's path, a sha256 (of data or an image), a registered version, or a run id.
+        name: an image's path, a sha256 (of data or an image), a registered version, a run id, or a fingerprint.
         num_hashed: images, evenly spaced, that are hashed again; None: all.
 
     Raises:
@@ -40,10 +40,16 @@ def report(name: str, project: Path, *, num_hashed: int | None) -> str:
             return _of_data(name, models, client, project, num_hashed)
         return _of_image(name, NamedImage(name, ()), models, client, project)
     path = Path(name).expanduser()
-    fingerprint = None if path.is_file() else fingerprint_of(name, store)
+    fingerprint = None if path.is_file() else _fingerprint(name, models, store)
     if fingerprint:
         return _of_model(model_of(models, fingerprint), models, client, project, num_hashed)
     return _of_image(name, _image_at(path, project), models, client, project)
+
+
+def _fingerprint(name: str, models: Sequence[Model], store: Store) -> str | None:
+    if any(name in model.fingerprints for model in models):
+        return name
+    return fingerprint_of(name, store)
 
 
 def _of_model(
@@ -59,7 +65,7 @@ def _of_model(
     run = f"{model.run.name} ({model.run.run_id}), {model.run.status}" if model.run else "not in this store"
     lines = [
         model.title,
-        f"  fingerprint  {model.fingerprint}",
+        f"  fingerprint  {', earlier '.join(model.fingerprints)}",
         f"  recipe       {model.recipe}",
         f"  MLflow run   {run}",
         *(f"  {name:<11}  {item.text}" for name, item in items.items()),

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from dino_pipeline.dino.core.batch import ToFloats
+from dino_pipeline.dino.core.batches import ToFloats
 from dino_pipeline.dino.core.bfloat16 import multiplies_bfloat16
 from dino_pipeline.dino.core.data.decoding import decode_image
 from dino_pipeline.dino.core.data.loader import collate
 from dino_pipeline.dino.core.data.multi_crop import multi_crop
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
-from dino_pipeline.dino.core.scheduled import scheduled_values
+from dino_pipeline.dino.core.schedules import schedule_values
 from dino_pipeline.dino.core.state import TrainingState
 from dino_pipeline.dino.core.step import training_step
 
@@ -60,13 +60,13 @@ def images_per_second(config: PretrainConfig, images: Sequence[bytes], hardware:
         loading = clock() - start
         small = replace(config, batch_size=_IMAGES, accumulation_steps=1)
         to_floats = ToFloats(small, device, compiled=False)
-        globals_, locals_ = to_floats(collate(views, unreadable=[]))
+        globals_, locals_, _ = to_floats(collate(views, unreadable=[]))
         state = TrainingState(small, device)
         labels = torch.zeros(small.batch_size, dtype=torch.int64, device=device)
         finished_at = []
         for _ in range(_STEPS):
             training_step(
-                state, small, globals_, locals_, scheduled_values(small, 0, 1, steps_per_epoch=1), labels
+                state, small, globals_, locals_, schedule_values(small, 0, 1, steps_per_epoch=1), labels
             )
             if hardware.num_gpus:
                 torch.cuda.synchronize()

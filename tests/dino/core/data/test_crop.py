@@ -7,7 +7,7 @@ from PIL import Image
 from torchvision.transforms import RandomResizedCrop
 
 from dino_pipeline.dino.core.data.addressing import Domain, generator_at
-from dino_pipeline.dino.core.data.crop import crop_and_resize, random_rectangle
+from dino_pipeline.dino.core.data.multi_crop import crop_and_resize, random_rectangle
 
 
 @pytest.mark.parametrize("area_range", [(0.4, 1.0), (0.05, 0.4)])

@@ -9,9 +9,8 @@ import pandas as pd
 import pytest
 
 from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.data.dataset import Address, MultiCropDataset, ReplacingDataset
 from dino_pipeline.dino.core.data.manifest import Manifest
-from dino_pipeline.dino.core.data.multi_crop_dataset import Address, MultiCropDataset
-from dino_pipeline.dino.core.data.replacement import ReplacingDataset
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.recipes.reading import recipe_parameters
 

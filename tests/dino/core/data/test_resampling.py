@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from dino_pipeline.dino.core.data.crop import crop_and_resize
+from dino_pipeline.dino.core.data.multi_crop import crop_and_resize
 from dino_pipeline.dino.core.data.resampling import resample
 
 

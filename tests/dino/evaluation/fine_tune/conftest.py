@@ -12,7 +12,7 @@ from PIL import Image
 from dino_pipeline.dino.core.data.manifest import SCHEMA, Manifest
 from dino_pipeline.dino.core.models.backbone import build_backbone
 from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
-from dino_pipeline.dino.core.optimization.schedules import ScheduleConfig
+from dino_pipeline.dino.core.optimization.config import ScheduleConfig
 from dino_pipeline.dino.evaluation.config import BaselinesConfig, ExtractConfig
 from dino_pipeline.dino.evaluation.fine_tune.config import FineTuneConfig, MixConfig, ViewConfig
 from dino_pipeline.dino.weights.published import PublishedModel, write_model

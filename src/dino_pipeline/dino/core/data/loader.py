@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from dino_pipeline.dino.core.data.dataset import ReplacingDataset, Sample, ShuffledBatches, Unreadable
 from dino_pipeline.dino.core.data.multi_crop import Views
-from dino_pipeline.dino.core.data.multi_crop_dataset import ShuffledBatches
-from dino_pipeline.dino.core.data.replacement import ReplacingDataset, Sample, Unreadable
 
 _WORKER = (
     "DataLoader worker"  # torch's own words, also where its handler of SIGCHLD interrupts whatever is running
@@ -29,6 +28,7 @@ class MultiCropBatch(NamedTuple):
     global_crops: Tensor  # [2, B, G, G, channels]
     local_crops: Tensor  # [L, B, l, l, channels]
     drawn: Tensor | None  # [2 + L, B, columns of `Row`]
+    labels: Tensor | None  # int64 [B], for a loss that needs them
     unreadable: list[Unreadable]  # images that others stand in for
 
 
@@ -69,13 +69,16 @@ def worker_deaths_explained(num_workers: int, batch_size: int) -> Iterator[None]
         ) from error
 
 
-def collate(views: list[Views], *, unreadable: list[Unreadable]) -> MultiCropBatch:
+def collate(
+    views: list[Views], *, labels: list[int] | None = None, unreadable: list[Unreadable]
+) -> MultiCropBatch:
     """One batch of several images' views."""
     drawn = [v.drawn for v in views if v.drawn is not None]
     return MultiCropBatch(
         global_crops=_stacked([v.global_crops for v in views]),
         local_crops=_stacked([v.local_crops for v in views]),
         drawn=_stacked(drawn) if drawn else None,
+        labels=None if labels is None else torch.tensor(labels),
         unreadable=unreadable,
     )
 
@@ -86,7 +89,8 @@ def _stacked(arrays: list[np.ndarray]) -> Tensor:
 
 def _collate_samples(samples: list[Sample]) -> MultiCropBatch:
     unreadable = [unreadable for sample in samples for unreadable in sample.unreadable]
-    return collate([sample.views for sample in samples], unreadable=unreadable)
+    labels = [sample.label for sample in samples if sample.label is not None]
+    return collate([sample.views for sample in samples], labels=labels or None, unreadable=unreadable)
 
 
 def _single_threaded(worker: int) -> None:  # noqa: ARG001  the DataLoader passes it

@@ -16,13 +16,15 @@ def koleo(features: Tensor) -> Tensor:
         features: [views, batch, dim]; neighbours are sought within a view, in the batch of all processes.
     """
     directions = F.normalize(features, dim=-1)
-    everybodys = differentiable_gather(directions).transpose(0, 1).flatten(1, 2)  # [views, whole batch, dim]
+    all_directions = (
+        differentiable_gather(directions).transpose(0, 1).flatten(1, 2)
+    )  # [views, whole batch, dim]
     batch = features.shape[1]
     own = rank() * batch + torch.arange(batch, device=features.device)
     with torch.no_grad():
-        cosines = directions @ everybodys.mT
+        cosines = directions @ all_directions.mT
         cosines[:, torch.arange(batch), own] = -torch.inf
         nearest = cosines.argmax(dim=-1, keepdim=True)  # [views, batch, 1]
-    neighbours = everybodys.gather(1, nearest.expand(-1, -1, features.shape[-1]))
+    neighbours = all_directions.gather(1, nearest.expand(-1, -1, features.shape[-1]))
     distances = F.pairwise_distance(directions, neighbours, eps=_EPSILON)
     return -(distances + _EPSILON).log().mean()

@@ -1,55 +1,146 @@
-"""What every loss takes and gives; one is built by its name."""
+"""What every loss takes and returns, and how one is built by its name."""
 
-from typing import NamedTuple
+import importlib.util
+import sys
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.losses.config import LossConfig, is_own_class, methods
+from dino_pipeline.dino.core.losses.koleo import koleo
 
-class Answers(NamedTuple):
-    """What student and teacher say of this process's part of the batch."""
 
-    student: Tensor  # [crops, batch, scores], global crops first
-    features: Tensor  # [crops, batch, dim], of the student's backbone
-    teacher: Tensor  # [global crops, batch, scores]; with gradient where student and teacher are one network
+class LossInput(NamedTuple):
+    """Outputs of student and teacher for this process's part of the batch."""
+
+    student_logits: Tensor  # [crops, batch, logits], global crops first
+    student_features: Tensor  # [crops, batch, dim], of the student's backbone
+    teacher_logits: (
+        Tensor  # [global crops, batch, logits]; with gradient where student and teacher are one network
+    )
     teacher_temperature: float
-    labels: Tensor | None = None  # [batch]
+    labels: Tensor | None = None  # [batch], for a loss with `needs_labels`; UNKNOWN_LABEL where unknown
 
 
-class Judged(NamedTuple):
-    """Scalars; the teacher's entropy is NaN where it gives no distribution."""
+class LossOutput(NamedTuple):
+    """A loss with gradient, and what the history records beside it."""
 
-    loss: Tensor  # with gradient
-    teacher_entropy: Tensor
-    kl: Tensor
+    loss: Tensor  # a scalar
+    metrics: Mapping[str, Tensor] = {}
 
 
 class Loss(nn.Module):
-    """A loss that may keep a state (a center, a queue), which is part of the checkpoint."""
+    """A loss between student and teacher. Its buffers (a center, a queue) are part of the checkpoint.
 
-    def forward(self, answers: Answers) -> Judged:
+    A method of your own is a subclass: docs/methods.md shows one. `compare` is all that it must define.
+    """
+
+    metrics: ClassVar[tuple[str, ...]] = ()  # names of `LossOutput.metrics`
+    needs_labels: ClassVar[bool] = False
+    Options: ClassVar[type[Any] | None] = None  # a @frozen class that types `loss.options`
+
+    def __init__(self, config: LossConfig, num_logits: int) -> None:  # noqa: ARG002  subclasses use both
+        super().__init__()
+        self.koleo_weight = config.koleo_weight
+        self.options: Any = from_dict(self.Options, config.options) if self.Options else None
+
+    def forward(self, inputs: LossInput) -> LossOutput:
+        """The loss of the method, plus KoLeo's term where it has a weight."""
+        output = self.compare(inputs)
+        if not self.koleo_weight:
+            return output
+        global_features = inputs.student_features[: len(inputs.teacher_logits)].to(output.loss.dtype)
+        return output._replace(loss=output.loss + self.koleo_weight * koleo(global_features))
+
+    def compare(self, inputs: LossInput) -> LossOutput:
+        """The loss of the method."""
         raise NotImplementedError
 
-    def update(self, teacher: Tensor, *, skip: Tensor) -> None:
-        """Take in what the teacher said in this step, after the loss; called once a step.
+    def update(self, teacher_logits: Tensor, *, skip: Tensor) -> None:
+        """Move the loss's own state, once a step, after the loss was computed.
 
         Args:
-            teacher: [global crops, batch, scores], of all parts that were accumulated.
+            teacher_logits: [global crops, batch, logits], of all micro-batches of the step.
             skip: a bool; true leaves the state as it is, bit for bit.
         """
 
 
-def without_distribution(loss: Tensor) -> Judged:
-    """For losses between embeddings."""
-    nothing = torch.full_like(loss.detach(), torch.nan)
-    return Judged(loss, nothing, nothing)
+def build_loss(config: LossConfig, num_logits: int, *, root: Path = Path()) -> Loss:
+    """The loss that a configuration names.
+
+    Args:
+        num_logits: width of the logits.
+        root: the project folder, where `my_loss.py:MyLoss` is looked for.
+
+    Raises:
+        ValueError: there is no such loss, or its parameters are wrong.
+    """
+    return loss_class(config.name, root=root)(config, num_logits)
 
 
-def at_least_float32(scores: Tensor) -> Tensor:
-    """Scores for a loss without a state, in half precision no longer."""
-    return scores.float() if scores.dtype in (torch.float16, torch.bfloat16) else scores
+def loss_class(name: str, *, root: Path = Path()) -> type[Loss]:
+    """The class of a shipped method, or the one that `file.py:Class` names in the user's project.
+
+    Raises:
+        ValueError: there is no such file or class, or the class is no `Loss`.
+    """
+    if not is_own_class(name):
+        module = import_module(f"{__package__}.methods.{name}")
+        found: type[Loss] = next(_losses_of(module))
+        return found
+    file, _, class_name = name.rpartition(":")
+    own = getattr(_own_module(root / file, name), class_name, None)
+    if not (isinstance(own, type) and issubclass(own, Loss)):
+        raise ValueError(
+            f"pretrain.loss.name is {name}, and {file} has no class {class_name} that derives from "
+            "dino_pipeline.dino.core.losses.loss.Loss: name one that does"
+        )
+    return own
 
 
-def in_full(scores: Tensor, like: Tensor) -> Tensor:
-    """Scores that are no coarser than the loss's own state, which is never in half precision."""
-    return scores.to(like.dtype)
+def _losses_of(module: Any) -> Any:
+    return (
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Loss) and value.__module__ == module.__name__
+    )
+
+
+def _own_module(path: Path, name: str) -> Any:
+    if not path.is_file():
+        raise ValueError(
+            f"pretrain.loss.name is {name}, and there is no file {path}: give a file relative to the project folder, "
+            f"or one of the shipped losses: {', '.join(methods())}"
+        )
+    key = f"dino_pipeline_own_loss_{path.stem}"
+    loaded = sys.modules.get(key)
+    if loaded is not None and loaded.__file__ == str(path.absolute()):
+        return loaded
+    spec = importlib.util.spec_from_file_location(key, path.absolute())
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[key] = module  # before it runs: pydantic resolves annotations by the module's name
+    spec.loader.exec_module(module)
+    return module
+
+
+def mean_over_pairs(term: Callable[[int, int], Tensor], num_student: int, num_teacher: int) -> Tensor:
+    """Mean of `term(student view, teacher view)`, a scalar each, over all pairs of different views.
+
+    The teacher's views are the student's first ones.
+    """
+    terms = [
+        term(view, other) for view in range(num_student) for other in range(num_teacher) if view != other
+    ]
+    return torch.stack(terms).mean()
+
+
+def at_least_float32(logits: Tensor) -> Tensor:
+    """Logits of half precision as float32, others as they are: for a loss without a state."""
+    return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits

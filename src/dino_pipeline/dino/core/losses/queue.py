@@ -1,4 +1,4 @@
-"""What the teacher said of past batches, the newest first (MoCo, arXiv:1911.05722)."""
+"""The teacher's outputs for past batches, the newest first (MoCo, arXiv:1911.05722)."""
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +17,8 @@ class Queue(nn.Module):
 
     @torch.no_grad()
     def update(self, rows: Tensor, *, skip: Tensor) -> None:
-        """Let in this process's rows [2, batch, dim] with those of the others; the oldest leave."""
+        """Add this process's rows [2, batch, dim] and those of the others; the oldest leave."""
         length = self.rows.shape[1]
-        everybodys = gather(rows.to(self.rows.dtype)).transpose(0, 1).flatten(1, 2)  # as one process has them
-        moved = torch.cat([everybodys, self.rows], dim=1)[:, :length]
+        all_rows = gather(rows.to(self.rows.dtype)).transpose(0, 1).flatten(1, 2)  # as one process has them
+        moved = torch.cat([all_rows, self.rows], dim=1)[:, :length]
         self.rows.copy_(torch.where(skip, self.rows, moved))

@@ -13,10 +13,10 @@ Count = Annotated[int, Field(ge=1)]
 class ProjectionHeadConfig:
     """Layers, widths and prototypes of the head (arXiv:2104.14294, appendix C)."""
 
-    num_prototypes: Annotated[int, Field(ge=2)] | None  # K; None: the scores are the bottleneck itself
+    num_prototypes: Annotated[int, Field(ge=2)] | None  # K; None: the logits are the bottleneck itself
     num_layers: Count  # linear layers of the MLP; prototypes are one more
     hidden_dim: Count
-    bottleneck_dim: Count | None  # None: no bottleneck, so that the MLP's last layer gives the K scores
+    bottleneck_dim: Count | None  # None: no bottleneck, so that the MLP's last layer gives the K logits
     activation: Literal["gelu", "relu"]
     norm_last_layer: bool  # prototypes keep length 1: steadier; false may score higher on ViT-S
     batch_norm: bool  # in the hidden layers; the paper's ViTs go without, small budgets need it
@@ -25,16 +25,16 @@ class ProjectionHeadConfig:
     def _something_comes_out(self) -> "ProjectionHeadConfig":
         if self.num_prototypes is None and self.bottleneck_dim is None:
             raise ValueError(
-                "num_prototypes is null, and so is bottleneck_dim: give one of them the number of scores"
+                "num_prototypes is null, and so is bottleneck_dim: give one of them the number of logits"
             )
         return self
 
     @property
-    def num_scores(self) -> int:
-        """What comes out: K, or the width of the bottleneck."""
-        num_scores = self.num_prototypes or self.bottleneck_dim
-        assert num_scores is not None, "one of them is given"
-        return num_scores
+    def num_logits(self) -> int:
+        """Width of the output: K, or that of the bottleneck."""
+        num_logits = self.num_prototypes or self.bottleneck_dim
+        assert num_logits is not None, "one of them is given"
+        return num_logits
 
 
 @frozen

@@ -11,9 +11,9 @@ __all__ = ["ProjectionHead", "ProjectionHeadConfig"]
 
 
 class ProjectionHead(nn.Module):
-    """Maps features [N, dim] to scores [N, prototypes]; without prototypes to the bottleneck [N, bottleneck].
+    """Maps features [N, dim] to logits [N, prototypes]; without prototypes to the bottleneck [N, bottleneck].
 
-    Without a bottleneck the MLP itself gives the scores [N, prototypes]: the appendix's other design, which fails when
+    Without a bottleneck the MLP itself gives the logits [N, prototypes]: the appendix's other design, which fails when
     it is deep. A predictor, which the student may have, stands before the prototypes: what it costs does not hang on
     their number.
     """
@@ -22,7 +22,7 @@ class ProjectionHead(nn.Module):
         self, config: ProjectionHeadConfig, *, in_dim: int, predictor: PredictorConfig | None = None
     ) -> None:
         super().__init__()
-        mlp_dim = config.bottleneck_dim or config.num_scores
+        mlp_dim = config.bottleneck_dim or config.num_logits
         self.mlp = build_mlp(
             in_dim,
             config.hidden_dim,
@@ -52,12 +52,12 @@ class ProjectionHead(nn.Module):
             )
 
     def forward(self, features: Tensor) -> Tensor:
-        scores: Tensor = self.mlp(features)
+        logits: Tensor = self.mlp(features)
         if self.predictor is not None:
-            scores = self.predictor(scores)
+            logits = self.predictor(logits)
         if self.last_layer is not None:
-            scores = self.last_layer(F.normalize(scores, dim=-1))
-        return scores
+            logits = self.last_layer(F.normalize(logits, dim=-1))
+        return logits
 
 
 def _initialize(module: nn.Module) -> None:

@@ -17,10 +17,10 @@ from dino_pipeline.dino.core.models.projection_head import ProjectionHead
 from dino_pipeline.dino.core.models.teacher_config import TeacherConfig
 
 
-class Seen(NamedTuple):
-    """What a network makes of crops, in the order given."""
+class NetworkOutput(NamedTuple):
+    """A network's outputs for crops, in the order given."""
 
-    scores: Tensor  # [all crops, batch, scores]
+    logits: Tensor  # [all crops, batch, logits]
     features: Tensor  # [all crops, batch, dim], of the backbone
 
 
@@ -28,14 +28,14 @@ class MultiCropNetwork(nn.Module):
     """Backbone and head over crops of several sizes: one backbone pass a size, one head pass for all."""
 
     def __init__(self, backbone: Backbone, head: ProjectionHead | None) -> None:
-        """Without a head its scores are the backbone's features."""
+        """Without a head its logits are the backbone's features."""
         super().__init__()
         self.backbone = backbone
         self.head = head
         self.drop_paths = address_drop_paths(backbone)  # masks are set once a step
 
-    def forward(self, crops: list[Tensor], keep: Tensor | None = None) -> Seen:
-        """Scores and features of every crop.
+    def forward(self, crops: list[Tensor], keep: Tensor | None = None) -> NetworkOutput:
+        """Logits and features of every crop.
 
         Args:
             crops: one tensor [crops, batch, channels, H, W] a size
@@ -52,8 +52,8 @@ class MultiCropNetwork(nn.Module):
             features.append(self.backbone(same_size.flatten(0, 1)))
             first = last
         all_features = torch.cat(features)
-        scores = all_features if self.head is None else self.head(all_features)
-        return Seen(*(x.unflatten(0, (-1, batch)) for x in (scores, all_features)))
+        logits = all_features if self.head is None else self.head(all_features)
+        return NetworkOutput(*(x.unflatten(0, (-1, batch)) for x in (logits, all_features)))
 
     @property
     def prototypes(self) -> list[nn.Parameter]:
@@ -103,16 +103,19 @@ def _network(
     return MultiCropNetwork(built, ProjectionHead(head, in_dim=built.num_features, predictor=predictor))
 
 
-def answers_to_follow(
-    config: TeacherConfig, teacher: MultiCropNetwork, global_crops: Tensor, seen: Sequence[Seen]
+def teacher_logits(
+    config: TeacherConfig,
+    teacher: MultiCropNetwork,
+    global_crops: Tensor,
+    outputs: Sequence[NetworkOutput],
 ) -> list[Tensor]:
-    """What each network that learns is to agree with: scores [global crops, batch, scores].
+    """The logits that each learning network is to agree with: [global crops, batch, logits].
 
     Args:
         global_crops: [global crops, batch, channels, H, W]
-        seen: by the student, and by its peer where it has one.
+        outputs: of the student, and of its peer where it has one.
     """
-    own = [answer.scores[: len(global_crops)] for answer in seen]
+    own = [output.logits[: len(global_crops)] for output in outputs]
     if config.name == "none":
         return own
     if config.name == "peer":
@@ -120,7 +123,7 @@ def answers_to_follow(
         return [peer.detach(), student.detach()]
     teacher.train(config.batch_statistics)
     with torch.no_grad():
-        return [teacher([global_crops]).scores]
+        return [teacher([global_crops]).logits]
 
 
 @torch.no_grad()

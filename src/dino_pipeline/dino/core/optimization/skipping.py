@@ -1,10 +1,32 @@
-"""A step whose loss or gradient is not finite is left out, on all processes alike, and the device decides."""
+"""A step whose loss or gradient is not finite is skipped, on all processes alike; the device decides.
+
+Too many in a row are an error.
+"""
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
 from dino_pipeline.dino.core.distributed import all_reduce_sum, local
+
+
+class NonFiniteError(FloatingPointError):
+    """More steps in a row than allowed had a loss or a gradient that is not finite."""
+
+
+class SkipCounter:
+    """How many steps were skipped, and how many of them in a row until now."""
+
+    def __init__(self, max_in_a_row: int) -> None:
+        self.max_in_a_row = max_in_a_row
+        self.count = 0
+        self.in_a_row = 0
+
+    def add(self, is_skipped: bool) -> bool:
+        """Count a step; whether there are more skipped ones in a row now than allowed."""
+        self.count += is_skipped
+        self.in_a_row = self.in_a_row + 1 if is_skipped else 0
+        return self.in_a_row > self.max_in_a_row
 
 
 def not_finite_anywhere(*scalars: Tensor) -> Tensor:

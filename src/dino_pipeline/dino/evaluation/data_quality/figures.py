@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from dino_pipeline.dino.core.data.dataset import Address, MultiCropDataset
 from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.core.data.multi_crop import Views
 from dino_pipeline.dino.core.data.multi_crop_config import MultiCropConfig
-from dino_pipeline.dino.core.data.multi_crop_dataset import Address, MultiCropDataset
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.data_quality.config import FiguresConfig
 from dino_pipeline.dino.evaluation.extraction import backbone_features

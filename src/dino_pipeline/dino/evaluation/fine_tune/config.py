@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from dino_pipeline.dino.core.config import frozen
-from dino_pipeline.dino.core.optimization.schedules import ScheduleConfig
+from dino_pipeline.dino.core.optimization.config import ScheduleConfig
 from dino_pipeline.dino.evaluation.config import Count
 
 Share = Annotated[float, Field(ge=0, le=1)]

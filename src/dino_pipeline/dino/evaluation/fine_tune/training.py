@@ -16,7 +16,7 @@ from dino_pipeline.dino.core.data.addressing import Domain, generator_at
 from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.core.models.backbone import Backbone
 from dino_pipeline.dino.core.models.drop_path import address_drop_paths, keep_masks
-from dino_pipeline.dino.core.optimization.schedules import linearly_scaled, scheduled
+from dino_pipeline.dino.core.schedules import linearly_scaled, scheduled
 from dino_pipeline.dino.evaluation.fine_tune.config import FineTuneConfig
 from dino_pipeline.dino.evaluation.fine_tune.views import ViewDataset, mixed, view_loader
 from dino_pipeline.dino.features.evaluation_transform import evaluation_loader, normalise

@@ -12,11 +12,11 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
 from dino_pipeline.dino.core.data.addressing import Domain, generator_at
-from dino_pipeline.dino.core.data.crop import crop_and_resize, random_rectangle
 from dino_pipeline.dino.core.data.decoding import decode_image
 from dino_pipeline.dino.core.data.images import DeepPixels
 from dino_pipeline.dino.core.data.images_config import ImagesConfig
 from dino_pipeline.dino.core.data.manifest import Manifest
+from dino_pipeline.dino.core.data.multi_crop import crop_and_resize, random_rectangle
 from dino_pipeline.dino.evaluation.fine_tune.config import MixConfig, ViewConfig
 
 

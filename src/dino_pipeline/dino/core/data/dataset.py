@@ -1,0 +1,157 @@
+"""The order of images and their views, which depend on nothing but seed, epoch and step.
+
+An image that cannot be read gives its place to another, the same one for any number of workers and processes.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.data import Dataset, Sampler
+
+from dino_pipeline.dino.core.data.addressing import Domain, generator_at
+from dino_pipeline.dino.core.data.decoding import decode_image
+from dino_pipeline.dino.core.data.images_config import ImagesConfig
+from dino_pipeline.dino.core.data.manifest import READ_ERRORS, Manifest
+from dino_pipeline.dino.core.data.multi_crop import Views, multi_crop, multi_crop_to_augment
+from dino_pipeline.dino.core.data.multi_crop_config import MultiCropConfig
+
+UNKNOWN_LABEL = -100  # left out of a supervised mean
+_MAX_TRIES = 50
+
+
+class Address(NamedTuple):
+    """Which image, in which epoch."""
+
+    epoch: int
+    position: int
+
+
+class MultiCropDataset(Dataset[Views]):
+    """The views of an image of the manifest in an epoch, with their photometric augmentation done or still to do."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        images: ImagesConfig,
+        config: MultiCropConfig,
+        *,
+        seed: int,
+        augment_on_device: bool,
+    ) -> None:
+        self.manifest = manifest
+        self.images = images
+        self.config = config
+        self.seed = seed
+        self.make_views = multi_crop_to_augment if augment_on_device else multi_crop
+
+    def __getitem__(self, address: Address) -> Views:
+        row = int(self.manifest.row_ids[address.position])
+        return self.views(self.manifest.read_bytes(address.position), epoch=address.epoch, row=row)
+
+    def views(self, data: bytes, *, epoch: int, row: int) -> Views:
+        """An encoded image, seen as that of `row` is in an epoch.
+
+        Raises:
+            UnreadableImageError: it cannot be decoded.
+        """
+        image = decode_image(data, self.images)
+        return self.make_views(image, self.config, seed=self.seed, epoch=epoch, row=row)
+
+
+class ShuffledBatches(Sampler[list[Address]]):
+    """This process's part of every batch from a step to the end of the run.
+
+    Every epoch is a new permutation cut into whole batches; the rest is left out. A batch is the same set of images
+    for any number of processes, each of which takes one contiguous part of it.
+    """
+
+    def __init__(
+        self, *, num_images: int, batch_size: int, part: range, seed: int, first_step: int, num_steps: int
+    ) -> None:
+        self.num_images = num_images
+        self.batch_size = batch_size
+        self.part = part
+        self.seed = seed
+        self.steps = range(first_step, num_steps)
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __iter__(self) -> Iterator[list[Address]]:
+        steps_per_epoch = self.num_images // self.batch_size
+        order, order_epoch = np.empty(0, np.int64), -1
+        for step in self.steps:
+            epoch, batch = divmod(step, steps_per_epoch)
+            if epoch != order_epoch:
+                order = generator_at(self.seed, Domain.ORDER, epoch).permutation(self.num_images)
+                order_epoch = epoch
+            first = batch * self.batch_size
+            positions = order[first + self.part.start : first + self.part.stop]
+            yield [Address(epoch, int(position)) for position in positions]
+
+
+class Unreadable(NamedTuple):
+    """An image of the manifest, and what is wrong with it."""
+
+    row: int
+    path: str
+    reason: str
+
+
+class Sample(NamedTuple):
+    """Views, their image's label, and the images that could not be read."""
+
+    views: Views
+    label: int | None  # None without labels; UNKNOWN_LABEL where another image stands in
+    unreadable: list[Unreadable]
+
+
+class ReplacingDataset(Dataset[Sample]):
+    """The views of an image, or of one drawn in its place by (seed, epoch, image).
+
+    Every image is hashed as it is read: one that was replaced by another of the same size is none of the data set.
+    """
+
+    def __init__(self, dataset: MultiCropDataset, labels: NDArray[np.int64] | None = None) -> None:
+        """See the class.
+
+        Args:
+            labels: int64 [images], for a loss that needs them.
+        """
+        self.dataset = dataset
+        self.labels = labels
+
+    def __getitem__(self, address: Address) -> Sample:
+        """Views of the image, or of the first one that can be read of those drawn in its place.
+
+        Raises:
+            ValueError: nor could any of the images drawn in its place be read.
+        """
+        manifest = self.dataset.manifest
+        row = int(manifest.row_ids[address.position])
+        draws = generator_at(self.dataset.seed, Domain.REPLACEMENT, address.epoch, row)
+        position = address.position
+        unreadable: list[Unreadable] = []
+        for _ in range(_MAX_TRIES):
+            try:
+                # Views are drawn by the place, not by the image: its replacement may be in the epoch a second time.
+                data = manifest.read_verified(position)
+                views = self.dataset.views(data, epoch=address.epoch, row=row)
+                return Sample(views, self._label(address.position, is_replaced=bool(unreadable)), unreadable)
+            except READ_ERRORS as error:
+                reason = " ".join(str(error).split())
+                unreadable.append(
+                    Unreadable(int(manifest.row_ids[position]), manifest.name(position), reason)
+                )
+            position = int(draws.integers(len(manifest)))
+        raise ValueError(
+            f"{unreadable[0].path} cannot be read, nor any of {_MAX_TRIES - 1} images drawn in its place: "
+            f"{unreadable[0].reason}"
+        )
+
+    def _label(self, position: int, *, is_replaced: bool) -> int | None:
+        if self.labels is None:
+            return None
+        return UNKNOWN_LABEL if is_replaced else int(self.labels[position])

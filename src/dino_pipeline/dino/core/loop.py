@@ -1,0 +1,183 @@
+"""The training loop: images in their order, steps, what follows too many skipped steps, and the budget of hours."""
+
+import logging
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from dino_pipeline.dino.core.batches import DeviceBatch, DeviceBatches, ToFloats
+from dino_pipeline.dino.core.data.dataset import MultiCropDataset, ReplacingDataset, ShuffledBatches
+from dino_pipeline.dino.core.data.loader import build_loader
+from dino_pipeline.dino.core.data.manifest import Manifest
+from dino_pipeline.dino.core.distributed import rank
+from dino_pipeline.dino.core.optimization.skipping import NonFiniteError
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
+from dino_pipeline.dino.core.schedules import ScheduleValues, schedule_values
+from dino_pipeline.dino.core.state import TrainingState
+from dino_pipeline.dino.core.step import StepMetrics, part_of_batch, training_step
+
+logger = logging.getLogger(__name__)
+
+
+class Observer(Protocol):
+    """Watches a training, keeps its checkpoints, and may ask it to stop; it changes no weights."""
+
+    def after_step(self, batch: DeviceBatch, metrics: StepMetrics, values: ScheduleValues) -> bool:
+        """Take in a step; false asks the loop to stop.
+
+        Raises:
+            NonFiniteError: more steps in a row were skipped than `non_finite` allows.
+        """
+
+    def last_checkpoint(self) -> dict[str, Any]:
+        """The state dictionary of the last checkpoint, for a rollback."""
+
+    def after_rollback(self, error: NonFiniteError) -> None:
+        """Take in that the training goes on from the last checkpoint."""
+
+
+class Training:
+    """A training: its images in order, its networks and everything else that changes, and how many steps it has."""
+
+    def __init__(
+        self,
+        config: PretrainConfig,
+        images: Manifest,
+        device: torch.device,
+        *,
+        root: Path = Path(),
+        loader_workers: int = 0,
+        augment_on_device: bool = False,
+        gradient_checkpointing: bool = False,
+        shard_weights: bool = False,
+        compiled: bool = False,
+    ) -> None:
+        """Build a training that has made no step.
+
+        Args:
+            images: of the train split.
+            root: the project folder, where a loss of the user's own is looked for.
+            loader_workers: processes that read images, beside this one.
+            augment_on_device: photometric augmentation of a whole batch there, not where images are read.
+            gradient_checkpointing: compute activations twice and keep a fraction of them.
+            shard_weights: spread weights over the processes (FSDP2).
+            compiled: torch.compile the backbones.
+        """
+        self.config = config
+        self.images = images
+        self.device = device
+        self.loader_workers = loader_workers
+        self.augment_on_device = augment_on_device
+        self.compiled = compiled
+        self.steps_per_epoch = len(images) // config.batch_size
+        self.num_steps = config.epochs * self.steps_per_epoch
+        self.state = TrainingState(config, device, sharded=shard_weights, root=root)
+        self.labels = images.label_indices(images.class_names) if self.state.loss.needs_labels else None
+        if gradient_checkpointing:
+            for learner in self.state.learners:
+                learner.network.backbone.use_checkpointing()
+        if compiled:
+            for network in (self.state.student, self.state.teacher):
+                network.backbone.compile()  # in place: a wrapper would rename the weights in checkpoints
+
+    def batches(self, first_step: int, end_step: int) -> DeviceBatches:
+        """This process's part of the batches of these steps, counted from 0."""
+        config = self.config
+        dataset = MultiCropDataset(
+            self.images,
+            config.images,
+            config.multi_crop,
+            seed=config.seed,
+            augment_on_device=self.augment_on_device,
+        )
+        loader = build_loader(
+            ReplacingDataset(dataset, self.labels),
+            self._order(first_step, end_step, rank()),
+            num_workers=self.loader_workers,
+            pin_memory=self.device.type == "cuda",
+        )
+        return DeviceBatches(loader, ToFloats(config, self.device, compiled=self.compiled))
+
+    def positions(self, step: int, process: int) -> list[int]:
+        """Positions in `images` of those that a process takes in a step, counted from 0."""
+        (addresses,) = self._order(step, step + 1, process)
+        return [address.position for address in addresses]
+
+    def schedule_values(self) -> ScheduleValues:
+        """The values in force at the next step."""
+        values = schedule_values(
+            self.config, self.state.step, self.num_steps, steps_per_epoch=self.steps_per_epoch
+        )
+        return values.slowed(self.learning_rate_factor)
+
+    @property
+    def learning_rate_factor(self) -> float:
+        """What rollbacks have made of the learning rate: 1 where there were none."""
+        return self.config.non_finite.rollback_factor**self.state.num_rollbacks
+
+    def roll_back(self, error: NonFiniteError, checkpoint: dict[str, Any]) -> None:
+        """Go on from a checkpoint with a lower learning rate.
+
+        Raises:
+            NonFiniteError: the error, where this has been done as often as allowed.
+        """
+        num_rollbacks = self.state.num_rollbacks + 1
+        self.state.load_state_dict(checkpoint)
+        self.state.num_rollbacks = num_rollbacks
+        if rank() == 0:
+            logger.warning(
+                "%s; back to step %d, with %g times the learning rate from there to the end (rollback %d of %d)",
+                error,
+                self.state.step,
+                self.learning_rate_factor,
+                num_rollbacks,
+                self.config.non_finite.max_rollbacks,
+            )
+
+    def _order(self, first_step: int, end_step: int, process: int) -> ShuffledBatches:
+        config = self.config
+        return ShuffledBatches(
+            num_images=len(self.images),
+            batch_size=config.batch_size,
+            part=part_of_batch(config.batch_size, process),
+            seed=config.seed,
+            first_step=first_step,
+            num_steps=end_step,
+        )
+
+
+def train(training: Training, observer: Observer) -> bool:
+    """Take all steps that are left.
+
+    Returns:
+        False where the observer asked to stop before the last step.
+
+    Raises:
+        NonFiniteError: too many steps in a row were skipped, and no rollback is left.
+    """
+    while True:
+        try:
+            return _take_steps(training, observer)
+        except NonFiniteError as error:
+            if training.state.num_rollbacks >= training.config.non_finite.max_rollbacks:
+                raise
+            training.roll_back(error, observer.last_checkpoint())
+            observer.after_rollback(error)
+
+
+def _take_steps(training: Training, observer: Observer) -> bool:
+    state, config = training.state, training.config
+    for batch in training.batches(state.step, training.num_steps):
+        values = training.schedule_values()
+        metrics = training_step(state, config, batch.global_crops, batch.local_crops, values, batch.labels)
+        if not observer.after_step(batch, metrics, values):
+            return False
+    return True
+
+
+def steps_within(
+    max_hours: float, *, seconds_per_step: float, seconds_per_evaluation: float, steps_between: int
+) -> int:
+    """How many steps fit into a budget, one at least, the online evaluations between them counted."""
+    return max(1, int(max_hours * 3600 / (seconds_per_step + seconds_per_evaluation / steps_between)))
