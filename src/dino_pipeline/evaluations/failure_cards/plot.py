@@ -9,7 +9,7 @@ from dino_pipeline.plotting.grids import image_grid, rasterised, tile
 
 
 def cards_picture(cards: list[Card], images: Manifest, *, image_size: int) -> Image.Image:
-    """A row an image: its class and the one predicted, then its nearest train images, right or wrong in their class.
+    """A row an image: its class and the one predicted, then its nearest train images, marked by whether they share it.
 
     Args:
         images: the whole manifest.
@@ -18,13 +18,7 @@ def cards_picture(cards: list[Card], images: Manifest, *, image_size: int) -> Im
     return image_grid(
         [
             [
-                tile(
-                    images,
-                    card.row_id,
-                    size=image_size,
-                    caption=f"{card.label}: {card.predicted}",
-                    is_right=False,
-                ),
+                tile(images, card.row_id, size=image_size, caption=f"{card.label} as {card.predicted}"),
                 *(
                     tile(
                         images,
