@@ -6,6 +6,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 PORT ?= 5000
+# How many processes share the tests (0 for none but pytest's own). A file's tests stay in one.
+WORKERS ?= logical
+PYTEST := $(BIN)/pytest --numprocesses=$(WORKERS) --maxprocesses=8 --dist=loadfile
 MODEL ?= dino-base@champion
 BENCHMARKS := input_pipeline training_step loss extraction knn linear_probe label_propagation ingest data_wait start_up
 # The peers of the benchmarks are not among them: nobody needs them to use or test this project.
@@ -41,7 +44,7 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup  ## ingest, pretrain, evaluate and register on photographs that came with the packages; prints one table
 	@$(BIN)/kedro run
 
-test: setup format lint types layers unit  ## formatting, lint, types, import layers, and the tests with coverage
+test: setup format lint types layers unit  ## formatting, lint, types, import layers, and the tests with coverage (TESTS=... for some of them)
 
 test-full: setup full  ## the long tests: the pipelines and DVC in temporary clones (TESTS=... for some of them)
 
@@ -58,10 +61,10 @@ layers: setup
 	@echo "== import layers"; $(BIN)/lint-imports
 
 unit: setup
-	@echo "== tests"; $(BIN)/pytest -m "not full" --cov --cov-report=term:skip-covered
+	@echo "== tests"; $(PYTEST) -m "not full" --cov --cov-report=term:skip-covered $(TESTS)
 
 full: setup
-	@echo "== long tests"; $(BIN)/pytest -m full $(TESTS)
+	@echo "== long tests"; $(PYTEST) -m full $(TESTS)
 
 fix: setup  ## put formatting and lint right where a tool can
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
