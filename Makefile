@@ -6,9 +6,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 PORT ?= 5000
-# How many processes share the tests (0 for none but pytest's own). A file's tests stay in one.
+# How many processes share the tests (0 for none but pytest's own). A file's tests stay in one. Files are handed out as they
+# are collected: by their number of tests, as xdist would have it, the ones with few and long tests came last.
+# A test that hangs ends its process and all tests with it: begun again in a new process, it would hang again.
 WORKERS ?= logical
-PYTEST := $(BIN)/pytest --numprocesses=$(WORKERS) --maxprocesses=8 --dist=loadfile
+PYTEST := $(BIN)/pytest --numprocesses=$(WORKERS) --maxprocesses=8 --dist=loadfile --no-loadscope-reorder --max-worker-restart=0
 MODEL ?= dino-base@champion
 BENCHMARKS := input_pipeline training_step loss extraction knn linear_probe label_propagation ingest data_wait start_up
 # The peers of the benchmarks are not among them: nobody needs them to use or test this project.
