@@ -1,6 +1,7 @@
 """Prepare a training: find its initial weights, check its values, and fill its folder."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 from dino_pipeline.dino.core.data.manifest import Manifest, read_manifest, write_manifest
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
@@ -8,9 +9,18 @@ from dino_pipeline.dino.launching.torchrun import num_processes
 from dino_pipeline.dino.training.checks import check
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, TrainingSpec
 from dino_pipeline.dino.training.fingerprint import fingerprint
-from dino_pipeline.dino.training.initial_weights import Start, resolve, store
+from dino_pipeline.dino.training.frozen_teacher import FROZEN_TEACHER
+from dino_pipeline.dino.training.initial_weights import INITIAL, Start, resolve, store
 from dino_pipeline.dino.training.progress import adopt, progress_folder, resume_from
 from dino_pipeline.dino.training.resolution import resolved
+
+
+class Prepared(NamedTuple):
+    """A training that can run on these images and this machine; its folder is not filled yet."""
+
+    spec: TrainingSpec
+    images: Manifest  # of all splits
+    asked: PretrainConfig  # as given: weights by their names, not by their hashes
 
 
 def prepare(
@@ -22,8 +32,8 @@ def prepare(
     recipe: str,
     project_folder: Path,
     training_folder: Path,
-) -> TrainingSpec:
-    """A training that `launch` runs on this machine, with its manifest and initial weights in a folder of its own.
+) -> Prepared:
+    """Check a training and work out its fingerprint. Writes nothing, so any number of trainings can be prepared.
 
     Args:
         images: of all splits; the training reads train and validation.
@@ -34,7 +44,7 @@ def prepare(
     Raises:
         ValueError: the parameters do not fit one another, the images or this machine.
     """
-    start, pretrain = _checked(
+    _, resolved_pretrain = _checked(
         images,
         pretrain,
         monitoring,
@@ -42,26 +52,54 @@ def prepare(
         root=project_folder,
         num_processes=num_processes(launch.cpu_processes),
     )
-    identity = fingerprint(pretrain, images.digest())
-    if launch.adopt_progress:
-        adopt(training_folder, launch.adopt_progress, identity)
+    identity = fingerprint(resolved_pretrain, images.digest())
     folder = progress_folder(training_folder, identity)
-    if launch.resume_from:
-        resume_from(project_folder / Path(launch.resume_from).expanduser(), folder, identity, pretrain)
-    folder.mkdir(parents=True, exist_ok=True)
-    # The training reads its own copy, so that a resume sees the same data whatever happens to the project's.
-    write_manifest(images, folder / "manifest.parquet")
-    store(start, folder)
-    return TrainingSpec(
+    spec = TrainingSpec(
         fingerprint=identity,
         recipe=recipe,
         manifest=str(folder / "manifest.parquet"),
         image_root=str(project_folder),
         folder=str(folder),
-        pretrain=pretrain,
+        pretrain=resolved_pretrain,
         monitoring=monitoring,
         launch=launch,
     )
+    return Prepared(spec, images, pretrain)
+
+
+def fill_folder(prepared: Prepared) -> TrainingSpec:
+    """Put what the training reads into its own folder: manifest, initial weights, progress to continue from.
+
+    Only one process at a time may do so. Files that are there already stay.
+
+    Returns:
+        What `launch` trains.
+
+    Raises:
+        ValueError: the progress to continue from is missing or of another training, or the weights have changed.
+    """
+    spec, images, asked = prepared
+    folder, project_folder = Path(spec.folder), Path(spec.image_root)
+    if spec.launch.adopt_progress:
+        adopt(folder.parent, spec.launch.adopt_progress, spec.fingerprint)
+    if spec.launch.resume_from:
+        checkpoint = project_folder / Path(spec.launch.resume_from).expanduser()
+        resume_from(checkpoint, folder, spec.fingerprint, spec.pretrain)
+    folder.mkdir(parents=True, exist_ok=True)
+    # The training reads its own copy, so that a resume sees the same data whatever happens to the project's.
+    write_manifest(images, folder / "manifest.parquet")
+    needed = {INITIAL: asked.initial_weights, FROZEN_TEACHER: asked.frozen_teacher}
+    if not all((folder / file).is_file() for file, source in needed.items() if source):
+        start = resolve(asked, root=project_folder)
+        if _hashes(start.config) != _hashes(spec.pretrain):
+            raise ValueError("the weights that this training starts from have just changed: start it again")
+        store(start, folder)
+    return spec
+
+
+def _hashes(config: PretrainConfig) -> tuple[str | None, str | None]:
+    """Of the weights that a resolved configuration names."""
+    return config.initial_weights, config.teacher.weights
 
 
 def prepare_for_workers(

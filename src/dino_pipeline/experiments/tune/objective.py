@@ -1,4 +1,4 @@
-"""What a trial is judged by: k-NN on validation, or RankMe and alpha-ReQ where there are no labels; and its cost."""
+"""The objectives of a trial: k-NN on validation, or RankMe and alpha-ReQ where there are no labels; and its cost."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -61,7 +61,7 @@ def measures(
 
 
 def chosen(found: Mapping[str, float], objective: str, cost: str | None) -> list[float]:
-    """The values that the study is told.
+    """The values that the study gets.
 
     Raises:
         ValueError: no alpha can be fitted.

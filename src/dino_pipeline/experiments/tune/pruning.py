@@ -1,35 +1,40 @@
-"""What happens while a trial trains: rows go to MLflow and to the study, which may end the training."""
+"""What happens while a trial trains: its evaluations go to the study, which may end the training."""
 
 import math
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import optuna
 
 from dino_pipeline.dino.metrics.collapse import NUM_ROWS
 from dino_pipeline.dino.training.collapse import diagnose_training
-from dino_pipeline.dino.training.history import HISTORY, TIMING, HistoryReader
-from dino_pipeline.experiments.tune.liveness import Heartbeat
+from dino_pipeline.dino.training.config import TrainingSpec
+from dino_pipeline.experiments.train import EndedEarly, Rows
 from dino_pipeline.experiments.tune.objective import COLUMNS
-
-if TYPE_CHECKING:
-    from dino_pipeline.dino.training.config import TrainingSpec
-    from dino_pipeline.tracking import ModelRun
+from dino_pipeline.experiments.tune.requeue import Heartbeat
 
 
-class Collapsed(optuna.TrialPruned):  # an end, not an error, as the class it derives from
+class Pruned(EndedEarly, optuna.TrialPruned):
+    """Others were better at this evaluation."""
+
+    def tags(self) -> dict[str, str]:
+        return {"pruned": str(self)}
+
+
+class Collapsed(Pruned):
     """A training that learns nothing any more."""
 
+    def tags(self) -> dict[str, str]:
+        return {**super().tags(), "collapsed": str(self)}
 
-class Watch:
-    """Called twice a second; raises what ends the training."""
+
+class PruningCallback:
+    """Gets a training's new rows twice a second; raises what ends it."""
 
     def __init__(
         self,
         trial: optuna.Trial,
-        spec: "TrainingSpec",
-        run: "ModelRun",
+        spec: TrainingSpec,
         heartbeat: Heartbeat,
         *,
         num_steps: int,
@@ -45,26 +50,26 @@ class Watch:
         """
         self._trial = trial
         self._spec = spec
-        self._run = run
         self._heartbeat = heartbeat
         self._num_steps = num_steps
         self._column = COLUMNS.get(objective) if prunes else None
         self._recent: list[Mapping[str, Any]] = []  # the last rows
-        self._readers = [HistoryReader(Path(spec.folder) / name) for name in (HISTORY, TIMING)]
 
-    def __call__(self) -> None:
-        """Read what is new.
+    def __call__(self, rows: Rows) -> None:
+        """Report what is new.
+
+        Args:
+            rows: of history and timing.
 
         Raises:
             Collapsed: the training has collapsed.
-            optuna.TrialPruned: the others were better at this evaluation.
+            Pruned: the others were better at this evaluation.
         """
         self._heartbeat.beat()
-        history, timing = (reader.new_rows() for reader in self._readers)
-        self._run.log_rows(sorted([*history, *timing], key=lambda row: row["step"]))
-        for row in history:
-            self._end_if_collapsed(row)
-            self._report(row)
+        for row in rows:
+            if "epoch" in row:  # of the history
+                self._end_if_collapsed(row)
+                self._report(row)
 
     def _end_if_collapsed(self, row: Mapping[str, Any]) -> None:
         self._recent = [*self._recent, row][-NUM_ROWS:]
@@ -80,4 +85,4 @@ class Watch:
         self._trial.report(row[self._column], evaluation)
         is_last = row["step"] >= self._num_steps
         if not is_last and self._trial.should_prune():
-            raise optuna.TrialPruned(f"evaluation {evaluation}: {row[self._column]:.4f}")
+            raise Pruned(f"evaluation {evaluation}: {row[self._column]:.4f}")

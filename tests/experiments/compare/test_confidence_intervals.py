@@ -6,7 +6,7 @@ import torch
 from scipy import stats
 
 from dino_pipeline.dino.metrics.bootstrap import bootstrap_mean
-from dino_pipeline.experiments.compare.measured import measured
+from dino_pipeline.experiments.compare.confidence_intervals import row_accuracy
 
 RNG = np.random.default_rng(0)
 
@@ -30,14 +30,14 @@ def test_images_that_all_agree_leave_no_doubt_over_images() -> None:
 def test_the_interval_over_seeds_is_students() -> None:
     correct = hits(0.5, 0.55, 0.7)
     accuracies = [float(one.double().mean()) for one in correct]
-    found = measured(correct, None).over_seeds
+    found = row_accuracy(correct, None).over_seeds
     low, high = stats.t.interval(0.95, 2, loc=np.mean(accuracies), scale=stats.sem(accuracies))
     assert found is not None
     assert [found.low, found.high] == pytest.approx([low, high], rel=1e-9)
 
 
 def test_one_seed_has_the_interval_over_images_alone() -> None:
-    found = measured(hits(0.5), None)
+    found = row_accuracy(hits(0.5), None)
     assert found.over_seeds is None
     assert found.intervals == [found.over_images]
 
@@ -46,7 +46,7 @@ def test_a_gain_over_random_initialisation_is_taken_image_by_image() -> None:
     random = torch.tensor([True] * 90 + [False] * 110)
     better = random.clone()
     better[90:100] = True  # the same images and ten more
-    found = measured([better], [random])
+    found = row_accuracy([better], [random])
     gain = found.over_random
     assert gain is not None
     assert gain.difference == pytest.approx(0.05)

@@ -1,4 +1,4 @@
-"""What came out of a study: its trials as a table, the best, and how well what needs no label ranks them."""
+"""The results of a study: its trials as a table, the best one, and how well label-free objectives rank them."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -8,7 +8,7 @@ import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
 from dino_pipeline.experiments.tune.config import TuneConfig
-from dino_pipeline.experiments.tune.liveness import TAKES_UP
+from dino_pipeline.experiments.tune.requeue import REQUEUES
 from dino_pipeline.experiments.tune.search import ERROR
 from dino_pipeline.experiments.tune.trial import COLLAPSED, FINGERPRINT, MEASURES, VALUES
 
@@ -21,12 +21,12 @@ _LABEL_FREE = {"rankme": 1, "alpha_req": -1}  # and which way is better
 def trials_table(study: optuna.Study) -> pd.DataFrame:
     """A row a trial: number, state, measures, where it was pruned, the values by dotted name, fingerprint."""
     trials = study.get_trials(deepcopy=False)
-    taken_up = {trial.user_attrs.get(TAKES_UP): trial.number for trial in trials}
+    requeued = {trial.user_attrs.get(REQUEUES): trial.number for trial in trials}
     front = {trial.number for trial in study.best_trials} if _finished(study) else set()
     rows = [
         {
             "trial": trial.number,
-            "state": _state(trial, taken_up),
+            "state": _state(trial, requeued),
             "is_best": trial.number in front,
             **trial.user_attrs.get(MEASURES, {}),
             "evaluations": max(trial.intermediate_values, default=None),
@@ -89,7 +89,7 @@ def rank_correlations(table: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 
 def _recipe_trial(study: optuna.Study) -> FrozenTrial:
-    """Trial 0, or the one that took it up and finished it."""
+    """Trial 0, or the one that continued and finished it."""
     first = study.get_trials(deepcopy=False)[0]
     again = (trial for trial in _finished(study) if trial.params == first.system_attrs["fixed_params"])
     return next(again, first)
@@ -108,9 +108,9 @@ def _finished(study: optuna.Study) -> "Sequence[FrozenTrial]":
     return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
 
 
-def _state(trial: FrozenTrial, taken_up: Mapping[Any, int]) -> str:
+def _state(trial: FrozenTrial, requeued: Mapping[Any, int]) -> str:
     if COLLAPSED in trial.user_attrs:
         return "collapsed"
-    if trial.number in taken_up:
-        return "taken up"
+    if trial.number in requeued:
+        return "taken up"  # as in the tables of studies that exist
     return {"FAIL": "failed"}.get(trial.state.name, trial.state.name.lower())

@@ -16,6 +16,16 @@ from dino_pipeline.recipes.reading import conf_folder
 from dino_pipeline.workspace.config_loader import shared_parameters
 from tests.dino.conftest import LAUNCH, MONITORING, PRETRAIN
 
+SUMMARY = {
+    "name": "red and blue",
+    "source": "images",
+    "digest": 64 * "d",
+    "num_images": 64,
+    "splits": {"train": 32, "val": 16, "test": 16},
+    "num_classes": 2,
+    "classes": {"blue": 32, "red": 32},
+    "is_labelled": True,
+}
 Parameters = dict[str, dict[str, Any]]
 
 

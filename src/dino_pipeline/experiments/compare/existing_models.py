@@ -12,7 +12,7 @@ from dino_pipeline.experiments.compare.config import CompareConfig
 from dino_pipeline.model_registry.model_lookup import find_weights
 
 
-def found_models(
+def existing_models(
     config: CompareConfig, project_folder: Path, experiments_folder: Path
 ) -> dict[str, list[Path]]:
     """Folders of the models of each row of `runs` and `experiments`.
@@ -64,5 +64,5 @@ def _model_of_revision(revision: str, project_folder: Path, experiments_folder: 
                 files.get(f"data/06_models/{recipe}", str(partial), recursive=True)
                 partial.rename(folder)
     except (DvcException, SCMError, OSError) as error:
-        raise ValueError(f"the model of revision {revision!r} is not to be had ({error})") from error
+        raise ValueError(f"the model of revision {revision!r} cannot be read ({error})") from error
     return folder

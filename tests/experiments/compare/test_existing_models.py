@@ -9,7 +9,7 @@ import pytest
 
 from dino_pipeline.dino.weights.published import DESCRIPTION, PublishedModel, read_model, write_model
 from dino_pipeline.experiments.compare.config import CompareConfig
-from dino_pipeline.experiments.compare.found import found_models
+from dino_pipeline.experiments.compare.existing_models import existing_models
 
 
 def run(folder: Path, *command: str) -> None:
@@ -47,7 +47,7 @@ def test_the_model_of_a_revision_is_brought_whatever_the_workspace_holds(
 
     config = comparing(experiments={"old": "kept"})
     for _ in range(2):  # the second finds the copy
-        (model,) = found_models(config, repository, tmp_path / "experiments")["old"]
+        (model,) = existing_models(config, repository, tmp_path / "experiments")["old"]
         assert read_model(model).fingerprint == "before"
-    with pytest.raises(ValueError, match=r"compare\.experiments, row 'lost': .*'nowhere' is not to be had"):
-        found_models(comparing(experiments={"lost": "nowhere"}), repository, tmp_path / "experiments")
+    with pytest.raises(ValueError, match=r"compare\.experiments, row 'lost': .*'nowhere' cannot be read"):
+        existing_models(comparing(experiments={"lost": "nowhere"}), repository, tmp_path / "experiments")

@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.experiments.tune import figures
 from dino_pipeline.experiments.tune.config import TuneConfig
-from dino_pipeline.experiments.tune.outcome import chosen_trial, rank_correlations, summary, trials_table
+from dino_pipeline.experiments.tune.results import chosen_trial, rank_correlations, summary, trials_table
 
 KNN = [0.5, 0.7, 0.6, 0.65]
 RANKME = [5.0, 9.0, 9.5, 7.0]

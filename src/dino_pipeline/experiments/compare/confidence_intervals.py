@@ -18,7 +18,7 @@ from dino_pipeline.experiments.compare.scoring import Scores
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class RowAccuracy:
     """Of a row on one split: shares in [0, 1].
 
     Attributes:
@@ -41,7 +41,7 @@ class Measured:
         return [self.over_images, *([self.over_seeds] if self.over_seeds else [])]
 
 
-def measured(correct: Sequence[Tensor], random: Sequence[Tensor] | None) -> Measured:
+def row_accuracy(correct: Sequence[Tensor], random: Sequence[Tensor] | None) -> RowAccuracy:
     """Accuracy of one or more models.
 
     Args:
@@ -51,7 +51,7 @@ def measured(correct: Sequence[Tensor], random: Sequence[Tensor] | None) -> Meas
     share = torch.stack(list(correct)).double().mean(dim=0)
     by_model = tuple(float(hits.double().mean()) for hits in correct)
     mean, half_width = interval(by_model)
-    return Measured(
+    return RowAccuracy(
         by_model=by_model,
         over_images=bootstrap_mean(share),
         over_seeds=None if half_width is None else MeanInterval(mean, mean - half_width, mean + half_width),
@@ -62,10 +62,10 @@ def measured(correct: Sequence[Tensor], random: Sequence[Tensor] | None) -> Meas
     )
 
 
-def measure_models(scores: Sequence[Scores], splits: Sequence[str]) -> Mapping[str, Measured]:
+def measure_models(scores: Sequence[Scores], splits: Sequence[str]) -> Mapping[str, RowAccuracy]:
     """A row of models, by split."""
     return {
-        split: measured(
+        split: row_accuracy(
             [one.correct["teacher"][split] for one in scores],
             [one.correct["random"][split] for one in scores],
         )
@@ -73,6 +73,6 @@ def measure_models(scores: Sequence[Scores], splits: Sequence[str]) -> Mapping[s
     }
 
 
-def measure_baseline(scores: Scores, network: str, splits: Sequence[str]) -> Mapping[str, Measured]:
+def measure_baseline(scores: Scores, network: str, splits: Sequence[str]) -> Mapping[str, RowAccuracy]:
     """What a model was compared with, by split."""
-    return {split: measured([scores.correct[network][split]], None) for split in splits}
+    return {split: row_accuracy([scores.correct[network][split]], None) for split in splits}

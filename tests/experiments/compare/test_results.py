@@ -5,17 +5,17 @@ import torch
 
 from dino_pipeline.dino.metrics.bootstrap import MeanInterval
 from dino_pipeline.dino.metrics.paired_difference import PairedDifference
-from dino_pipeline.experiments.compare.measured import Measured
-from dino_pipeline.experiments.compare.verdicts import counts, verdicts
+from dino_pipeline.experiments.compare.confidence_intervals import RowAccuracy
+from dino_pipeline.experiments.compare.results import counts, verdicts
 
 
 def row(
     images: tuple[float, float], seeds: tuple[float, float] | None = None, gain: float | None = None
-) -> Measured:
+) -> RowAccuracy:
     def interval(ends: tuple[float, float]) -> MeanInterval:
         return MeanInterval(sum(ends) / 2, *ends)
 
-    return Measured(
+    return RowAccuracy(
         by_model=(sum(images) / 2,),
         over_images=interval(images),
         over_seeds=interval(seeds) if seeds else None,
@@ -40,7 +40,7 @@ def row(
     ],
 )
 def test_a_word_is_given_only_where_every_interval_tells(
-    better: Measured, worse: Measured, word: str
+    better: RowAccuracy, worse: RowAccuracy, word: str
 ) -> None:
     (found,) = verdicts([("a", "b")], {"a": better, "b": worse}, incomplete=[])
     assert found.word == word

@@ -4,10 +4,9 @@ import pytest
 import torch
 from PIL import Image
 
-from dino_pipeline.experiments.compare.outcome import Outcome, outcome
-from dino_pipeline.experiments.compare.picture import picture
+from dino_pipeline.experiments.compare.presentation import frame, markdown, plot_results
+from dino_pipeline.experiments.compare.results import ComparisonResults, gather_results
 from dino_pipeline.experiments.compare.scoring import Scores
-from dino_pipeline.experiments.compare.table import frame, markdown
 from dino_pipeline.experiments.compare.training import Trained
 
 TEACHERS = ([1, 1, 1, 1, 1, 1, 1, 0], [1, 1, 1, 1, 1, 1, 0, 0])
@@ -21,7 +20,7 @@ def scores(teacher: list[int], *, architecture: str = "vit", collapse: str = "")
 
 
 @pytest.fixture
-def found(comparing) -> Outcome:
+def found(comparing) -> ComparisonResults:
     config = comparing(
         overlays={"DINO": {}, "lost": {}},
         runs={"flat": ["x"]},
@@ -35,10 +34,10 @@ def found(comparing) -> Outcome:
         "flat": [scores([1, *[0] * 7], architecture="resnet", collapse="To one answer.")],
     }
     trained = [Trained("DINO", None, ""), Trained("lost", None, "seed 0 did not finish training: why")]
-    return outcome(config, models, trained, ["test"])
+    return gather_results(config, models, trained, ["test"])
 
 
-def test_every_line_of_the_page_has_a_cell_for_each_column(found: Outcome) -> None:
+def test_every_line_of_the_page_has_a_cell_for_each_column(found: ComparisonResults) -> None:
     table = markdown(found).splitlines()[2:10]
     assert len({line.count("|") for line in table}) == 1
     assert table[0].startswith("| row | models | k-NN 20 test | over 8 images | over seeds | above random |")
@@ -52,14 +51,14 @@ def test_every_line_of_the_page_has_a_cell_for_each_column(found: Outcome) -> No
     assert names == ["| random initialisation", "| random initialisation of flat", "| raw pixels"]
 
 
-def test_the_page_says_whether_the_comparison_counts_and_what_was_decided(found: Outcome) -> None:
+def test_the_page_says_whether_the_comparison_counts_and_what_was_decided(found: ComparisonResults) -> None:
     page = markdown(found)
     assert "This comparison counts: DINO is 10 points above random initialisation or more." in page
     assert "| DINO > raw pixels | undecided | +56.2 (" in page, "two seeds leave a factor of 12.7"
     assert "| DINO > lost | not measured | - |" in page
 
 
-def test_the_table_for_machines_holds_shares(found: Outcome) -> None:
+def test_the_table_for_machines_holds_shares(found: ComparisonResults) -> None:
     rows = frame(found).set_index("row")
     assert rows.loc["DINO", "knn"] == 0.8125
     assert rows.loc["DINO", "by_model"] == "0.875000 0.750000"
@@ -68,8 +67,8 @@ def test_the_table_for_machines_holds_shares(found: Outcome) -> None:
     assert rows.loc["lost", "num_models"] == 0
 
 
-def test_the_plot_has_a_line_for_each_row(found: Outcome) -> None:
-    plot = picture(found)
+def test_the_plot_has_a_line_for_each_row(found: ComparisonResults) -> None:
+    plot = plot_results(found)
     assert isinstance(plot, Image.Image)
     assert plot.height > 6 * 40
     colours = {colour for _, colour in plot.getcolors(2**24)}
