@@ -10,6 +10,7 @@ from safetensors import safe_open
 from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.evaluation import compute, extraction
 from dino_pipeline.dino.evaluation.config import ExtractConfig
+from dino_pipeline.dino.features.sampling import evenly_spaced
 from dino_pipeline.dino.metrics.power_law import power_law_exponent
 from dino_pipeline.dino.training.history import HISTORY, TIMING, numbers, read_rows
 from dino_pipeline.dino.weights.published import evaluation_transform, load_backbone, read_model
@@ -74,7 +75,7 @@ def chosen(found: Mapping[str, float], objective: str, cost: str | None) -> list
 def _exponent(
     finished: Path, train: Manifest, extract: ExtractConfig, *, max_images: int, ranks: tuple[int, int]
 ) -> float | None:
-    positions = np.linspace(0, len(train) - 1, min(len(train), max_images)).round().astype(np.int64)
+    positions = evenly_spaced(len(train), max_images)
     device = compute.device()
     with compute.fixed_threads(extract.num_threads):
         transform = evaluation_transform(read_model(finished), resize=extract.resize, crop=extract.crop)
