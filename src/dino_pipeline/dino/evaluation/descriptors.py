@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from dino_pipeline.dino.core.models.backbone import Backbone
-from dino_pipeline.dino.core.models.vision_transformer import ViTBackbone
+from dino_pipeline.dino.core.models.backbones.vision_transformer import ViTBackbone
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.networks import Networks
 from dino_pipeline.dino.features.evaluation_transform import normalise

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from dino_pipeline.dino.core.models.vision_transformer import ViTBackbone
+from dino_pipeline.dino.core.models.backbones.vision_transformer import ViTBackbone
 from dino_pipeline.dino.evaluation.attention_segmentation.config import AttentionSegmentationConfig
 from dino_pipeline.dino.evaluation.attention_segmentation.masks import Normalisation, head_masks
 from dino_pipeline.dino.evaluation.attention_segmentation.measure import best_mask

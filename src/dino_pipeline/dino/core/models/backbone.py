@@ -7,9 +7,12 @@ from timm.models import register_model
 from timm.models.vision_transformer import Block, VisionTransformer
 
 from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
-from dino_pipeline.dino.core.models.convnet import PooledBackbone
-from dino_pipeline.dino.core.models.small_stem_resnet import resnet18_small_stem, resnet50_small_stem
-from dino_pipeline.dino.core.models.vision_transformer import ViTBackbone
+from dino_pipeline.dino.core.models.backbones.pooled import PooledBackbone
+from dino_pipeline.dino.core.models.backbones.small_stem_resnet import (
+    resnet18_small_stem,
+    resnet50_small_stem,
+)
+from dino_pipeline.dino.core.models.backbones.vision_transformer import ViTBackbone
 
 Backbone = ViTBackbone | PooledBackbone
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dino_pipeline.dino.core.data.images import Pixels
-from dino_pipeline.dino.core.models.vision_transformer import ViTBackbone
+from dino_pipeline.dino.core.models.backbones.vision_transformer import ViTBackbone
 from dino_pipeline.dino.evaluation.attention import class_attention, most_attended
 from dino_pipeline.dino.evaluation.sizes import cell_size, resized
 from dino_pipeline.dino.features.evaluation_transform import normalise

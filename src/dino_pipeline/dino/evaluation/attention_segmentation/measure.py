@@ -13,7 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from dino_pipeline.dino.core.models.backbone import Backbone
-from dino_pipeline.dino.core.models.vision_transformer import ViTBackbone
+from dino_pipeline.dino.core.models.backbones.vision_transformer import ViTBackbone
 from dino_pipeline.dino.evaluation.attention_segmentation.config import AttentionSegmentationConfig
 from dino_pipeline.dino.evaluation.attention_segmentation.jaccard import head_jaccards
 from dino_pipeline.dino.evaluation.attention_segmentation.masks import Normalisation, head_masks
