@@ -73,7 +73,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def experiments(project: Path) -> Path:
     """The project after an experiment in the workspace, `sharper`, and one from the queue, `longer`."""
-    run(project, "dvc", "exp", "run", "--name=sharper", "-S", f"{EVALUATE}:evaluate.knn.temperature=0.05")
+    sharper = ("--name=sharper", "-S", f"{EVALUATE}:evaluate.knn.temperature=0.05")
+    (project.parent / "sharper.txt").write_text(run(project, "dvc", "exp", "run", *sharper))
     run(project, "git", "checkout", "--quiet", ".")
     run(project, "dvc", "checkout", "--quiet")
     run(project, "dvc", "exp", "run", "--queue", "--name=longer", "-S", f"{PRETRAIN}:pretrain.epochs=3")
@@ -119,6 +120,13 @@ def runs_of(project: Path) -> list[Any]:
 
     client = MlflowClient(tracking_uri=f"sqlite:///{project / 'mlruns' / 'mlflow.db'}")
     return list(client.search_runs([experiment.experiment_id for experiment in client.search_experiments()]))
+
+
+def test_an_edited_knn_parameter_retrains_nothing(experiments: Path) -> None:
+    output = (experiments.parent / "sharper.txt").read_text()
+    stages = [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
+    assert stages[0] == "evaluate"
+    assert set(stages) <= {"evaluate", "report", "register"}
 
 
 def test_the_runs_of_a_queued_experiment_are_in_the_one_store(experiments: Path) -> None:

@@ -198,10 +198,11 @@ def test_the_environments_address_wins(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_database_whose_making_was_killed_is_made_again(tmp_path: Path) -> None:
-    (tmp_path / "mlflow.unfinished").write_bytes(b"half a database")
+    remains = tmp_path / f".partial-{2**22 + 1}-mlflow.db"  # of no process: Linux counts to 2**22
+    remains.write_bytes(b"half a database")
     _create_database(tmp_path / "mlflow.db")
     assert MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}").search_experiments()
-    assert not (tmp_path / "mlflow.unfinished").exists()
+    assert not remains.exists()
 
 
 def test_a_description_that_mlflow_would_not_take_ends_after_a_line() -> None:

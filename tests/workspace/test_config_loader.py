@@ -4,8 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from kedro.config import MissingConfigException
 
+from dino_pipeline.dino.weights import older_files
+from dino_pipeline.recipes.reading import conf_folder
 from dino_pipeline.workspace.config_loader import MERGE_STRATEGY, LayeredConfigLoader
 
 
@@ -111,3 +114,40 @@ def test_a_package_without_local_works(conf: Path) -> None:
     (conf / "local" / "parameters.yml").unlink()
     (conf / "local").rmdir()
     assert load(conf, "tiny")["parameters"]["train"]["seed"] == 0
+
+
+def test_a_project_of_before_names_types_where_they_were_and_lacks_what_came_later(
+    conf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (conf / "base" / "catalog.yml").write_text(
+        "model: {type: dino_pipeline.datasets.FolderDataset}\n"
+        "maybe: {type: dino_pipeline.datasets.OptionalDataset, dataset: {type: pandas.CSVDataset}}\n"
+        "kept: {type: MemoryDataset}\n"
+    )
+    assert load(conf)["catalog"] == {
+        "model": {"type": "dino_pipeline.project.datasets.FolderDataset"},
+        "maybe": {
+            "type": "dino_pipeline.project.datasets.OptionalDataset",
+            "dataset": {"type": "pandas.CSVDataset"},
+        },
+        "kept": {"type": "MemoryDataset"},
+    }
+    monkeypatch.setattr(older_files, "LATER_FIELDS", {"train.loss.later": 3, "train.seed": 5})
+    assert load(conf, "tiny")["parameters"]["train"] == {
+        "epochs": 1,
+        "seed": 7,
+        "loss": {"temperature": 0.2, "momentum": 0.9, "later": 3},
+    }
+
+
+def test_what_came_later_stands_in_conf_base_all_the_same() -> None:
+    written = {
+        key: value
+        for file in (conf_folder() / "base").glob("parameters*.yml")
+        for key, value in yaml.safe_load(file.read_text()).items()
+    }
+    for name in older_files.LATER_FIELDS:
+        group = written
+        for key in name.split("."):
+            assert key in group, f"{name} is in LATER_FIELDS, and in no file of conf/base"
+            group = group[key]

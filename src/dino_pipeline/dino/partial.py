@@ -29,20 +29,20 @@ def written_whole(target: Path) -> Iterator[Path]:
 def partial_path(target: Path) -> Path:
     """A free hidden name beside `target`, to be renamed to it; remains of processes that died are removed."""
     for left in target.parent.glob(f".partial-*-{glob.escape(target.name)}"):
-        if not _is_running(int(left.name.split("-")[1])):
+        process = int(left.name.split("-")[1])
+        if process == os.getpid() or not is_running(process):  # ours is a name to use again
             shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
     # The ending stays the target's: of a picture it decides the format.
     return target.with_name(f".partial-{os.getpid()}-{target.name}")
 
 
-def _is_running(process: int) -> bool:
-    if process == os.getpid():
-        return False  # ours is a name to use again
+def is_running(process: int) -> bool:
+    """Whether a process of this machine runs, also another user's."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # another user's
+    except PermissionError:
         return True
     return True
 

@@ -8,7 +8,7 @@ from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.core.models.backbone import Backbone
 from dino_pipeline.dino.evaluation.config import EvaluateConfig
 from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
-from dino_pipeline.plotting.grid import grid
+from dino_pipeline.plotting.grids import grid
 from dino_pipeline.plotting.panels import panels, spread, whole_panels
 
 

@@ -1,12 +1,11 @@
 """Find the weights that a person means: a folder, a file, a recipe, a run or a registered version."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, get_args
 
 from dino_pipeline.dino.training.finish import FINISHED
-from dino_pipeline.dino.weights.published import DESCRIPTION, Network
+from dino_pipeline.dino.weights.published import DESCRIPTION, Network, read_model
 
 _WEIGHT_FILES = {".pth", ".pt", ".bin", ".safetensors"}
 
@@ -36,7 +35,8 @@ def find_weights(name: str, project: Path) -> Weights:
 
     Args:
         name: a model's folder or one of its .safetensors files; a recipe, whose model is looked for in the
-            project's data/06_models; an MLflow run id; a registered version, `name@alias` or `name/3`.
+            project's data/06_models; a fingerprint, also an earlier one; an MLflow run id; a registered version,
+            `name@alias` or `name/3`.
         project: the project's folder.
 
     Raises:
@@ -51,6 +51,10 @@ def find_weights(name: str, project: Path) -> Weights:
         if (folder / DESCRIPTION).is_file():
             return Weights(folder, "teacher")
 
+    called = _of_fingerprint(models, name)
+    if called:
+        return Weights(called, "teacher")
+
     from dino_pipeline.tracking import configure
     from dino_pipeline.tracking.tracker import fingerprint_of
 
@@ -63,13 +67,17 @@ def find_weights(name: str, project: Path) -> Weights:
             f"there is no model {name!r}: give a model's folder, one of its .safetensors files, a recipe that was "
             f"trained here ({there or 'none was'}), an MLflow run id, or a registered name@alias or name/version."
         )
-    for folder in _folders(models):
-        if json.loads((folder / DESCRIPTION).read_text())["fingerprint"] == fingerprint:
-            return Weights(folder, "teacher")
+    found = _of_fingerprint(models, fingerprint)
+    if found:
+        return Weights(found, "teacher")
     raise ValueError(
         f"the weights of {name} (fingerprint {fingerprint[:8]}) are not on this machine: `dvc pull` brings those of "
         "the recipes, or give the model's folder."
     )
+
+
+def _of_fingerprint(models: Path, fingerprint: str) -> Path | None:
+    return next((one for one in _folders(models) if fingerprint in read_model(one).fingerprints), None)
 
 
 def _folders(models: Path) -> Iterator[Path]:

@@ -60,18 +60,20 @@ def register_model(
     )
     run.log_text(card, "model_card.md")
     contents = served_contents(model, published, images, extract)
+    tags = {
+        "fingerprint": published.fingerprint,
+        "data_digest": published.data_digest,
+        "data_set": ingest_summary["name"],
+        "recipe": published.recipe,
+        **_knn_tags(metrics),
+        **_origin_of_run(run_tags),
+    }
     registered = register_version(
         run,
         registered_name=name,
         alias=config.alias,
-        tags={
-            "fingerprint": published.fingerprint,
-            "data_digest": published.data_digest,
-            "data_set": ingest_summary["name"],
-            "recipe": published.recipe,
-            **_knn_tags(metrics),
-            **_origin_of_run(run_tags),
-        },
+        tags=tags,
+        earlier_tags=[{**tags, "fingerprint": one} for one in published.fingerprints[1:]],
         description=card,
         contents=contents,
         write=partial(write_served, model, contents),

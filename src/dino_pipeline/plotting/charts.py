@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 Color = Literal["ink", "muted", "rule", "teacher", "student", "accent"]
 
-# matplotlib draws with colours nobody would choose; each becomes the CSS variable of its name.
+# Colours that occur nowhere else stand in for CSS variables: each is replaced by the variable of its name.
 _STAND_INS: dict[Color, str] = {
     "ink": "#010203",
     "muted": "#040506",

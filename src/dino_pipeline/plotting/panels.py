@@ -1,4 +1,4 @@
-"""What a backbone makes of an image: attention of each head (ViT), or principal components as colours."""
+"""A backbone's view of an image: the attention of each head (ViT), or principal components as colours."""
 
 from dataclasses import replace
 from typing import Any
@@ -18,13 +18,12 @@ from dino_pipeline.dino.evaluation.attention import class_attention, feature_col
 from dino_pipeline.dino.evaluation.sizes import fitted, resized
 from dino_pipeline.dino.features.evaluation_transform import EvaluationDataset, normalise
 from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
-from dino_pipeline.plotting.visible import visible
-
-Panel = tuple[str, NDArray[Any]]  # title, RGB in [0, 1]
+from dino_pipeline.plotting.grids import Panel
+from dino_pipeline.plotting.pixels import visible
 
 
 def spread(images: Manifest, num_images: int) -> Manifest:
-    """Some images at even distances: nobody chose them."""
+    """Images at even distances, so that none is hand-picked."""
     rows = np.linspace(0, len(images) - 1, min(num_images, len(images))).round().astype(np.int64)
     return images.take(rows)
 

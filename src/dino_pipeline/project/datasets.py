@@ -1,4 +1,4 @@
-"""Folders as datasets: a node gets an absolute path, never one that hangs on the current folder. What may be absent."""
+"""Dataset types of the catalog: folders, which a node gets as absolute paths, and values that may be absent."""
 
 import os
 import shutil
@@ -13,9 +13,8 @@ from dino_pipeline.dino.partial import partial_path
 class FolderDataset(AbstractDataset[Path, Path]):
     """A folder, loaded as its absolute path.
 
-    A working folder (no marker) is made where it is missing. A product has a marker, the file that
-    tells it is finished: saving one puts a copy of the folder that the node returns in its place, whole or
-    not at all.
+    A working folder has no marker and is created where it is missing. A product has one, a file that shows that it
+    is finished: saving puts a copy of the folder that the node returns in its place, whole or not at all.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A Kedro session whose foreseeable errors are one plain line, and not a wall of frames."""
+"""A Kedro session that shows a foreseeable error as one plain line instead of a traceback."""
 
 import os
 from typing import Any

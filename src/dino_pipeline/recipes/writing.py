@@ -44,18 +44,6 @@ def with_unchanged(texts: Sequence[str]) -> str:
     return "\n\n".join(block.strip("\n") for block in blocks if block.strip()) + "\n"
 
 
-def nested(choices: Sequence[Choice]) -> dict[str, Any]:
-    """The choices as nested values, as the configuration's loader takes overrides."""
-    values: dict[str, Any] = {}
-    for choice in choices:
-        *groups, last = choice.key.split(".")
-        place = values
-        for group in groups:
-            place = place.setdefault(group, {})
-        place[last] = choice.value
-    return values
-
-
 def _nest(choices: list[tuple[list[str], Choice]], depth: int, lines: list[str]) -> None:
     indent = "  " * depth
     names = dict.fromkeys(parts[0] for parts, _ in choices)

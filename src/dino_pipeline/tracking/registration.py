@@ -3,7 +3,7 @@
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -37,6 +37,7 @@ def register_version(
     description: str,
     contents: Mapping[str, Any],
     write: Callable[[Path], Mapping[str, Any]],
+    earlier_tags: Sequence[Mapping[str, str]] = (),
 ) -> Registered | None:
     """Register a pyfunc model as a version and move the alias to it; an equal version that exists is reused.
 
@@ -49,11 +50,14 @@ def register_version(
         contents: JSON-ready values that with the tags decide the model's files; equal ones mean the same version.
         write: called for a new version. It writes files into the given temporary folder and returns the arguments
             of `mlflow.pyfunc.save_model`.
+        earlier_tags: what older versions of this code gave the same model as tags; such a version is reused, too.
 
     Returns:
         the version; None where the store does not answer and the version is spooled.
     """
-    registration = _digest({"tags": dict(tags), "contents": dict(contents)})
+    registration, *earlier = (
+        _digest({"tags": dict(one), "contents": dict(contents)}) for one in (tags, *earlier_tags)
+    )
     version = {
         "name": registered_name,
         "alias": alias,
@@ -64,7 +68,8 @@ def register_version(
 
     def look(stored: StoredRun) -> None:
         with silence():
-            found = find_registered(stored.client, registered_name, registration)
+            each = (find_registered(stored.client, registered_name, one) for one in (registration, *earlier))
+            found = next(filter(None, each), None)
         if found is not None:
             describe(stored.client, version, found)
             numbers.append(int(found.version))

@@ -48,7 +48,7 @@ def registered_version(client: "MlflowClient", name: str, number: int) -> Versio
 
 
 def aliased_version(client: "MlflowClient", name: str, alias: str) -> Version | None:
-    """The version that bears an alias, if one does.
+    """The version with an alias; None where there is none.
 
     Raises:
         ValueError: there is no model of this name.

@@ -19,9 +19,13 @@ from dino_pipeline.tracking.store import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mlflow import MlflowClient
+    from mlflow.entities import Run as StoreRun
 
 FINGERPRINT_TAG = "fingerprint"
+EARLIER_TAG = "earlier_fingerprint"  # from older versions of this code: one, or several with spaces between
 COMPARISON_TAG = "comparison_run"  # on the run that holds a comparison's table
 STUDY_TAG = "study_run"  # on the run that a study's trials are nested in
 DATA_TAG = "data_digest"
@@ -50,6 +54,11 @@ class Run(NamedTuple):
     status: str
     tags: dict[str, str]
 
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """That of its model, then those that older versions of this code gave it."""
+        return (self.tags[FINGERPRINT_TAG], *self.tags.get(EARLIER_TAG, "").split())
+
 
 def get_or_create_run(store: Store, spec: RunSpec) -> StoredRun:
     """The run that the spec describes.
@@ -70,10 +79,17 @@ def get_or_create_run(store: Store, spec: RunSpec) -> StoredRun:
 
 
 def find_by_tag(client: "MlflowClient", experiment: str, found_by: tuple[str, str]) -> StoredRun | None:
-    """The oldest run with this tag and value; None where there is none."""
+    """The oldest run with this tag and value, or with this earlier fingerprint; None where there is none."""
     tag, value = found_by
-    runs = client.search_runs([experiment], f"tags.{tag} = '{value}'", order_by=["attributes.start_time"])
+    runs = tagged_runs(client, experiment, f"tags.{tag} = '{value}'")
+    if not runs and tag == FINGERPRINT_TAG:
+        runs = tagged_runs(client, experiment, f"tags.{EARLIER_TAG} LIKE '%{value}%'")
     return StoredRun(client, runs[0].info.run_id, runs[0].info.start_time) if runs else None
+
+
+def tagged_runs(client: "MlflowClient", experiment: str, condition: str) -> "Sequence[StoreRun]":
+    """Runs by a condition on their tags, the oldest first."""
+    return client.search_runs([experiment], condition, order_by=["attributes.start_time"])
 
 
 def runs_of_models(client: "MlflowClient", store: Store) -> list[Run]:

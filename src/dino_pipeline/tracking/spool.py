@@ -1,6 +1,5 @@
 """Records that the store did not take: kept on disk, in order, until they are sent."""
 
-import fcntl
 import json
 import shutil
 import uuid
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dino_pipeline.dino.partial import written_whole
+from dino_pipeline.workspace.run_lock import waiting_lock
 
 FOLDER = Path("data") / ".unsent"  # in a project; one folder a run
 RECORDS, ARTIFACTS = "records", "artifacts"  # channels: MLflow's two stores, of which one may fail alone
@@ -92,8 +92,7 @@ class Spool:
     def locked(self) -> Iterator[None]:
         """Keep other processes from reading and writing the spool."""
         self._root.mkdir(parents=True, exist_ok=True)
-        with (self._root / ".lock").open("w") as guard:
-            fcntl.flock(guard, fcntl.LOCK_EX)
+        with waiting_lock(self._root / ".lock"):
             yield
 
     def _file(self, channel: str) -> Path:

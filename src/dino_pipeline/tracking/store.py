@@ -1,6 +1,5 @@
 """MLflow's store: where it is, connecting to it quietly, and creating its sqlite file where there is none."""
 
-import fcntl
 import logging
 import os
 import re
@@ -12,6 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from dino_pipeline.dino.partial import written_whole
+from dino_pipeline.workspace.run_lock import waiting_lock
+
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
@@ -22,7 +24,7 @@ ARTIFACTS_FOLDER = "artifacts"  # beside the sqlite file
 
 @dataclass(frozen=True, kw_only=True)
 class Store:
-    """Where runs are kept, and the tags that every run made from this project bears."""
+    """Where runs are kept, and the tags of every run that this project creates."""
 
     uri: str
     project_path: Path
@@ -76,13 +78,10 @@ def _create_database(file: Path) -> None:
     """Create MLflow's sqlite file whole or not at all: its migrations take seconds, and a run may die meanwhile."""
     from mlflow import MlflowClient
 
-    with (file.parent / ".creating").open("w") as guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)
+    with waiting_lock(file.parent / ".creating"):
         if not file.exists():
-            unfinished = file.with_suffix(".unfinished")
-            unfinished.unlink(missing_ok=True)
-            MlflowClient(tracking_uri=f"sqlite:///{unfinished}").search_experiments(max_results=1)
-            unfinished.replace(file)
+            with written_whole(file) as unfinished:
+                MlflowClient(tracking_uri=f"sqlite:///{unfinished}").search_experiments(max_results=1)
 
 
 def _check_answer(file: Path) -> None:

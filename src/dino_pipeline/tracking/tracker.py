@@ -152,6 +152,12 @@ def send_spooled_runs() -> list[str]:
     return sent
 
 
+def has_spooled(store: Store, fingerprint: str) -> bool:
+    """Whether records of a model's run still wait for the store."""
+    found_by = (FINGERPRINT_TAG, fingerprint)
+    return any(spool.spec().found_by == found_by for spool in spooled_runs(_spool_root(store)))
+
+
 def remind_of_spool() -> None:
     """Log which command sends spooled records, if there are any."""
     if _store is not None and spooled_runs(_spool_root(_store)):

@@ -10,12 +10,19 @@ import yaml
 from kedro.config import MissingConfigException, OmegaConfigLoader
 from omegaconf import OmegaConf
 
+from dino_pipeline.dino.weights.older_files import completed
 from dino_pipeline.workspace.experiment_copy import outside_copy
 from dino_pipeline.workspace.overlays import merged
 from dino_pipeline.workspace.parameter_errors import nearest
 
 _USER_LAYER = "local"
 MERGE_STRATEGY = {"parameters": "soft", "globals": "soft", "catalog": "soft"}
+
+# Where types of datasets were: the catalog of a project that an older version made names them there.
+_MOVED_TYPES = {
+    "dino_pipeline.datasets": "dino_pipeline.project.datasets",
+    "dino_pipeline.evaluation_datasets": "dino_pipeline.project.evaluation_datasets",
+}
 
 logger = logging.getLogger(__name__)
 
@@ -108,8 +115,11 @@ class LayeredConfigLoader(OmegaConfigLoader):
             values = merged(self._generated_catalog(self["globals"]["recipe"]), values)
         if (self.env or self.default_run_env) != self.user_layer:
             values = merged(values, self._user_values(key))
+        if key == "catalog":
+            _rename_types(values)
         if key == "parameters":
-            values = {"recipe": self["globals"]["recipe"]} | values
+            # A project that an older version made has a conf/base of its own, without the fields that came later.
+            values = {"recipe": self["globals"]["recipe"]} | completed(values)
             if self.user_layer:
                 self._refuse_unknown_groups(values)
         return values
@@ -142,6 +152,14 @@ class LayeredConfigLoader(OmegaConfigLoader):
     @cached_property
     def _known_groups(self) -> list[str]:  # once: Kedro asks for the parameters several times a run
         return list(shared_parameters(Path(self.conf_source), str(self.base_env)))
+
+
+def _rename_types(catalog: dict[str, Any]) -> None:
+    for entry in catalog.values():
+        for described in (entry, entry.get("dataset")) if isinstance(entry, dict) else ():
+            if isinstance(described, dict) and isinstance(described.get("type"), str):
+                module, _, name = described["type"].rpartition(".")
+                described["type"] = f"{_MOVED_TYPES.get(module, module)}.{name}".removeprefix(".")
 
 
 @cache  # a run makes several loaders

@@ -1,4 +1,4 @@
-"""One run at a time where two would write the same files; the second is told of the first."""
+"""Locks: one run at a time where two would write the same files, and turns where processes may wait."""
 
 import fcntl
 import json
@@ -11,17 +11,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
+from dino_pipeline.dino.partial import is_running
+
 FOLDER = Path("data") / ".running"  # of a project; a file a recipe
 
 
 @contextmanager
 def run_lock(file: Path, what: str, *, shared: bool = False) -> Iterator[None]:
-    """Hold a file's lock; the system lets go of it when this process and the workers it started have ended, however.
+    """Hold a file's lock. The system releases it when this process and the workers it started have ended, however.
 
     Args:
-        file: says who holds it. It stays, since taking it away would race with the next process.
+        file: names the holder. It stays, since removing it would race with the next process.
         what: what two processes must not do at once, for the message.
-        shared: others that share it may hold it at the same time, as several workers of a study do.
+        shared: other sharers may hold it at the same time, as the workers of a study do.
 
     Raises:
         ValueError: another process holds it; names that process, its command and what to do.
@@ -46,25 +48,23 @@ def run_lock(file: Path, what: str, *, shared: bool = False) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def waiting_lock(file: Path) -> Iterator[None]:
+    """Hold a file's lock, and wait for it while another process holds it."""
+    with file.open("w") as opened:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
+
+
 def _holder(opened: IO[str]) -> str:
     opened.seek(0)
     text = opened.read()
     if not text:  # it has the lock, and is about to write
         return "begun this moment: wait for it to end"
     holder = json.loads(text)
-    if not _lives(holder["pid"]):  # its workers save their progress
+    if not is_running(holder["pid"]):  # its workers save their progress
         return "by what a killed run left behind, which ends by itself: try again in some seconds"
     return (
         f"by process {holder['pid']} since {holder['since']} ({holder['command']}): wait for it to end, or stop it by "
         f"kill -INT {holder['pid']}; its progress is kept"
     )
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # another user's
-        return True
-    return True

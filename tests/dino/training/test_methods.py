@@ -313,7 +313,7 @@ def test_a_predictor_is_the_students_alone_and_leaves_its_other_weights_as_they_
 @pytest.mark.parametrize(
     ("classes", "told"),
     [
-        (3, r"gives 3 scores.*4 classes: set bottleneck_dim to 4, and num_prototypes to null"),
+        (3, r"gives 3 logits.*4 classes: set bottleneck_dim to 4, and num_prototypes to null"),
         (None, r"not every training image has a label"),
     ],
 )

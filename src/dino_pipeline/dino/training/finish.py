@@ -18,6 +18,7 @@ from dino_pipeline.dino.training.history import HISTORY
 from dino_pipeline.dino.weights.published import Network, PublishedModel, write_model
 
 FINISHED = "finished"
+EARLIER = "earlier_fingerprints"  # in a training's folder: one a line, the oldest first
 
 
 def finish(
@@ -38,6 +39,7 @@ def finish(
         data_digest=data_digest,
         recipe=spec.recipe,
         config=to_dict(spec.pretrain),
+        earlier_fingerprints=earlier_fingerprints(folder),
     )
     # What others ask for is the teacher; one that did not learn here is not what a training is for.
     teacher = state["teacher" if spec.pretrain.teacher.learns else "student"]
@@ -51,6 +53,12 @@ def finish(
         (temporary / VERDICT).write_text(json.dumps(verdict, indent=2) + "\n")
     _sync(temporary)
     temporary.rename(folder / FINISHED)
+
+
+def earlier_fingerprints(folder: Path) -> tuple[str, ...]:
+    """What older versions of this code called the training of a progress folder, the oldest first."""
+    file = folder / EARLIER
+    return tuple(file.read_text().split()) if file.is_file() else ()
 
 
 def _fresh(folder: Path) -> Path:

@@ -9,6 +9,7 @@ from dino_pipeline.dino.launching import torchrun
 from dino_pipeline.dino.partial import written_whole
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.finish import FINISHED
+from dino_pipeline.dino.training.progress import SPEC
 
 LOG = "training.log"
 
@@ -26,7 +27,7 @@ def launch(spec: TrainingSpec, *, on_progress: Callable[[], None]) -> Path:
     folder = Path(spec.folder)
     folder.mkdir(parents=True, exist_ok=True)
     if not is_finished(spec):
-        file = folder / "spec.json"
+        file = folder / SPEC
         with written_whole(file) as partial:
             partial.write_text(json.dumps(to_dict(spec), indent=2) + "\n")
         torchrun.run(

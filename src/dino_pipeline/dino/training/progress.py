@@ -11,10 +11,12 @@ from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.partial import written_whole
 from dino_pipeline.dino.training.checkpoint import load_checkpoint
-from dino_pipeline.dino.training.finish import FINISHED
+from dino_pipeline.dino.training.finish import EARLIER, FINISHED, earlier_fingerprints
 from dino_pipeline.dino.training.history import HISTORY, TIMING
 from dino_pipeline.dino.training.kept_checkpoints import LAST
+from dino_pipeline.dino.weights.older_files import completed
 
+SPEC = "spec.json"  # in a training's folder: what it is
 _ADOPTED = "adopted"  # in a training's folder: whose progress it began with
 
 
@@ -23,11 +25,20 @@ def progress_folder(root: Path, fingerprint: str) -> Path:
     return root / fingerprint
 
 
+def find_progress(root: Path, fingerprint: str) -> Path:
+    """The folder of a training by any fingerprint that it has or had; that of its own name where there is none."""
+    folder = progress_folder(root, fingerprint)
+    if folder.is_dir():
+        return folder
+    earlier = (file.parent for file in sorted(root.glob(f"*/{EARLIER}")))
+    return next((one for one in earlier if fingerprint in earlier_fingerprints(one)), folder)
+
+
 def unfinished(root: Path, recipe: str, *, other_than: str) -> dict[str, dict[str, Any]]:
     """Specifications of the other trainings of a recipe that stopped on their way, by fingerprint."""
     specs = {}
-    for file in sorted(root.glob("*/spec.json")):
-        spec = json.loads(file.read_text())
+    for file in sorted(root.glob(f"*/{SPEC}")):
+        spec = completed(json.loads(file.read_text()))
         started = (file.parent / LAST).is_file() and not (file.parent / FINISHED).is_dir()
         if started and spec["recipe"] == recipe and spec["fingerprint"] != other_than:
             specs[spec["fingerprint"]] = spec
@@ -40,7 +51,7 @@ def adopt(root: Path, source: str, fingerprint: str) -> None:
     Raises:
         ValueError: there is no such progress, or this training has progress of its own.
     """
-    origin, folder = progress_folder(root, source), progress_folder(root, fingerprint)
+    origin, folder = find_progress(root, source), progress_folder(root, fingerprint)
     if not (origin / LAST).is_file():
         known = ", ".join(sorted(p.parent.name for p in root.glob(f"*/{LAST}"))) or "none"
         raise ValueError(f"launch.adopt_progress: no progress under {source!r}; there is: {known}")
@@ -78,8 +89,8 @@ def resume_from(checkpoint: Path, folder: Path, fingerprint: str, pretrain: Pret
             f"launch.resume_from is {checkpoint}, which holds weights and no training: name it as "
             "pretrain.initial_weights"
         )
-    if state["fingerprint"] != fingerprint:
-        differing = differing_keys(state["config"], to_dict(pretrain), "pretrain.")
+    if state["fingerprint"] not in (fingerprint, *earlier_fingerprints(folder)):
+        differing = differing_keys(completed({"pretrain": state["config"]}), {"pretrain": to_dict(pretrain)})
         raise ValueError(
             f"launch.resume_from: the training of {checkpoint} differs in "
             f"{', '.join(differing) or 'its data or code'}; set these as it had them, or continue on purpose, as "

@@ -20,6 +20,7 @@ from dino_pipeline.dino.launching.stop import StopRequest
 from dino_pipeline.dino.training.checkpoint import load_checkpoint
 from dino_pipeline.dino.training.comparison import START, compare, describe_start, load_start, save_start
 from dino_pipeline.dino.training.config import TrainingSpec
+from dino_pipeline.dino.training.finish import earlier_fingerprints
 from dino_pipeline.dino.training.frozen_teacher import FROZEN_TEACHER
 from dino_pipeline.dino.training.initial_weights import INITIAL
 from dino_pipeline.dino.training.kept_checkpoints import keep_checkpoint, load_newest
@@ -27,6 +28,7 @@ from dino_pipeline.dino.training.monitor import Monitor
 from dino_pipeline.dino.training.online_evaluation import OnlineEvaluation
 from dino_pipeline.dino.training.profiling import announce, profile
 from dino_pipeline.dino.training.progress import differing_keys
+from dino_pipeline.dino.weights.older_files import completed
 
 logger = logging.getLogger(__name__)
 
@@ -170,13 +172,16 @@ class Run:
 
     def _resume(self, checkpoint: dict[str, Any]) -> None:
         training = self.training
-        is_own = checkpoint["fingerprint"] == self.spec.fingerprint
+        # By whichever version of this code, and not of a training that this one continues.
+        is_own = checkpoint["fingerprint"] in (self.spec.fingerprint, *earlier_fingerprints(self.folder))
         try:
             self.state.load_state_dict(checkpoint["state"])
         except (KeyError, RuntimeError) as error:  # what is missing; of another shape
             if is_own:
                 raise
-            differing = differing_keys(checkpoint["config"], to_dict(self.spec.pretrain), "pretrain.")
+            differing = differing_keys(
+                completed({"pretrain": checkpoint["config"]}), {"pretrain": to_dict(self.spec.pretrain)}
+            )
             raise ValueError(
                 "launch.adopt_progress: that progress is of other networks, which this training cannot take up; it "
                 f"differs in {', '.join(differing)}: set what shapes them as it had it, or set adopt_progress to null"

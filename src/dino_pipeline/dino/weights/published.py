@@ -6,6 +6,7 @@ backbone, of another architecture, that it was distilled from.
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -16,6 +17,8 @@ from dino_pipeline.dino.core.config import from_dict, frozen, to_dict
 from dino_pipeline.dino.core.models.backbone import Backbone, build_backbone
 from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
+from dino_pipeline.dino.partial import written_whole
+from dino_pipeline.dino.weights.older_files import completed
 
 DESCRIPTION = "model.json"
 IMPORTED = "imported"
@@ -31,11 +34,17 @@ class PublishedModel:
     data_digest: str
     recipe: str
     config: dict[str, Any]  # the resolved training parameters; of an import: backbone, mean, std, `imported`
+    earlier_fingerprints: tuple[str, ...] = ()  # of older versions of this code, the oldest first
 
     @property
     def imported(self) -> dict[str, Any] | None:
         """Source, kind, epoch and published accuracies of imported weights; None if this code trained them."""
         return self.config.get(IMPORTED)
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """By which it may be called: that of now, then those of before, the newest first."""
+        return (self.fingerprint, *reversed(self.earlier_fingerprints))
 
 
 def write_model(
@@ -54,7 +63,23 @@ def write_model(
         _write_weights(folder / f"{name}.safetensors", state)
     if frozen_teacher is not None:
         _write_weights(folder / f"{FROZEN_TEACHER}.safetensors", frozen_teacher)
-    (folder / DESCRIPTION).write_text(json.dumps(to_dict(description), indent=2, sort_keys=True) + "\n")
+    (folder / DESCRIPTION).write_text(_text(description))
+
+
+def _text(description: PublishedModel) -> str:
+    return json.dumps(to_dict(description), indent=2, sort_keys=True) + "\n"
+
+
+def add_identity(folder: Path, *, earlier: str, fingerprint: str) -> None:
+    """Give a model a new fingerprint and keep the one of before in its description; a second time changes nothing."""
+    model = read_model(folder)
+    if model.fingerprint == fingerprint:
+        return
+    known = tuple(one for one in model.earlier_fingerprints if one != earlier)
+    with written_whole(folder / DESCRIPTION) as partial:
+        partial.write_text(
+            _text(replace(model, fingerprint=fingerprint, earlier_fingerprints=(*known, earlier)))
+        )
 
 
 def _write_weights(file: Path, state: Mapping[str, Tensor]) -> None:
@@ -73,7 +98,10 @@ def read_model(folder: Path) -> PublishedModel:
         raise FileNotFoundError(
             f"no finished model in {folder}; train one with: kedro run --pipeline=pretrain"
         )
-    return from_dict(PublishedModel, json.loads((folder / DESCRIPTION).read_text()))
+    values = json.loads((folder / DESCRIPTION).read_text())
+    if IMPORTED not in values.get("config", {IMPORTED: None}):
+        values["config"] = completed({"pretrain": values["config"]})["pretrain"]
+    return from_dict(PublishedModel, values)
 
 
 def networks_of(folder: Path) -> list[Network]:

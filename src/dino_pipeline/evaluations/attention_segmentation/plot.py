@@ -11,8 +11,8 @@ from dino_pipeline.dino.evaluation.attention_segmentation.config import Attentio
 from dino_pipeline.dino.evaluation.attention_segmentation.masks import Normalisation, head_masks
 from dino_pipeline.dino.evaluation.attention_segmentation.measure import best_mask
 from dino_pipeline.dino.evaluation.masks.voc import MaskedImages
-from dino_pipeline.plotting.grid import grid
-from dino_pipeline.plotting.mask_colors import colored
+from dino_pipeline.plotting.grids import grid
+from dino_pipeline.plotting.pixels import colored
 
 
 def picture(

@@ -6,7 +6,7 @@ from PIL import Image
 from dino_pipeline.dino.evaluation.copy_detection.config import CopyPictureConfig
 from dino_pipeline.dino.evaluation.copy_detection.copydays import Copydays
 from dino_pipeline.dino.evaluation.copy_detection.detect import Ranks
-from dino_pipeline.plotting.image_grid import Tile, image_grid, tile
+from dino_pipeline.plotting.grids import Tile, image_grid, tile
 
 
 def copies_picture(copydays: Copydays, ranks: Ranks, config: CopyPictureConfig) -> Image.Image:

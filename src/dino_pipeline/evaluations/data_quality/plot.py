@@ -12,8 +12,8 @@ from dino_pipeline.dino.evaluation.data_quality.cleaning_list import NEAR_DUPLIC
 from dino_pipeline.dino.evaluation.data_quality.config import ContactSheetConfig
 from dino_pipeline.dino.features.evaluation_transform import EvaluationDataset
 from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
-from dino_pipeline.plotting.raster import rasterised
-from dino_pipeline.plotting.visible import visible
+from dino_pipeline.plotting.grids import rasterised
+from dino_pipeline.plotting.pixels import visible
 
 Sheet = list[tuple[str, Any]]  # a row's name, and its lines of the list
 

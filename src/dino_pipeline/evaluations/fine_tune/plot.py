@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
-from dino_pipeline.plotting.raster import rasterised
+from dino_pipeline.plotting.grids import rasterised
 
 
 def picture(report: Mapping[str, Any]) -> Image.Image:

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from dino_pipeline.plotting.raster import rasterised
+from dino_pipeline.plotting.grids import rasterised
 
 _TITLES = {"logistic_regression": "logistic regression", "knn": "k-NN"}
 

@@ -7,8 +7,8 @@ from PIL import Image
 from torch import Tensor
 
 from dino_pipeline.dino.evaluation.masks.voc import MaskedImages
-from dino_pipeline.plotting.grid import grid
-from dino_pipeline.plotting.mask_colors import colored
+from dino_pipeline.plotting.grids import grid
+from dino_pipeline.plotting.pixels import colored
 
 
 def shown_ids(images: MaskedImages, num_shown: int) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from PIL import Image
 
 from dino_pipeline.dino.evaluation.retrieval.config import RetrievalPictureConfig
 from dino_pipeline.dino.evaluation.retrieval.searched import Searched
-from dino_pipeline.plotting.image_grid import image_grid, tile
+from dino_pipeline.plotting.grids import image_grid, tile
 
 
 def neighbors_picture(searched: Searched, criterion: str, config: RetrievalPictureConfig) -> Image.Image:

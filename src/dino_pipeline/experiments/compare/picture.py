@@ -6,7 +6,7 @@ from PIL import Image
 
 from dino_pipeline.experiments.compare.measured import Measured
 from dino_pipeline.experiments.compare.outcome import Outcome
-from dino_pipeline.plotting.raster import rasterised
+from dino_pipeline.plotting.grids import rasterised
 
 _IMAGES, _SEEDS, _PUBLISHED = "#1f6f8b", "#c26a1b", "#777777"
 

@@ -75,9 +75,13 @@ def score(
         "knn": to_dict(config.knn),
     }
 
-    def kept(networks: tuple[str, ...], identity: dict[str, Any]) -> dict[str, dict[str, Tensor]]:
-        key = hashlib.sha256(json.dumps(asked | identity, sort_keys=True).encode()).hexdigest()[:16]
-        file = cache / f"{'-'.join(networks)}-{key}.npz"
+    def kept(networks: tuple[str, ...], *identities: dict[str, Any]) -> dict[str, dict[str, Tensor]]:
+        names = [
+            hashlib.sha256(json.dumps(asked | identity, sort_keys=True).encode()).hexdigest()[:16]
+            for identity in identities
+        ]
+        files = [cache / f"{'-'.join(networks)}-{name}.npz" for name in names]
+        file = next((file for file in files if file.is_file()), files[0])
         if not file.is_file():
             correct = _measure(networks, model, images, extracting, config)
             cache.mkdir(parents=True, exist_ok=True)
@@ -88,7 +92,7 @@ def score(
     # What an untrained network and pixels make of the images is the same beside every training of one architecture.
     return Scores(
         fingerprint=published.fingerprint,
-        correct=kept(("teacher",), {"model": published.fingerprint})
+        correct=kept(("teacher",), *({"model": one} for one in published.fingerprints))
         | kept(("random", "pixels"), {"backbone": backbone, "transform": to_dict(transform)}),
         architecture=json.dumps(backbone, sort_keys=True),
         collapse=_collapse(model, published.config),

@@ -7,7 +7,7 @@ from matplotlib.ticker import MaxNLocator
 from optuna.trial import TrialState
 from PIL import Image
 
-from dino_pipeline.plotting.raster import rasterised
+from dino_pipeline.plotting.grids import rasterised
 
 _NAMES = {"knn": "k-NN of the teacher on validation", "rankme": "RankMe", "alpha_req": "|alpha - 1|"}
 _FEWEST = 4  # finished trials that say anything of what they depend on

@@ -9,6 +9,8 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
+from dino_pipeline.dino.partial import is_running
+
 if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
@@ -77,16 +79,6 @@ def _is_abandoned(trial: "FrozenTrial", silence_seconds: float) -> bool:
         assert trial.datetime_start is not None
         seen = trial.datetime_start.timestamp()
     host, process = trial.user_attrs.get(_WORKER, (None, None))
-    if host == socket.gethostname() and not _is_running(process):
+    if host == socket.gethostname() and not is_running(process):
         return True
     return time.time() - seen > silence_seconds
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # another user's
-        return True
-    return True

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.training.progress import differing_keys
+from dino_pipeline.dino.weights.older_files import completed
 from dino_pipeline.experiments.tune.config import Hyperband, Median, Random, TuneConfig
 from dino_pipeline.experiments.tune.search_space import SearchSpace
 
@@ -47,7 +48,7 @@ def open_study(
             sampler=build_sampler(config, seed=None),
             pruner=build_pruner(config),
         )
-        differing = differing_keys(study.user_attrs.get(QUESTION, question), question)
+        differing = differing_keys(completed(study.user_attrs.get(QUESTION, question)), question)
         if differing:
             raise ValueError(
                 f"the study {name} was begun with other values of {', '.join(differing)}: its trials cannot be "

@@ -11,16 +11,13 @@ from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.ingestion.data_set import named_after
 from dino_pipeline.ingestion.sources.registry import NAMED
-from dino_pipeline.recipes.init.choices.architecture import architecture
-from dino_pipeline.recipes.init.choices.data import data_choices
-from dino_pipeline.recipes.init.choices.evaluation import evaluation
-from dino_pipeline.recipes.init.choices.schedule import schedule
-from dino_pipeline.recipes.init.choices.warnings import warnings
+from dino_pipeline.recipes.init.architecture import architecture
+from dino_pipeline.recipes.init.choices import data_choices, evaluation, schedule, warnings
 from dino_pipeline.recipes.init.hardware import find_hardware, images_per_second
 from dino_pipeline.recipes.init.measurement import measure
 from dino_pipeline.recipes.init.project import prepare_project
-from dino_pipeline.recipes.writing import nested, write_recipe
-from dino_pipeline.workspace.overlays import merged
+from dino_pipeline.recipes.writing import write_recipe
+from dino_pipeline.workspace.overlays import overlaid
 
 
 class Written(NamedTuple):
@@ -70,11 +67,12 @@ def init_recipe(
     )
     data = replace(data, num_images=max(1, round(data.num_images * (1 - held_out))))
     parts = architecture(data, hardware)
-    defaults = yaml.safe_load((base / "parameters_pretrain.yml").read_text())["pretrain"]
-    config = from_dict(PretrainConfig, merged(defaults, nested(parts)["pretrain"]))
+    defaults = yaml.safe_load((base / "parameters_pretrain.yml").read_text())
+    values = overlaid(defaults, {choice.key: choice.value for choice in parts})
+    config = from_dict(PretrainConfig, values["pretrain"])
     speed = images_per_second(config, sample, hardware)
-    parts += schedule(data, hardware, batch=config.batch_size, images_per_second=speed, hours=hours)
-    epochs = nested(parts)["pretrain"]["epochs"]
+    length = schedule(data, hardware, batch=config.batch_size, images_per_second=speed, hours=hours)
+    epochs = next(choice.value for choice in length if choice.key == "pretrain.epochs")
 
     where = (
         f"{hardware.num_gpus} GPU(s)" if hardware.num_gpus else f"{hardware.num_cores} CPU core(s), no GPU"
@@ -95,7 +93,7 @@ def init_recipe(
     )
     write_recipe(
         folder,
-        [*data_part, *parts, *evaluation(data, hardware)],
+        [*data_part, *parts, *length, *evaluation(data, hardware)],
         heading=heading.strip(),
     )
     return Written(folder, summary, said)

@@ -1,0 +1,88 @@
+"""Trainings of before under the identity that this code gives them: folder, published models and MLflow follow."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from dino_pipeline.dino.training.adoption import Training, check_free, move, read_training
+from dino_pipeline.dino.training.checkpoint import checkpoint_step
+from dino_pipeline.dino.training.finish import FINISHED, earlier_fingerprints
+from dino_pipeline.dino.training.kept_checkpoints import LAST
+from dino_pipeline.dino.training.progress import SPEC
+from dino_pipeline.dino.weights.published import DESCRIPTION, add_identity, read_model
+from dino_pipeline.tracking.identities import rename_model
+from dino_pipeline.tracking.store import Store
+from dino_pipeline.workspace.run_lock import FOLDER, run_lock
+
+
+def adopt(project: Path, store: Store, fingerprints: Sequence[str] | None) -> Iterator[str]:
+    """Give trainings their identity of now, one after the other; a line for each says what became of it.
+
+    A training that cannot be adopted stays as it was, and the others go on. After a kill, or a second time, the same
+    call finishes what is left and changes nothing else. A study's trials keep the fingerprint of before in their
+    attributes: it finds the model, too.
+
+    Args:
+        project: the project's folder.
+        store: MLflow's, where their runs are.
+        fingerprints: as their folders below data/06_models/.in_progress are called; None: all.
+
+    Raises:
+        ValueError: there is no training of such a fingerprint.
+    """
+    models = project / "data" / "06_models"
+    folders = sorted(folder for folder in (models / ".in_progress").glob("[!.]*") if folder.is_dir())
+    if fingerprints is not None:
+        unknown = set(fingerprints) - {name for folder in folders for name in _names(folder)}
+        if unknown:
+            known = ", ".join(folder.name for folder in folders) or "none"
+            raise ValueError(f"there is no training {', '.join(sorted(unknown))}; there are: {known}")
+        folders = [folder for folder in folders if not _names(folder).isdisjoint(fingerprints)]
+    for folder in folders:
+        try:
+            yield f"{folder.name}: {_adopt_one(folder, models, project, store)}"
+        except (ValueError, OSError) as error:
+            yield f"{folder.name}: left as it is, {_in_short(error)}"
+
+
+def _adopt_one(folder: Path, models: Path, project: Path, store: Store) -> str:
+    if not (folder / SPEC).is_file():
+        return f"keeps its identity: it was not trained here (no {SPEC})"
+    training = read_training(folder)
+    what = f"recipe {training.spec.recipe}, {_state(training)}"
+    if training.is_moved:
+        return f"{what}; it has its identity already"
+    earlier, fingerprint = folder.name, training.spec.fingerprint
+    with ExitStack() as locks:
+        # What a run of the recipe trains, and what two recipes share.
+        for file in (project / FOLDER / f"{training.spec.recipe}.lock", folder / "running.lock"):
+            locks.enter_context(run_lock(file, f"the training {earlier}"))
+        check_free(training)
+        rename_model(store, earlier, fingerprint)
+        for published in sorted(models.glob(f"[!.]*/{DESCRIPTION}")):
+            if read_model(published.parent).fingerprint == earlier:
+                add_identity(published.parent, earlier=earlier, fingerprint=fingerprint)
+        move(training)  # last: a folder of its earlier name is one to begin or to finish with
+    return f"{what}; now {fingerprint}"
+
+
+def _state(training: Training) -> str:
+    if (training.folder / FINISHED).is_dir():
+        return "finished"
+    last = training.folder / LAST
+    return f"unfinished after step {checkpoint_step(last)}" if last.is_file() else "hardly begun"
+
+
+def _names(folder: Path) -> set[str]:
+    return {folder.name, *earlier_fingerprints(folder)}
+
+
+def _in_short(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    wrong = [
+        f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in error.errors(include_url=False)
+    ]
+    return f"this code does not read its {SPEC}: {'; '.join(wrong)}"

@@ -1,0 +1,159 @@
+"""The data, how long the training takes, the evaluation, and what to expect: values, with a sentence on each."""
+
+from dino_pipeline.recipes.init import size_adaptive as rules
+from dino_pipeline.recipes.init.hardware import Hardware
+from dino_pipeline.recipes.init.measurement import Measurement
+from dino_pipeline.recipes.writing import Choice
+
+
+def data_choices(source: str, data: Measurement, hardware: Hardware) -> list[Choice]:
+    """Where the images are, and what is held out."""
+    choices = [Choice("ingest.source", source, f"{data.num_files:,} files; {_classes(data)}.")]
+    if data.shorter_side < 32:
+        choices.append(
+            Choice("ingest.minimum_size", max(4, data.shorter_side // 2), "Your images are small themselves.")
+        )
+    if "val" not in data.splits:
+        share = 0.1 if data.num_images >= 5000 else 0.2
+        choices.append(
+            Choice(
+                "ingest.validation_fraction",
+                share,
+                "There is no val folder; whatever is chosen is chosen on it.",
+            )
+        )
+    if "test" not in data.splits:
+        share = 0.1 if data.num_classes else 0.0
+        why = (
+            "There is no test folder; it is only ever measured on."
+            if share
+            else "Nothing to measure without labels."
+        )
+        choices.append(Choice("ingest.test_fraction", share, why))
+    choices.append(Choice("ingest.num_workers", hardware.num_cores, "The cores found."))
+    return choices
+
+
+def schedule(
+    data: Measurement, hardware: Hardware, *, batch: int, images_per_second: float, hours: float
+) -> list[Choice]:
+    """How long, and what rises and falls meanwhile."""
+    n = data.num_images
+    most, affordable = rules.most_epochs(n), int(hours * 3600 * images_per_second / n)
+    epochs = max(1, min(most, affordable))
+    num_steps = epochs * max(1, n // batch)
+    rate = {"start": 5e-4, "end": 1e-6} if hardware.num_gpus else {"start": 2e-3, "end": 1e-5}
+    momentum, temperature = rules.teacher_momentum(n), rules.teacher_temperature(n)
+    return [
+        Choice(
+            "pretrain.epochs",
+            epochs,
+            f"{most:,} would be right for {n:,} images (20 million seen, 100 to 2,000 epochs); about "
+            f"{images_per_second:,.0f} images a second, measured here, make {affordable:,} in {hours:g} h.",
+        ),
+        Choice(
+            "pretrain.max_hours",
+            hours,
+            "Ends in time, schedules and all, where the machine is slower than measured.",
+        ),
+        Choice(
+            "pretrain.schedules.learning_rate",
+            {"warmup_from": 0.0, **rate, "warmup_fraction": _fraction(rules.LEARNING_RATE_WARMUP, num_steps)},
+            "For a batch of 256. "
+            + (
+                "The paper's. "
+                if hardware.num_gpus
+                else "Four times the paper's, as in the demo and on CIFAR-10: the run is short. "
+            )
+            + "12,500 steps of warm-up, at most a tenth of the run (lightly-train).",
+        ),
+        Choice(
+            "pretrain.schedules.teacher_momentum",
+            {"warmup_from": momentum, "start": momentum, "end": 1.0, "warmup_fraction": 0.0},
+            "Starts at 0.99 (20,000 images) to 0.996 (ImageNet): in few steps a slow teacher would hardly move.",
+        ),
+        Choice(
+            "pretrain.schedules.teacher_temperature",
+            {
+                "warmup_from": rules.first_teacher_temperature(n),
+                "start": temperature,
+                "end": temperature,
+                "warmup_fraction": _fraction(rules.TEACHER_TEMPERATURE_WARMUP, num_steps),
+            },
+            "0.02 (20,000 images) to 0.07 (ImageNet): colder on little data, against uniform collapse. Warm-up of "
+            "37,500 steps, at most 0.3 of the run (lightly-train).",
+        ),
+        Choice(
+            "pretrain.optimizer.freeze_last_layer_fraction",
+            _fraction(rules.FROZEN_LAST_LAYER, num_steps),
+            "The prototypes stand still for the first 1,250 steps, at most a tenth of the run (lightly-train).",
+        ),
+        Choice("monitoring.log_every_steps", min(50, max(1, num_steps // 200)), "About 200 points a curve."),
+        Choice("monitoring.checkpoint_every_steps", min(1000, max(10, num_steps // 20))),
+        Choice("monitoring.evaluate_every_epochs", max(1, epochs // 10), "Ten times, as it costs time too."),
+    ]
+
+
+def evaluation(data: Measurement, hardware: Hardware) -> list[Choice]:
+    """How features are extracted and shown."""
+    has_gpu = hardware.num_gpus > 0
+    size, _, patch = rules.crop_sizes(data.shorter_side, has_gpu=has_gpu)
+    resize = round(size * 256 / 224) if size >= 128 else size
+    shown = max(size, min(2 * size, data.shorter_side))
+    choices = [
+        Choice("extract.resize", resize, "The paper's 256 to 224 px for large crops, else the crop itself."),
+        Choice("extract.crop", size, "As the global crops."),
+        Choice(
+            "evaluate.picture.image_size",
+            shown - shown % patch,
+            "Finer attention than in training, where the images have it.",
+        ),
+        Choice("evaluate.photograph.image", None, "A file here is drawn whole, above the held-out images."),
+    ]
+    if has_gpu:
+        choices += [
+            Choice("extract.num_last_blocks", 4, "The paper's linear protocol for its small ViT."),
+            Choice("extract.average_patches", False),
+            Choice("extract.precision", "bf16" if hardware.has_bf16 else "fp32"),
+            Choice("extract.batch_size", 256),
+            Choice("extract.num_workers", hardware.num_cores),
+        ]
+    return choices
+
+
+def warnings(data: Measurement, *, epochs: int) -> list[str]:
+    """What to expect of this data; nothing where all is well."""
+    said = []
+    if data.num_images < 500:
+        said.append(
+            f"{data.num_images:,} images are too few to learn from scratch: expect features hardly better than colour "
+            "histograms. A network pretrained elsewhere will serve better; take this run as a rehearsal."
+        )
+    elif data.num_images < 5000:
+        said.append(
+            f"{data.num_images:,} images are few: DINO wants several thousand. Expect features that beat an untrained "
+            "network and colours, and stay far below one pretrained on ImageNet."
+        )
+    if epochs < min(30, rules.most_epochs(data.num_images)):
+        said.append(
+            f"the budget allows only {epochs} epochs: features will still be improving when it ends; --hours says more."
+        )
+    if data.unusable_share > 0.05:
+        said.append(
+            f"{data.unusable_share:.0%} of the files opened are no usable images: see quarantine.csv after ingest."
+        )
+    if not data.num_classes:
+        said.append(
+            "there are no labels, so nothing can be scored: judge by the report's pictures and neighbours."
+        )
+    return said
+
+
+def _classes(data: Measurement) -> str:
+    labels = f"{data.num_classes} classes" if data.num_classes else "no labels"
+    return f"{labels}; {'splits ' + ', '.join(data.splits) if len(data.splits) > 1 else 'no split folders'}"
+
+
+def _fraction(warmup: tuple[int, float], num_steps: int) -> float:
+    num_warmup_steps, at_most = warmup
+    return rules.warmup_fraction(num_warmup_steps, num_steps, at_most=at_most)
