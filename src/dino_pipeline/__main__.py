@@ -101,7 +101,7 @@ def _spec(options: argparse.Namespace) -> str:
     pretrain = resolved(start.config, images.split("train"))
     store(start, options.folder)
     spec = TrainingSpec(
-        fingerprint=fingerprint(pretrain, images.digest()),
+        fingerprint=fingerprint(pretrain, images),
         recipe=options.recipe,
         manifest=str(options.manifest.absolute()),
         image_root=str(options.images.absolute()),

@@ -37,7 +37,7 @@ def read_training(folder: Path) -> Training:
     """
     spec = from_dict(TrainingSpec, completed(json.loads((folder / SPEC).read_text())))
     manifest = folder / "manifest.parquet"
-    identity = fingerprint(spec.pretrain, read_manifest(manifest, Path(spec.image_root)).digest())
+    identity = fingerprint(spec.pretrain, read_manifest(manifest, Path(spec.image_root)))
     now = progress_folder(folder.parent, identity)
     return Training(
         folder,

@@ -37,7 +37,7 @@ def prepare(
     start = resolve(pretrain, root=project_folder)
     pretrain = resolved(start.config, images.split("train"))
     check(pretrain, monitoring, launch, images, num_processes=num_processes(launch.cpu_processes))
-    identity = fingerprint(pretrain, images.digest())
+    identity = fingerprint(pretrain, images)
     if launch.adopt_progress:
         adopt(training_folder, launch.adopt_progress, identity)
     folder = progress_folder(training_folder, identity)

@@ -149,6 +149,14 @@ class Manifest:
             )
         return data
 
+    def training_digest(self, *, with_labels: bool) -> str:
+        """Identity of these images in their order, whatever their names: sha256 of hashes, and labels if asked for."""
+        labels = self.labels if with_labels else [None] * len(self)
+        digest = hashlib.sha256()
+        for image, label in zip(self.sha256, labels, strict=True):
+            digest.update(f"{image}\0{'' if label is None else '=' + label}\n".encode())
+        return digest.hexdigest()
+
     def digest(self) -> str:
         """The data's identity: sha256 over split, label and image hash of each row in order, no paths."""
         digest = hashlib.sha256()

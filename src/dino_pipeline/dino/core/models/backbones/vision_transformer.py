@@ -1,6 +1,7 @@
 """timm's VisionTransformer run as DINO runs it: [CLS] is the feature, position embeddings fit any image size."""
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -36,8 +37,8 @@ class ViTBackbone(nn.Module):
         """Whether this is a plain ViT; timm's variations run their blocks in ways of their own."""
         if type(model) is not VisionTransformer:
             return False
-        blocks: nn.Module = model.blocks
-        return all(type(block) is Block for block in blocks.children())
+        blocks: Any = model.blocks
+        return all(type(block) is Block for block in blocks)
 
     def forward(self, images: Tensor) -> Tensor:
         """[N, channels, H, W] -> the normed [CLS] token [N, dim]."""
