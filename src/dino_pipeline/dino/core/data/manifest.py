@@ -46,11 +46,22 @@ class Manifest:
         table: the rows, columns as `SCHEMA`.
         root: the project folder, which relative paths hang on.
         row_ids: int64 [images], each row's index in the whole manifest file.
+        places: int64 [images], each image's place among those of its split, which addresses what is drawn for it: an
+            image that joins another split shifts no place.
     """
 
     table: pa.Table
     root: Path
     row_ids: NDArray[np.int64]
+    places: NDArray[np.int64] = None  # type: ignore[assignment]  # filled in for a whole manifest
+
+    def __post_init__(self) -> None:
+        if self.places is None:
+            places = np.empty(len(self), dtype=np.int64)
+            for split in SPLITS:
+                own = np.flatnonzero(np.asarray(pc.equal(self.table["split"], split), dtype=bool))
+                places[own] = np.arange(len(own))
+            object.__setattr__(self, "places", places)
 
     @classmethod
     def from_pandas(cls, rows: "pd.DataFrame", root: Path) -> "Manifest":
@@ -80,7 +91,7 @@ class Manifest:
     def take(self, positions: NDArray[np.int64]) -> "Manifest":
         """The images at these positions, in their order."""
         table = self.table.take(pa.array(positions)).combine_chunks()
-        return Manifest(table, self.root, self.row_ids[positions])
+        return Manifest(table, self.root, self.row_ids[positions], self.places[positions])
 
     @property
     def labels(self) -> list[str | None]:
