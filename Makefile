@@ -6,6 +6,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 PORT ?= 5000
+# How many processes share the tests (0 for none but pytest's own). A file's tests stay in one. Files are handed out as they
+# are collected: by their number of tests, as xdist would have it, the ones with few and long tests came last.
+# A test that hangs ends its process and all tests with it: begun again in a new process, it would hang again.
+WORKERS ?= logical
+PYTEST := $(BIN)/pytest --numprocesses=$(WORKERS) --maxprocesses=8 --dist=loadfile --no-loadscope-reorder --max-worker-restart=0
 MODEL ?= dino-base@champion
 BENCHMARKS := input_pipeline training_step loss extraction knn linear_probe label_propagation ingest data_wait start_up
 # The peers of the benchmarks are not among them: nobody needs them to use or test this project.
@@ -41,7 +46,7 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup  ## ingest, pretrain, evaluate and register on photographs that came with the packages; prints one table
 	@$(BIN)/kedro run
 
-test: setup format lint types layers unit  ## formatting, lint, types, import layers, and the tests with coverage
+test: setup format lint types layers unit  ## formatting, lint, types, import layers, and the tests with coverage (TESTS=... for some of them)
 
 test-full: setup full  ## the long tests: the pipelines and DVC in temporary clones (TESTS=... for some of them)
 
@@ -58,10 +63,10 @@ layers: setup
 	@echo "== import layers"; $(BIN)/lint-imports
 
 unit: setup
-	@echo "== tests"; $(BIN)/pytest -m "not full" --cov --cov-report=term:skip-covered
+	@echo "== tests"; $(PYTEST) -m "not full" --cov --cov-report=term:skip-covered $(TESTS)
 
 full: setup
-	@echo "== long tests"; $(BIN)/pytest -m full $(TESTS)
+	@echo "== long tests"; $(PYTEST) -m full $(TESTS)
 
 fix: setup  ## put formatting and lint right where a tool can
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

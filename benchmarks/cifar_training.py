@@ -16,7 +16,7 @@ from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig
 from dino_pipeline.dino.training.history import HISTORY, TIMING, read_rows
 from dino_pipeline.dino.training.launch import launch
-from dino_pipeline.dino.training.preparation import prepare
+from dino_pipeline.dino.training.preparation import fill_folder, prepare
 
 
 def cifar_manifest(archive: Path, folder: Path, *, stride: int) -> Manifest:
@@ -65,14 +65,16 @@ def cifar_training(
         loader_workers=num_workers,
         augment_on_device=on_gpu,
     )
-    spec = prepare(
-        cifar_manifest(archive, images, stride=stride),
-        pretrain,
-        monitoring,
-        launched,
-        recipe="gpu_benchmark",
-        project_folder=scratch,
-        training_folder=scratch / "training",
+    spec = fill_folder(
+        prepare(
+            cifar_manifest(archive, images, stride=stride),
+            pretrain,
+            monitoring,
+            launched,
+            recipe="gpu_benchmark",
+            project_folder=scratch,
+            training_folder=scratch / "training",
+        )
     )
     launch(spec, on_progress=lambda: None)
     history, timing = (read_rows(Path(spec.folder) / name) for name in (HISTORY, TIMING))

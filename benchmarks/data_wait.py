@@ -22,7 +22,7 @@ from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig
 from dino_pipeline.dino.training.history import TIMING, read_rows
 from dino_pipeline.dino.training.launch import launch
-from dino_pipeline.dino.training.preparation import prepare
+from dino_pipeline.dino.training.preparation import fill_folder, prepare
 from dino_pipeline.recipes.reading import recipe_parameters
 
 FLOOR = 0.05
@@ -47,24 +47,26 @@ def train(manifest: Manifest, way: Sharing, folder: Path, *, epochs: int) -> dic
     precision = "bf16" if multiplies_bfloat16("cpu") else "fp32"
     parameters = recipe_parameters("cifar10", {"pretrain": {"precision": precision}})
     monitoring = from_dict(MonitoringConfig, parameters["monitoring"])
-    spec = prepare(
-        manifest,
-        replace(from_dict(PretrainConfig, parameters["pretrain"]), epochs=epochs),
-        replace(
-            monitoring,
-            log_every_steps=2,
-            checkpoint_every_steps=10**6,
-            evaluate_every_epochs=10**6,
-            max_images=16,
-        ),
-        replace(
-            from_dict(LaunchConfig, parameters["launch"]),
-            cpu_processes=way.processes,
-            loader_workers=way.workers,
-        ),
-        recipe="data_wait",
-        project_folder=folder,
-        training_folder=folder,
+    spec = fill_folder(
+        prepare(
+            manifest,
+            replace(from_dict(PretrainConfig, parameters["pretrain"]), epochs=epochs),
+            replace(
+                monitoring,
+                log_every_steps=2,
+                checkpoint_every_steps=10**6,
+                evaluate_every_epochs=10**6,
+                max_images=16,
+            ),
+            replace(
+                from_dict(LaunchConfig, parameters["launch"]),
+                cpu_processes=way.processes,
+                loader_workers=way.workers,
+            ),
+            recipe="data_wait",
+            project_folder=folder,
+            training_folder=folder,
+        )
     )
     launch(spec, on_progress=lambda: None)
     rows = read_rows(Path(spec.folder) / TIMING)[1:-1]  # the last row's steps end with an evaluation

@@ -48,7 +48,7 @@ def main() -> None:
                 recipe=options.recipe,
                 project_folder=ROOT,
                 training_folder=ROOT / "data" / "06_models" / ".in_progress",
-            )
+            ).spec
             seconds = sum(float(row["seconds"]) for row in read_rows(Path(spec.folder) / TIMING))
             named = {"comparison": config.name, "row": training.row, "seed": training.pretrain.seed}
             lines += [

@@ -24,7 +24,7 @@ from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.metrics.knn import knn_accuracy
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig
 from dino_pipeline.dino.training.launch import launch
-from dino_pipeline.dino.training.preparation import prepare
+from dino_pipeline.dino.training.preparation import fill_folder, prepare
 from dino_pipeline.dino.weights.published import evaluation_transform, load_backbone, read_model
 from dino_pipeline.recipes.reading import recipe_parameters
 
@@ -58,14 +58,16 @@ def main() -> None:
 def accuracies(recipe: str, seed: int, images: Manifest) -> dict[str, float]:
     """k-NN of the teacher on validation and test, the train images the bank."""
     parameters = recipe_parameters(recipe, {"pretrain": {"seed": seed}})
-    spec = prepare(
-        images,
-        from_dict(PretrainConfig, parameters["pretrain"]),
-        from_dict(MonitoringConfig, parameters["monitoring"]),
-        from_dict(LaunchConfig, parameters["launch"]),
-        recipe=recipe,
-        project_folder=PROJECT,
-        training_folder=PROJECT / "data" / "06_models" / ".in_progress",
+    spec = fill_folder(
+        prepare(
+            images,
+            from_dict(PretrainConfig, parameters["pretrain"]),
+            from_dict(MonitoringConfig, parameters["monitoring"]),
+            from_dict(LaunchConfig, parameters["launch"]),
+            recipe=recipe,
+            project_folder=PROJECT,
+            training_folder=PROJECT / "data" / "06_models" / ".in_progress",
+        )
     )
     return measure(launch(spec, on_progress=lambda: None), images, parameters)
 

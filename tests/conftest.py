@@ -24,6 +24,11 @@ settings.register_profile("same_everywhere", deadline=None, derandomize=True, da
 settings.load_profile("same_everywhere")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests marked `early` first; else in the order that they are found in."""
+    items.sort(key=lambda item: item.get_closest_marker("early") is None)
+
+
 @pytest.fixture(scope="session")
 def golden() -> Path:
     """The folder of reference numbers; GOLDEN_DIR points at another one."""

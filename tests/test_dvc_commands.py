@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.full
+pytestmark = [pytest.mark.full, pytest.mark.early]
 
 ROOT = Path(__file__).parents[1]
 MODEL = Path("data/06_models/smoke")

@@ -11,7 +11,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-pytestmark = pytest.mark.full
+pytestmark = [pytest.mark.full, pytest.mark.early]
 
 ROOT = Path(__file__).parents[1]
 

@@ -13,7 +13,7 @@ from dino_pipeline.dino.core.models.backbone import build_backbone
 from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.evaluation.config import EvaluateConfig, KnnConfig, PhotographConfig, PictureConfig
 from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
-from dino_pipeline.evaluations.accuracy_picture import picture
+from dino_pipeline.evaluations.accuracy import picture
 from dino_pipeline.ingestion.sources.photographs import HELD_OUT, PHOTOGRAPHS, read_photograph
 from dino_pipeline.plotting.panels import whole_panels
 

@@ -15,7 +15,7 @@ from dino_pipeline.dino.core.models.backbone import build_backbone
 from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.evaluation.config import BaselinesConfig, ExtractConfig
 from dino_pipeline.dino.evaluation.video_segmentation.config import VideoSegmentationConfig
-from dino_pipeline.dino.evaluation.video_segmentation.indexed_png import palette
+from dino_pipeline.dino.evaluation.video_segmentation.videos import palette
 from dino_pipeline.dino.weights.published import PublishedModel, write_model
 from dino_pipeline.evaluations.video_segmentation.evaluation import find_videos
 from dino_pipeline.evaluations.video_segmentation.plot import overlay

@@ -1,5 +1,6 @@
 """What the fault-injection suite shares: the tiny training of the library's own tests, and a record of outcomes."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -34,12 +35,14 @@ def record(request: pytest.FixtureRequest) -> Record:
 
 
 def _write(file: Path) -> None:
-    """Replace this session's cases in the file, which several sessions may fill one after the other."""
+    """Replace this session's cases in the file, which several sessions fill, as each of pytest's workers is one."""
     commit = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=_ROOT, capture_output=True, text=True, check=True
     ).stdout.strip()
     ours = {outcome["case"] for outcome in _outcomes}
-    before = json.loads(file.read_text())["outcomes"] if file.is_file() else []
-    kept = [outcome for outcome in before if outcome["case"] not in ours]
-    outcomes = [*kept, *({**outcome, "commit": commit} for outcome in _outcomes)]
-    file.write_text(json.dumps({"python": sys.version.split()[0], "outcomes": outcomes}, indent=1) + "\n")
+    with file.open("a+") as opened:
+        fcntl.flock(opened, fcntl.LOCK_EX)  # until it is closed
+        before = json.loads(text)["outcomes"] if (text := file.read_text()) else []
+        kept = [outcome for outcome in before if outcome["case"] not in ours]
+        outcomes = [*kept, *({**outcome, "commit": commit} for outcome in _outcomes)]
+        file.write_text(json.dumps({"python": sys.version.split()[0], "outcomes": outcomes}, indent=1) + "\n")

@@ -21,7 +21,7 @@ from dino_pipeline.dino.evaluation.features import Features
 from dino_pipeline.dino.evaluation.label_spreading.given import draw_labels
 from dino_pipeline.dino.evaluation.labels import missing_labels
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig
-from dino_pipeline.dino.training.preparation import prepare
+from dino_pipeline.dino.training.preparation import fill_folder, prepare
 from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.ingestion.ingest import ingest
 from dino_pipeline.pipeline_registry import register_pipelines
@@ -125,7 +125,7 @@ TOGETHER: list[tuple[dict[str, Any], str, str, str]] = [
         {"pretrain.projection_head.num_prototypes": None, "pretrain.projection_head.bottleneck_dim": None},
         "pretrain.projection_head.num_prototypes",
         "null",
-        "give one of them the number of scores",
+        "give one of them the number of logits",
     ),
     ({"pretrain.mean": [0.5]}, "pretrain.mean", "1 numbers", "give 3, or the word measured"),
     ({"pretrain.multi_crop.global_crop_size": 50}, "global_crop_size", "50", "set it to 48"),
@@ -210,14 +210,16 @@ def images(num_train: int, root: Path) -> Manifest:
 
 def prepared(parameters: dict[str, Any], changes: dict[str, Any], folder: Path, num_train: int) -> None:
     values = overlaid(parameters, {"pretrain.batch_size": 8} | changes)
-    prepare(
-        images(num_train, folder),
-        from_dict(PretrainConfig, values["pretrain"]),
-        from_dict(MonitoringConfig, values["monitoring"]),
-        from_dict(LaunchConfig, values["launch"]),
-        recipe="tiny",
-        project_folder=folder,
-        training_folder=folder / "trainings",
+    fill_folder(
+        prepare(
+            images(num_train, folder),
+            from_dict(PretrainConfig, values["pretrain"]),
+            from_dict(MonitoringConfig, values["monitoring"]),
+            from_dict(LaunchConfig, values["launch"]),
+            recipe="tiny",
+            project_folder=folder,
+            training_folder=folder / "trainings",
+        )
     )
 
 

@@ -16,6 +16,7 @@ from .injection import Kill, Started, hashes
 
 pytestmark = [
     pytest.mark.full,
+    pytest.mark.early,
     pytest.mark.skipif(sys.platform != "linux", reason="processes are found in /proc"),
 ]
 

@@ -19,7 +19,10 @@ from tests.dino.conftest import MakeSpec
 from .conftest import Record
 from .injection import Kill, Started, hashes
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are found in /proc")
+pytestmark = [
+    pytest.mark.early,
+    pytest.mark.skipif(sys.platform != "linux", reason="processes are found in /proc"),
+]
 
 LAUNCHER = """
 import json, sys

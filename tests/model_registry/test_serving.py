@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
@@ -21,6 +20,7 @@ from mlflow import MlflowClient
 from dino_pipeline.dino.evaluation.extraction import backbone_features, extract_features
 from dino_pipeline.dino.evaluation.image_files import images_in
 from dino_pipeline.dino.weights.published import evaluation_transform, load_backbone, read_model
+from tests.ports import free_port
 
 from .conftest import EXTRACT, encoded
 
@@ -54,9 +54,7 @@ def address(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """The champion's server, as `make serve` starts it."""
     uri = f"sqlite:///{project / 'mlruns' / 'mlflow.db'}"
     MlflowClient(uri, uri).set_registered_model_alias("dino-smoke", "champion", "1")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     log = tmp_path_factory.mktemp("server") / "log"
     with log.open("wb") as output:
         server = subprocess.Popen(

@@ -22,7 +22,7 @@ from dino_pipeline.dino.training.history import read_rows
 from dino_pipeline.dino.weights.config import ModelConfig
 from dino_pipeline.dino.weights.published import networks_of, read_model
 from dino_pipeline.experiments.import_checkpoint import import_checkpoint
-from dino_pipeline.pipelines.pretrain import _continuation_tags, pretrain
+from dino_pipeline.pipelines.pretrain import pretrain
 from tests.dino.weights.official_files import official_state
 
 PROJECT = Path(__file__).parents[2]
@@ -112,15 +112,6 @@ def test_a_checkpoint_is_imported_in_the_place_of_a_training(project: Path, clie
         run(checkpoint="tinny.pth")
     with pytest.raises(ValueError, match="there is no model 'tinny'"):
         run(checkpoint="tinny")
-
-
-@pytest.mark.usefixtures("project")
-def test_a_run_that_continues_another_is_linked_to_it() -> None:
-    assert _continuation_tags(None) == {}
-    assert _continuation_tags("unknown") == {"continued_from": "unknown"}
-    with tracking.open_model_run("old", name="old") as old:
-        pass
-    assert _continuation_tags("old") == {"continued_from": "old", "continued_from_run": old.run_id}
 
 
 def test_unlabelled_images_train_once_and_leave_their_history_in_mlflow(

@@ -25,6 +25,7 @@ from dino_pipeline.tracking.dataset import log_dataset
 from dino_pipeline.tracking.registration import register_version
 from dino_pipeline.tracking.sessions import log_session
 from dino_pipeline.tracking.store import EXPERIMENT
+from tests.ports import free_port
 
 from .test_sessions import SUMMARY
 
@@ -242,8 +243,7 @@ class Server:
     def __init__(self, folder: Path, database: Path) -> None:
         self._folder = folder
         shutil.copy(database, folder / "mlflow.db")
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.uri = f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:

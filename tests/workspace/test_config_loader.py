@@ -116,6 +116,26 @@ def test_a_package_without_local_works(conf: Path) -> None:
     assert load(conf, "tiny")["parameters"]["train"]["seed"] == 0
 
 
+def test_entries_that_are_generated_lie_below_every_file(conf: Path) -> None:
+    (conf / "local" / "catalog.yml").write_text("numbers: {filepath: /big/disk}\n")
+    loader = LayeredConfigLoader(
+        conf,
+        "tiny",
+        base_env="base",
+        default_run_env="local",
+        merge_strategy=MERGE_STRATEGY,
+        generated_catalog=lambda recipe: {
+            "numbers": {"type": "x", "filepath": f"data/{recipe}/numbers"},
+            "words": {"type": "y", "filepath": f"data/{recipe}/words"},
+        },
+    )
+    assert loader["catalog"] == {
+        "numbers": {"type": "x", "filepath": "/big/disk"},
+        "words": {"type": "y", "filepath": "data/tiny/words"},
+        "model": {"type": "x", "filepath": "data/tiny"},
+    }
+
+
 def test_a_project_of_before_names_types_where_they_were_and_lacks_what_came_later(
     conf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

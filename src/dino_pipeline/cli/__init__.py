@@ -1,8 +1,16 @@
-"""The `dino-pipeline` command, one file a subcommand.
+"""The `dino-pipeline` command, one file a subcommand; docs/commands.md lists them.
 
-Kedro takes the package's `cli` for its own extensions and refuses one without a group of that name: this one is empty.
+Each file has `add_command`, which adds its arguments and names the function that runs it. Nothing but the standard
+library is imported before that function runs.
 """
 
-import click
+from typing import Any
 
-cli = click.Group()
+
+def __getattr__(name: str) -> Any:
+    """An empty group: Kedro looks for its own extensions in a package's `cli`, and refuses one without this name."""
+    if name == "cli":
+        import click
+
+        return click.Group()
+    raise AttributeError(name)

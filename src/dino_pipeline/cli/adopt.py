@@ -19,7 +19,7 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument("--all", action="store_true", help="all trainings of the project")
     parser.add_argument("--project", type=Path, default=Path(), help="the project's folder (here)")
-    parser.set_defaults(make=_adopt, output=None)
+    parser.set_defaults(make=_adopt)
 
 
 def _adopt(options: argparse.Namespace) -> str:

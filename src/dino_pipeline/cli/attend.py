@@ -19,7 +19,7 @@ def add_command(commands: Any) -> None:
         required=True,
         help="a model's folder or .safetensors file, a recipe, an MLflow run id, or name@alias or name/version",
     )
-    parser.add_argument("--output", type=Path, required=True, dest="folder", help="the folder to write into")
+    parser.add_argument("--output", type=Path, required=True, help="the folder to write into")
     parser.add_argument(
         "--size", type=int, default=480, help="of the shorter side in px (480); more shows more"
     )
@@ -36,7 +36,7 @@ def add_command(commands: Any) -> None:
         "(union), or a mask for each head in DIR/masks/head_N (heads)",
     )
     parser.add_argument("--project", type=Path, default=Path(), help="the project's folder (here)")
-    parser.set_defaults(make=_attend, output=None)
+    parser.set_defaults(make=_attend)
 
 
 def _attend(options: argparse.Namespace) -> str:
@@ -46,7 +46,7 @@ def _attend(options: argparse.Namespace) -> str:
         attend(
             options.images,
             options.model,
-            options.folder,
+            options.output,
             size=options.size,
             mass=options.threshold,
             masks=options.masks,

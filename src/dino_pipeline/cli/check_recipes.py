@@ -17,7 +17,7 @@ def add_command(commands: Any) -> None:
         "of each GPU, with 64 images on one; hours of one V100, at the rate of the paper's table 8.",
     )
     parser.add_argument("recipes", nargs="*", help="folders of conf/ (all)")
-    parser.set_defaults(make=_check, output=None)
+    parser.set_defaults(make=_check)
 
 
 def _check(options: argparse.Namespace) -> str:

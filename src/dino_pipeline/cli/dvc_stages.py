@@ -14,7 +14,7 @@ def add_command(commands: Any) -> None:
         "parameters and the imports. A project that runs the installed package watches no code.",
     )
     parser.add_argument("--project", type=Path, default=Path(), help="the project's folder (here)")
-    parser.set_defaults(make=_write, output=None)
+    parser.set_defaults(make=_write)
 
 
 def _write(options: argparse.Namespace) -> str:

@@ -19,21 +19,21 @@ def add_command(commands: Any) -> None:
         required=True,
         help="a model's folder or .safetensors file, a recipe, an MLflow run id, or name@alias or name/version",
     )
-    parser.add_argument("--output", type=Path, required=True, dest="file", help="the Parquet file to write")
+    parser.add_argument("--output", type=Path, required=True, help="the Parquet file to write")
     parser.add_argument(
         "--recipe", help="the recipe whose values of `extract` prepare the images (that of the model)"
     )
     parser.add_argument("--project", type=Path, default=Path(), help="the project's folder (here)")
-    parser.set_defaults(make=_embed, output=None)
+    parser.set_defaults(make=_embed)
 
 
 def _embed(options: argparse.Namespace) -> str:
     from dino_pipeline.inference.embed import embed_folder
 
     done = embed_folder(
-        options.images, options.model, options.file, recipe=options.recipe, project=options.project
+        options.images, options.model, options.output, recipe=options.recipe, project=options.project
     )
     return (
-        f"{options.file}: {done.num_images:,} images, {done.num_dimensions} dimensions\n"
+        f"{options.output}: {done.num_images:,} images, {done.num_dimensions} dimensions\n"
         f"{done.left_out_file}: {done.num_left_out:,} files are no image that can be read\n"
     )

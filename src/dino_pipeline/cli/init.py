@@ -20,7 +20,7 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "--download", action="store_true", help="fetch a torchvision:<name> that is not there"
     )
-    parser.set_defaults(make=_init, output=None)
+    parser.set_defaults(make=_init)
 
 
 def _init(options: argparse.Namespace) -> str:

@@ -21,7 +21,7 @@ def add_command(commands: Any) -> None:
         "--verify", action="store_true", help="hash every image again, and not only some (lineage.num_hashed)"
     )
     parser.add_argument("--project", type=Path, default=Path(), help="the project's folder (here)")
-    parser.set_defaults(make=_lineage, output=None)
+    parser.set_defaults(make=_lineage)
 
 
 def _lineage(options: argparse.Namespace) -> str:

@@ -15,7 +15,7 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument("recipes", nargs="+", metavar="NAME", help="a folder of conf/")
     parser.add_argument("--project", type=Path, default=Path(), help="the project's folder (here)")
-    parser.set_defaults(make=_merge, output=None)
+    parser.set_defaults(make=_merge)
 
 
 def _merge(options: argparse.Namespace) -> str:

@@ -1,9 +1,12 @@
-"""The pipelines as a picture: a column for each stage, with what it takes, does and makes."""
+"""`dino-pipeline picture [FILE]`: the pipelines, a column for each stage with what it takes, does and makes."""
 
+import argparse
 from collections.abc import Mapping
-from xml.sax.saxutils import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from kedro.pipeline import Pipeline
+if TYPE_CHECKING:
+    from kedro.pipeline import Pipeline
 
 _COLUMN, _GAP, _LINE, _MARGIN = 200, 34, 19, 14
 _LINES = 'fill="none" stroke="#6e9bd1" stroke-width="2"'
@@ -12,12 +15,32 @@ _STYLE = """text{font:13px sans-serif;fill:#1f2328}
 .kind{fill:#59636e;font-size:11px}"""
 
 
-def draw_stages(stages: Mapping[str, Pipeline]) -> str:
+def add_command(commands: Any) -> None:
+    """Add `picture` to the command line's subparsers."""
+    parser = commands.add_parser("picture", help="draw the registered pipelines as SVG")
+    parser.add_argument("output", type=Path, nargs="?", help="the file to write (standard output)")
+    parser.set_defaults(make=_picture)
+
+
+def _picture(options: argparse.Namespace) -> str:
+    from dino_pipeline.pipeline_registry import STAGES, stage_pipelines
+
+    pipelines = stage_pipelines()
+    text = draw_stages({name: pipelines[name] for name in STAGES})
+    if options.output is None:
+        return text
+    options.output.write_text(text, encoding="utf-8")
+    return ""
+
+
+def draw_stages(stages: "Mapping[str, Pipeline]") -> str:
     """Draw the stages from left to right.
 
     Returns:
         an SVG document.
     """
+    from xml.sax.saxutils import escape
+
     columns = [_rows(name, stage) for name, stage in stages.items()]
     height = max(len(rows) for rows in columns) * _LINE + 2 * _MARGIN
     width = len(columns) * (_COLUMN + _GAP) - _GAP + 2 * _MARGIN
@@ -38,7 +61,7 @@ def draw_stages(stages: Mapping[str, Pipeline]) -> str:
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>\n<style>{_STYLE}</style>\n{body}\n</svg>\n'
 
 
-def _rows(name: str, stage: Pipeline) -> list[tuple[str, str]]:
+def _rows(name: str, stage: "Pipeline") -> list[tuple[str, str]]:
     """The lines of a column, each with its style."""
     taken = sorted(item for item in stage.inputs() if not item.startswith("params:"))
     groups = {

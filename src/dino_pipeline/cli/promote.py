@@ -11,7 +11,7 @@ def add_command(commands: Any) -> None:
         "promote",
         help="make a registered version the champion, where it is better; or take that back",
         description="Measures champion and challenger on the same validation images and moves the alias where the gain "
-        "is what conf/*/parameters_promote.yml asks for. Every move is an entry of a log in MLflow.",
+        "is what the group promote of the parameters asks for. Every move is an entry of a log in MLflow.",
     )
     parser.add_argument("name", help="the registered model, such as dino-cifar10")
     parser.add_argument("version", type=int, nargs="?", help="the challenger's number")
@@ -27,7 +27,7 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument("--log", action="store_true", help="say what was promoted, and change nothing")
     parser.add_argument("--project", type=Path, default=Path(), help="the project's folder (here)")
-    parser.set_defaults(make=_promote, output=None)
+    parser.set_defaults(make=_promote)
 
 
 def _promote(options: argparse.Namespace) -> str:

@@ -17,7 +17,7 @@ def add_command(commands: Any) -> None:
         "--project", type=Path, default=Path(), help="the project's folder, as it is now (here)"
     )
     parser.add_argument("--dry-run", action="store_true", help="only say how many rows would change")
-    parser.set_defaults(make=_repair, output=None)
+    parser.set_defaults(make=_repair)
 
 
 def _repair(options: argparse.Namespace) -> str:

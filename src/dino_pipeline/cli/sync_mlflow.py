@@ -14,7 +14,7 @@ def add_command(commands: Any) -> None:
         "already is not doubled.",
     )
     parser.add_argument("--project", type=Path, default=Path(), help="the project's folder (here)")
-    parser.set_defaults(make=_sync, output=None)
+    parser.set_defaults(make=_sync)
 
 
 def _sync(options: argparse.Namespace) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 
 @contextmanager
 def written_whole(target: Path) -> Iterator[Path]:
@@ -30,21 +32,10 @@ def partial_path(target: Path) -> Path:
     """A free hidden name beside `target`, to be renamed to it; remains of processes that died are removed."""
     for left in target.parent.glob(f".partial-*-{glob.escape(target.name)}"):
         process = int(left.name.split("-")[1])
-        if process == os.getpid() or not is_running(process):  # ours is a name to use again
+        if process == os.getpid() or not psutil.pid_exists(process):  # ours is a name to use again
             shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
     # The ending stays the target's: of a picture it decides the format.
     return target.with_name(f".partial-{os.getpid()}-{target.name}")
-
-
-def is_running(process: int) -> bool:
-    """Whether a process of this machine runs, also another user's."""
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _sync_folder(folder: Path) -> None:

@@ -15,6 +15,7 @@ _NAMES = (
     "low_shot",
     "label_spreading",
     "fine_tune",
+    "failure_cards",
 )
 
 EVALUATIONS: dict[str, Evaluation[Any]] = {

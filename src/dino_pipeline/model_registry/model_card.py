@@ -1,4 +1,4 @@
-"""What a registered version's reader should know, as Markdown: only what was measured or recorded."""
+"""The model card of a registered version, as Markdown: only what was measured or recorded."""
 
 import math
 from collections.abc import Mapping
@@ -36,8 +36,8 @@ def model_card(
         metrics: what evaluation measured.
         summary: of the ingestion of its images.
         origin: of its first weights.
-        crop: the side of the square that is seen of an image, pixels.
-        commit: of the code that made it, and whether files differed from it.
+        crop: side of the square that the model sees of an image, in pixels.
+        commit: of the code that made it, and whether files differed from the commit.
     """
     config = published.config
     images = config["images"]
@@ -81,7 +81,7 @@ def _data(published: PublishedModel, summary: Mapping[str, Any]) -> list[str]:
 
 
 def _table(metrics: Mapping[str, Any]) -> str:
-    """A row a measure, accuracies first and in percent; a column a network."""
+    """One row per measure, accuracies first and in percent; one column per network."""
     measured = metrics["val"]["teacher"] | metrics["test"]["teacher"]
     keys = sorted((key for key in measured if not key.endswith("top5")), key=_is_accuracy, reverse=True)
     networks = list(metrics["val"])
@@ -110,7 +110,7 @@ def _limits(published: PublishedModel, metrics: Mapping[str, Any], summary: Mapp
     split = next((name for name in ("test", "val") if "linear" in metrics[name]["teacher"]), None)
     if split is None:
         limits.append(
-            "No accuracy was measured, for want of labels: whether the embeddings serve is to be seen."
+            "No accuracy was measured, because there are no labels: measure the embeddings on your own task first."
         )
     else:
         accuracy, num_images = metrics[split]["teacher"]["linear"], metrics["num_images"][split]

@@ -1,4 +1,4 @@
-"""Find the weights that a person means: a folder, a file, a recipe, a run or a registered version."""
+"""Look up a model by any of its names: a folder, a file, a recipe, a run or a registered version."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,18 +10,18 @@ from dino_pipeline.dino.weights.published import DESCRIPTION, Network, read_mode
 _WEIGHT_FILES = {".pth", ".pt", ".bin", ".safetensors"}
 
 
-class Weights(NamedTuple):
-    """A published model's folder, and which of its networks."""
+class PublishedWeights(NamedTuple):
+    """The folder of a published model, and one of its networks."""
 
     folder: Path
     network: Network
 
 
 def is_weight_file(path: Path) -> bool:
-    """Whether this is a file of weights that no published model owns: it says nothing about itself.
+    """Whether this is a file of weights outside of a published model, so without a description.
 
     Raises:
-        ValueError: it is named like one and is not there.
+        ValueError: it has a name of such a file and does not exist.
     """
     if path.suffix not in _WEIGHT_FILES:
         return False
@@ -30,8 +30,8 @@ def is_weight_file(path: Path) -> bool:
     return not (path.parent / DESCRIPTION).is_file()
 
 
-def find_weights(name: str, project: Path) -> Weights:
-    """The weights called `name`; the teacher's unless a file of the student is named.
+def find_weights(name: str, project: Path) -> PublishedWeights:
+    """The weights that `name` names: the teacher's, unless it is a file of the student.
 
     Args:
         name: a model's folder or one of its .safetensors files; a recipe, whose model is looked for in the
@@ -40,20 +40,20 @@ def find_weights(name: str, project: Path) -> Weights:
         project: the project's folder.
 
     Raises:
-        ValueError: nothing of this name, or its weights are not on this machine.
+        ValueError: nothing has this name, or its weights are not on this machine.
     """
     path = Path(name).expanduser()
     if path.is_file() and path.stem in get_args(Network) and path.suffix == ".safetensors":
         network: Network = "student" if path.stem == "student" else "teacher"
-        return Weights(path.parent, network)
+        return PublishedWeights(path.parent, network)
     models = project / "data" / "06_models"
     for folder in (path, models / name):
         if (folder / DESCRIPTION).is_file():
-            return Weights(folder, "teacher")
+            return PublishedWeights(folder, "teacher")
 
     called = _of_fingerprint(models, name)
     if called:
-        return Weights(called, "teacher")
+        return PublishedWeights(called, "teacher")
 
     from dino_pipeline.tracking import configure
     from dino_pipeline.tracking.tracker import fingerprint_of
@@ -69,7 +69,7 @@ def find_weights(name: str, project: Path) -> Weights:
         )
     found = _of_fingerprint(models, fingerprint)
     if found:
-        return Weights(found, "teacher")
+        return PublishedWeights(found, "teacher")
     raise ValueError(
         f"the weights of {name} (fingerprint {fingerprint[:8]}) are not on this machine: `dvc pull` brings those of "
         "the recipes, or give the model's folder."

@@ -1,4 +1,4 @@
-"""Where a model's first weights come from, and under which licence; what is not known is said to be unknown."""
+"""The origin and the licence of a model's initial weights; what no record says is reported as unknown."""
 
 import json
 import re
@@ -20,7 +20,7 @@ _OFFICIAL = re.compile(
 
 
 class Origin(NamedTuple):
-    """Text for people."""
+    """Origin and licence, in words."""
 
     origin: str
     licence: str
@@ -34,12 +34,12 @@ RANDOM = Origin("random weights", "none applies")
 
 
 def origin_of_training(initial_weights: str | None, frozen_teacher: str | None, project: Path) -> Origin:
-    """The origin of what a training starts from and, where its teacher was trained elsewhere, of what it is taught by.
+    """The origin of a training's initial weights and, for a frozen teacher, of the teacher's weights.
 
     Args:
         initial_weights: as `pretrain` names them; None: random ones.
         frozen_teacher: as `pretrain.teacher.weights` names it.
-        project: whose runs know where its own models come from.
+        project: its runs record the origin of its own models.
     """
     own = RANDOM if initial_weights is None else origin_of_weights(initial_weights, project)
     return own if frozen_teacher is None else _taught(own, origin_of_weights(frozen_teacher, project))
@@ -50,7 +50,7 @@ def origin_of_weights(name: str, project: Path) -> Origin:
 
     Args:
         name: a file, a model's folder or `timm:<name>`; relative paths start at the project.
-        project: whose runs know where its own models come from.
+        project: its runs record the origin of its own models.
     """
     if name.startswith(_TIMM):
         return _origin_of_timm(name.removeprefix(_TIMM))
@@ -71,11 +71,11 @@ def origin_of_weights(name: str, project: Path) -> Origin:
 
 
 def origin_of_model(config: Mapping[str, Any], run_tags: Mapping[str, str]) -> Origin:
-    """The origin of a model's first weights, as its run recorded it or as far as its parameters say.
+    """The origin of a model's initial weights, from its run or, without a run, from its parameters.
 
     Args:
         config: the published model's, or a training's resolved parameters.
-        run_tags: of its run; none where there is none.
+        run_tags: of its run; empty if it has no run.
     """
     if _ORIGIN_TAG in run_tags:
         return Origin(run_tags[_ORIGIN_TAG], run_tags[_LICENCE_TAG])

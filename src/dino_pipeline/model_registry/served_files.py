@@ -1,4 +1,4 @@
-"""The teacher's backbone as a pyfunc model, which needs torch, Pillow and MLflow and neither this package nor timm."""
+"""The teacher's backbone as an MLflow pyfunc model, which runs without this package and without timm."""
 
 import hashlib
 import json
@@ -19,13 +19,13 @@ SERVED_WITH = ("mlflow", "numpy", "pandas", "pillow", "torch")
 def served_contents(
     model: Path, published: PublishedModel, images: ImagesConfig, extract: ExtractConfig
 ) -> dict[str, Any]:
-    """All that decides the saved files, ready for JSON: weights and code by their digests.
+    """Everything that determines the saved files, ready for JSON: weights and code by their digests.
 
     Args:
         model: the published model's folder.
         published: its description.
-        images: that it was trained on.
-        extract: how features were extracted, which the served model repeats.
+        images: channels and bits of its training.
+        extract: its preprocessing, which the served model repeats.
     """
     return {
         "weights": _digest(model / "teacher.safetensors"),
@@ -38,16 +38,16 @@ def served_contents(
             "mean": published.config["mean"],
             "std": published.config["std"],
         },
-        # A build's local version ("+cu132") is on no index.
+        # No package index has a build's local version ("+cu132").
         "requirements": [f"{package}=={version(package).split('+')[0]}" for package in SERVED_WITH],
     }
 
 
 def write_served(model: Path, contents: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Write a published model's teacher, described by `served_contents`, into a folder.
+    """Write the files of a published model's teacher, described by `served_contents`, into a folder.
 
     Returns:
-        what `mlflow.pyfunc.save_model` takes.
+        the arguments of `mlflow.pyfunc.save_model`.
     """
     import numpy as np
 

@@ -29,8 +29,8 @@ def predict_cost(
 ) -> str:
     """Refuse rows that no training has, and say what the others cost, as Markdown."""
     from dino_pipeline.experiments.compare.prediction import predict
+    from dino_pipeline.experiments.compare.presentation import cost_table
     from dino_pipeline.experiments.compare.rows import read_comparison, trainings
-    from dino_pipeline.experiments.compare.table import cost_table
     from dino_pipeline.ingestion.data_set import known_num_train_images
 
     asked = trainings(read_comparison(compare, project_folder), pretrain, monitoring, launch)
@@ -47,6 +47,7 @@ def predict_cost(
 
 def compare_models(
     manifest: Any,
+    ingest_summary: dict[str, Any],
     cost: str,
     project_folder: Path,
     training_folder: Path,
@@ -71,26 +72,31 @@ def compare_models(
         ValueError: before the first training: a row cannot be trained or found, naming it.
     """
     from dino_pipeline.dino.core.data.manifest import Manifest
-    from dino_pipeline.experiments.compare.found import found_models
-    from dino_pipeline.experiments.compare.outcome import outcome
-    from dino_pipeline.experiments.compare.picture import picture
+    from dino_pipeline.experiments.compare.existing_models import existing_models
+    from dino_pipeline.experiments.compare.presentation import frame, markdown, plot_results
+    from dino_pipeline.experiments.compare.results import gather_results
     from dino_pipeline.experiments.compare.rows import read_comparison, row_names, trainings
     from dino_pipeline.experiments.compare.scoring import labelled_splits, score
-    from dino_pipeline.experiments.compare.table import frame, markdown
     from dino_pipeline.experiments.compare.training import prepare_all, train_all
+    from dino_pipeline.experiments.train import Trainer
 
     config = read_comparison(compare, project_folder)
     images = Manifest.from_pandas(manifest, project_folder)
     splits = labelled_splits(images)
     models: dict[str, list[Path]] = {name: [] for name in row_names(config)}
-    models |= found_models(config, project_folder, comparison_folder / "experiments")
-    asked = trainings(config, pretrain, monitoring, launch)
-    specs = prepare_all(
-        asked, images, recipe=recipe, project_folder=project_folder, training_folder=training_folder
+    models |= existing_models(config, project_folder, comparison_folder / "experiments")
+    trainer = Trainer(
+        images=images,
+        ingest_summary=ingest_summary,
+        recipe=recipe,
+        project_folder=project_folder,
+        training_folder=training_folder,
     )
+    asked = trainings(config, pretrain, monitoring, launch)
+    prepared = prepare_all(asked, trainer)
     with tracking.open_comparison_run(f"{recipe} {config.name}") as run:
         run.log_json({"compare": to_dict(config), "pretrain": to_dict(pretrain)}, "comparison.json")
-        trained = train_all(asked, specs, images, comparison=config.name)
+        trained = train_all(asked, prepared, trainer, comparison=config.name)
         for one in trained:
             if one.model:
                 models[one.row].append(one.model)
@@ -98,8 +104,8 @@ def compare_models(
             name: [score(model, images, extract, config, comparison_folder / "scores") for model in folders]
             for name, folders in models.items()
         }
-        found = outcome(config, scores, trained, splits)
-        table, page, plot = frame(found), markdown(found), picture(found)
+        found = gather_results(config, scores, trained, splits)
+        table, page, plot = frame(found), markdown(found), plot_results(found)
         logger.info("\n%s", page)
         run.log_metrics(
             {f"{found.split}/knn/{name}": row.over_images.mean for name, row in found.measured_rows().items()}
@@ -137,6 +143,7 @@ def create_pipeline() -> Pipeline:
                 compare_models,
                 inputs=[
                     "manifest",
+                    "ingest_summary",
                     "comparison_cost",
                     "project_folder",
                     "training_folder",

@@ -33,11 +33,9 @@ def evaluate_features(
 ) -> dict[str, Any]:
     """k-NN, linear probe, spread and rank of every kind of features, logged to the model's run as a table."""
     from dino_pipeline.dino.evaluation import compute
-    from dino_pipeline.dino.evaluation.measures import measure
-    from dino_pipeline.dino.evaluation.summary import summary
+    from dino_pipeline.dino.evaluation.measures import measure, summary
     from dino_pipeline.dino.weights.published import read_model
-    from dino_pipeline.evaluations.distilled import kept
-    from dino_pipeline.evaluations.official import add_linear_head, published_accuracies
+    from dino_pipeline.evaluations.accuracy import add_linear_head, kept, published_accuracies
 
     networks = {
         "teacher": teacher,
@@ -77,7 +75,7 @@ def draw_picture(manifest: Any, project_folder: Path, model: Path, config: Evalu
     from dino_pipeline.dino.core.data.manifest import Manifest
     from dino_pipeline.dino.evaluation import compute
     from dino_pipeline.dino.weights.published import evaluation_transform, load_backbone, read_model
-    from dino_pipeline.evaluations.accuracy_picture import picture
+    from dino_pipeline.evaluations.accuracy import picture
 
     published = read_model(model)
     size = config.picture.image_size

@@ -1,4 +1,4 @@
-"""The extract pipeline: a model and images become features."""
+"""The extract pipeline: compute features of all images."""
 
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ def extract_features(
 
     Args:
         manifest: the manifest as a data frame.
-        project_folder: its relative paths hang on this folder.
-        model: the published model's folder; where it has no student or frozen teacher, the features of these are none.
+        project_folder: its paths are relative to this folder.
+        model: the published model's folder; without a student or a frozen teacher, their features are empty.
     """
     from dino_pipeline.dino.core.data.manifest import Manifest
     from dino_pipeline.dino.evaluation.features import no_features
@@ -39,7 +39,7 @@ def extract_features(
 
 
 def create_pipeline() -> Pipeline:
-    """Images and a model to features."""
+    """Images and a model become features."""
     return Pipeline(
         [
             Node(

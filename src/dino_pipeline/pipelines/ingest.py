@@ -1,4 +1,4 @@
-"""The ingest pipeline: a source of images becomes a manifest."""
+"""The ingest pipeline: read sources of images into a manifest."""
 
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ def ingest_images(
 
 
 def create_pipeline() -> Pipeline:
-    """Sources to manifest, tables of quarantined files and of duplicates, and summary."""
+    """Sources become a manifest, tables of quarantined files and of duplicates, and a summary."""
     return Pipeline(
         [
             Node(

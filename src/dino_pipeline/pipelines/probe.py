@@ -1,4 +1,4 @@
-"""The probe pipeline: linear classifiers of frozen features."""
+"""The probe pipeline: train linear classifiers on frozen features."""
 
 import logging
 from pathlib import Path
@@ -28,13 +28,13 @@ def train_probes(
     extract: ExtractConfig,
     config: LinearProbeConfig,
 ) -> dict[str, Any]:
-    """Linear classifiers of every kind of features, one a learning rate; none where train is not labelled.
+    """Linear classifiers for every kind of features, one per learning rate; none if train is not labelled.
 
     Args:
         manifest: the manifest as a data frame.
-        project_folder: its relative paths hang on this folder.
+        project_folder: its paths are relative to this folder.
         model: the published model's folder.
-        teacher: its features; only their center and scale are used, as of the others.
+        teacher: its features, of which only center and scale are used; the same holds for the others.
         student: likewise.
         frozen_teacher: likewise.
         random: likewise.
@@ -65,7 +65,7 @@ def train_probes(
 
 
 def create_pipeline() -> Pipeline:
-    """Images, a model and features to linear classifiers."""
+    """Images, a model and features become linear classifiers."""
     return Pipeline(
         [
             Node(

@@ -1,4 +1,4 @@
-"""The register pipeline: a model becomes a version that can be served."""
+"""The register pipeline: make a model a registered version that can be served."""
 
 import logging
 from collections.abc import Mapping
@@ -32,13 +32,13 @@ def register_model(
     extract: ExtractConfig,
     config: RegisterConfig,
 ) -> None:
-    """Make the teacher's backbone a version of the data set's model, where it is none yet; nothing is promoted.
+    """Make the teacher's backbone a version of the data set's model, unless it is one already; nothing is promoted.
 
     Args:
         model: the published model's folder.
         metrics: what evaluation measured.
         ingest_summary: of the data set's ingestion.
-        extract: how features were extracted, which the served model repeats.
+        extract: preprocessing, which the served model repeats.
     """
     from dino_pipeline.dino.weights.published import read_model
     from dino_pipeline.model_registry.model_card import model_card
@@ -88,7 +88,7 @@ def register_model(
 
 
 def _knn_tags(metrics: dict[str, Any]) -> dict[str, str]:
-    """The teacher's k-NN accuracies on validation, on which versions are compared."""
+    """The teacher's k-NN accuracies on validation, by which versions are compared."""
     return {
         f"val/{name}": f"{value:.4f}"
         for name, value in metrics["val"]["teacher"].items()
@@ -97,7 +97,7 @@ def _knn_tags(metrics: dict[str, Any]) -> dict[str, str]:
 
 
 def _origin_of_run(run_tags: Mapping[str, str]) -> dict[str, str]:
-    """The code that made the model, not that which registers it."""
+    """The code that made the model, not the code that registers it."""
     tags = {
         name: run_tags.get(tag, "unknown")
         for name, tag in (("git_commit", COMMIT_TAG), ("git_dirty", DIRTY_TAG))
@@ -106,7 +106,7 @@ def _origin_of_run(run_tags: Mapping[str, str]) -> dict[str, str]:
 
 
 def create_pipeline() -> Pipeline:
-    """A model and its metrics to a registered version, which lives in MLflow: no dataset comes out."""
+    """A model and its metrics become a registered version in MLflow; there is no output dataset."""
     return Pipeline(
         [
             Node(

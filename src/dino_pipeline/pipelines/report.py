@@ -1,4 +1,4 @@
-"""Draw one page of a model from all that is known of it."""
+"""The report pipeline: one HTML page about a model."""
 
 import logging
 import tempfile
@@ -28,14 +28,14 @@ def draw_report(
     metrics: dict[str, Any],
     config: ReportConfig,
 ) -> str:
-    """Draw the page; a copy that also names commit, run and speed goes to the model's MLflow run.
+    """Write the page; a copy with commit, run and speed goes to the model's MLflow run.
 
     Args:
         manifest: the manifest as a data frame.
         quarantine: files set aside, with reasons, as a data frame.
         ingest_summary: counts and sizes of the data.
-        project_folder: the manifest's relative paths hang on this folder, and conf/ is in it.
-        training_folder: where the machine that trained keeps its timing.
+        project_folder: holds conf/; the manifest's paths are relative to it.
+        training_folder: holds the timing, on the machine that trained.
         model: the published model's folder.
         teacher_features: of all images.
         metrics: what evaluation measured.
@@ -77,7 +77,7 @@ def draw_report(
 
 
 def create_pipeline() -> Pipeline:
-    """All that is known of a model to one page."""
+    """The outputs of all earlier stages become one page."""
     return Pipeline(
         [
             Node(

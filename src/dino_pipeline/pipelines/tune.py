@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 def search_parameters(
     manifest: Any,  # a data frame; pandas is slow to import
+    ingest_summary: dict[str, Any],
     project_folder: Path,
     training_folder: Path,
     tuning_folder: Path,
@@ -40,13 +41,13 @@ def search_parameters(
         ValueError: before trial 0: the space does not suit the recipe, or the images have no labels to judge by.
     """
     from dino_pipeline.dino.core.data.manifest import Manifest
+    from dino_pipeline.experiments.train import Trainer
     from dino_pipeline.experiments.tune.objective import check_images
     from dino_pipeline.experiments.tune.recipe import check_target
     from dino_pipeline.experiments.tune.search import search
     from dino_pipeline.experiments.tune.search_space import SearchSpace
-    from dino_pipeline.experiments.tune.storage import open_storage
-    from dino_pipeline.experiments.tune.study import open_study
-    from dino_pipeline.experiments.tune.trial import Surroundings
+    from dino_pipeline.experiments.tune.study import open_storage, open_study
+    from dino_pipeline.experiments.tune.trial import TrialContext
 
     images = Manifest.from_pandas(manifest, project_folder)
     check_images(images, tune.objective)
@@ -58,14 +59,14 @@ def search_parameters(
     study = open_study(storage, tune, space, name=name, data_digest=images.digest())
     with tracking.open_study_run(name) as run:
         run.log_params({"tune": to_dict(tune)})
-        surroundings = Surroundings(
+        trainer = Trainer(
             images=images,
+            ingest_summary=ingest_summary,
+            recipe=recipe,
             project_folder=project_folder,
             training_folder=training_folder,
-            extract=extract,
-            parent_run=run.run_id,
         )
-        search(study, space, tune, surroundings)
+        search(study, space, tune, TrialContext(trainer=trainer, extract=extract, parent_run=run.run_id))
     return name
 
 
@@ -74,9 +75,8 @@ def describe_study(name: str, tuning_folder: Path, tune: TuneConfig) -> tuple[An
     import optuna
 
     from dino_pipeline.experiments.tune import figures
-    from dino_pipeline.experiments.tune.outcome import summary, trials_table
-    from dino_pipeline.experiments.tune.storage import open_storage
-    from dino_pipeline.experiments.tune.study import FROM_BELOW
+    from dino_pipeline.experiments.tune.results import summary, trials_table
+    from dino_pipeline.experiments.tune.study import FROM_BELOW, open_storage
 
     study = optuna.load_study(study_name=name, storage=open_storage(tune.storage, tuning_folder / JOURNAL))
     table = trials_table(study)
@@ -127,6 +127,7 @@ def create_pipeline() -> Pipeline:
                 search_parameters,
                 inputs=[
                     "manifest",
+                    "ingest_summary",
                     "project_folder",
                     "training_folder",
                     "tuning_folder",

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from matplotlib import colormaps
 from numpy.typing import NDArray
@@ -18,14 +17,14 @@ from dino_pipeline.dino.evaluation.attention import class_attention, feature_col
 from dino_pipeline.dino.evaluation.sizes import fitted, resized
 from dino_pipeline.dino.features.evaluation_transform import EvaluationDataset, normalise
 from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
+from dino_pipeline.dino.features.sampling import evenly_spaced
 from dino_pipeline.plotting.grids import Panel
 from dino_pipeline.plotting.pixels import visible
 
 
 def spread(images: Manifest, num_images: int) -> Manifest:
     """Images at even distances, so that none is hand-picked."""
-    rows = np.linspace(0, len(images) - 1, min(num_images, len(images))).round().astype(np.int64)
-    return images.take(rows)
+    return images.take(evenly_spaced(len(images), num_images))
 
 
 def panels(

@@ -40,7 +40,6 @@ UNWATCHED_CODE = {
     "dino_pipeline.workspace.experiment_copy": "says where things lie",
     "dino_pipeline.dino.launching": "starts processes, and shows their errors",
     "dino_pipeline.dino.partial": "names files that are not whole yet",
-    "dino_pipeline.plotting.progress_bar": "shows progress",
     "dino_pipeline.workspace.parameter_errors": "words of errors",
     "dino_pipeline.workspace.run_lock": "keeps a second run away",
 }

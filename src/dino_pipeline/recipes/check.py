@@ -1,4 +1,4 @@
-"""Whether a recipe holds: it is built in full and steps twice in a small size; and what it would cost."""
+"""Check a recipe: build it, take two small steps, and compute what a training costs."""
 
 from dataclasses import replace
 from typing import Any, NamedTuple

@@ -15,6 +15,7 @@ from dino_pipeline.dino.core.data.multi_crop_config import MultiCropConfig
 from dino_pipeline.dino.evaluation.features import Features
 from dino_pipeline.dino.features.evaluation_transform import evaluation_crop
 from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
+from dino_pipeline.dino.features.sampling import evenly_spaced
 from dino_pipeline.plotting.pixels import jpeg_data_uri, png_data_uri, visible
 from dino_pipeline.report.config import NeighborsConfig
 
@@ -124,9 +125,7 @@ def nearest(
         thumbnail_size: pixels.
     """
     gallery, held_out = features.split("train"), features.split(split)
-    chosen = (
-        np.linspace(0, len(held_out) - 1, min(config.num_queries, len(held_out))).round().astype(np.int64)
-    )
+    chosen = evenly_spaced(len(held_out), config.num_queries)
     similarities = _unit(held_out.embedding[chosen]) @ _unit(gallery.embedding).T
     queries = []
     for query, row in zip(chosen, similarities, strict=True):

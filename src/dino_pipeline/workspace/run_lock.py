@@ -2,38 +2,52 @@
 
 import fcntl
 import json
+import logging
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-from dino_pipeline.dino.partial import is_running
+import psutil
 
 FOLDER = Path("data") / ".running"  # of a project; a file a recipe
+_POLL_SECONDS = 0.5
+
+logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def run_lock(file: Path, what: str, *, shared: bool = False) -> Iterator[None]:
+def run_lock(
+    file: Path, what: str, *, shared: bool = False, while_waiting: Callable[[], None] | None = None
+) -> Iterator[None]:
     """Hold a file's lock. The system releases it when this process and the workers it started have ended, however.
 
     Args:
         file: names the holder. It stays, since removing it would race with the next process.
         what: what two processes must not do at once, for the message.
         shared: other sharers may hold it at the same time, as the workers of a study do.
+        while_waiting: called twice a second until the lock is free. None: a lock that another process holds is an
+            error.
 
     Raises:
-        ValueError: another process holds it; names that process, its command and what to do.
+        ValueError: another process holds it, and nothing waits; names that process, its command and what to do.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("a+") as opened:
-        try:
-            fcntl.flock(opened, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ValueError(f"{what} is under way already, {_holder(opened)}") from error
+        mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        if not _takes(opened, mode):
+            holder, advice = _holder(opened)
+            if while_waiting is None:
+                raise ValueError(f"{what} is under way already, {holder}: {advice}")
+            logger.info("%s is under way already, %s: waiting for it to end", what, holder)
+            while not _takes(opened, mode):
+                while_waiting()
+                time.sleep(_POLL_SECONDS)
         os.set_inheritable(opened.fileno(), True)  # workers that outlive a kill still write
         opened.truncate(0)
         json.dump(
@@ -48,6 +62,14 @@ def run_lock(file: Path, what: str, *, shared: bool = False) -> Iterator[None]:
         yield
 
 
+def _takes(opened: IO[str], mode: int) -> bool:
+    try:
+        fcntl.flock(opened, mode | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 @contextmanager
 def waiting_lock(file: Path) -> Iterator[None]:
     """Hold a file's lock, and wait for it while another process holds it."""
@@ -56,15 +78,16 @@ def waiting_lock(file: Path) -> Iterator[None]:
         yield
 
 
-def _holder(opened: IO[str]) -> str:
+def _holder(opened: IO[str]) -> tuple[str, str]:
+    """The process that has the lock, and what to do about it."""
     opened.seek(0)
     text = opened.read()
     if not text:  # it has the lock, and is about to write
-        return "begun this moment: wait for it to end"
+        return "begun this moment", "wait for it to end"
     holder = json.loads(text)
-    if not is_running(holder["pid"]):  # its workers save their progress
-        return "by what a killed run left behind, which ends by itself: try again in some seconds"
+    if not psutil.pid_exists(holder["pid"]):  # its workers save their progress
+        return "by what a killed run left behind, which ends by itself", "try again in some seconds"
     return (
-        f"by process {holder['pid']} since {holder['since']} ({holder['command']}): wait for it to end, or stop it by "
-        f"kill -INT {holder['pid']}; its progress is kept"
+        f"by process {holder['pid']} since {holder['since']} ({holder['command']})",
+        f"wait for it to end, or stop it by kill -INT {holder['pid']}; its progress is kept",
     )

@@ -17,7 +17,7 @@ from dino_pipeline.dino.evaluation.linear_probe.config import LinearProbeConfig
 from dino_pipeline.dino.evaluation.linear_probe.probes import center_and_scale
 from dino_pipeline.dino.evaluation.linear_probe.training import ProbeTraining
 from dino_pipeline.dino.evaluation.measures import measure as measure_with_probes
-from dino_pipeline.dino.evaluation.summary import summary
+from dino_pipeline.dino.evaluation.measures import summary
 from dino_pipeline.dino.metrics.feature_statistics import effective_rank
 
 CPU = torch.device("cpu")

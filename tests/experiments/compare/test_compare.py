@@ -24,6 +24,7 @@ from dino_pipeline.dino.weights.published import read_model
 from dino_pipeline.experiments.compare.config import CompareConfig
 from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.pipelines.compare import compare_models, predict_cost
+from tests.experiments.conftest import SUMMARY
 
 ROOT = Path(__file__).parents[3]
 NO_LOCAL_CROPS = {"pretrain.multi_crop.num_local_crops": 0}
@@ -44,6 +45,7 @@ def training_groups(parameters: Parameters) -> tuple[PretrainConfig, MonitoringC
 def compare_in(project: Path, parameters: Parameters, config: CompareConfig) -> tuple[pd.DataFrame, str, Any]:
     return compare_models(
         pd.read_parquet(project / "manifest.parquet"),
+        SUMMARY,
         "predicted",
         project,
         project / "data" / "06_models" / ".in_progress",

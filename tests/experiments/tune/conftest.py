@@ -3,7 +3,6 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 
 from dino_pipeline.recipes.reading import recipe_parameters
+from tests.ports import free_port
 
 
 @pytest.fixture(scope="session")
@@ -40,8 +40,7 @@ def postgresql() -> Iterator[str]:
             [*prefix, str(binaries / program), *arguments], check=True, cwd="/", capture_output=True
         )
 
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     data = str(folder / "data")
     run("initdb", "--pgdata", data, "--auth=trust", "--username=tuner", "--no-sync")
     options = f"-c listen_addresses=127.0.0.1 -c unix_socket_directories= -p {port} -c fsync=off"

@@ -13,10 +13,9 @@ from optuna.trial import TrialState
 
 from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.experiments.tune.config import TuneConfig
-from dino_pipeline.experiments.tune.liveness import TAKES_UP, Heartbeat, num_counted, take_up_abandoned
+from dino_pipeline.experiments.tune.requeue import REQUEUES, Heartbeat, num_counted, requeue_abandoned
 from dino_pipeline.experiments.tune.search_space import SearchSpace
-from dino_pipeline.experiments.tune.storage import open_storage
-from dino_pipeline.experiments.tune.study import open_study
+from dino_pipeline.experiments.tune.study import open_storage, open_study
 
 RATE = "pretrain.schedules.learning_rate.start"
 
@@ -84,16 +83,16 @@ def test_a_killed_workers_trial_is_failed_and_taken_up_once(
     in_processes(address, tmp_path, demo, workers=1, dies_in=2)
     assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE", "RUNNING"]
 
-    take_up_abandoned(study, silence_seconds=300)
-    take_up_abandoned(study, silence_seconds=300)
+    requeue_abandoned(study, silence_seconds=300)
+    requeue_abandoned(study, silence_seconds=300)
     assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE", "FAIL", "WAITING"]
     assert num_counted(study) == 2
     in_processes(address, tmp_path, demo, workers=1, dies_in=0)
     lost, again = study.trials[2:]
-    assert again.user_attrs[TAKES_UP] == 2
+    assert again.user_attrs[REQUEUES] == 2
     assert again.params == lost.params
     # It has killed two workers.
-    take_up_abandoned(study, silence_seconds=300)
+    requeue_abandoned(study, silence_seconds=300)
     assert [trial.state.name for trial in study.trials[2:]] == ["FAIL", "FAIL"]
     assert num_counted(study) == 3
 
@@ -106,10 +105,10 @@ def test_a_silent_worker_of_another_machine_loses_its_trial_and_a_living_one_doe
     for trial in (far, here):
         Heartbeat(trial, seconds=30)
     far.set_user_attr("worker", ["another machine", 1])
-    take_up_abandoned(study, silence_seconds=300)
+    requeue_abandoned(study, silence_seconds=300)
     assert [trial.state.name for trial in study.trials] == ["RUNNING", "RUNNING"]
     far.set_user_attr("seen_at", time.time() - 301)
-    take_up_abandoned(study, silence_seconds=300)
+    requeue_abandoned(study, silence_seconds=300)
     assert [trial.state.name for trial in study.trials[:2]] == ["FAIL", "RUNNING"]
 
 

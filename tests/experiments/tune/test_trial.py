@@ -18,11 +18,13 @@ from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.dino.core.data.manifest import read_manifest
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.training.history import read_rows
+from dino_pipeline.experiments.train import Trainer
 from dino_pipeline.experiments.tune.config import TuneConfig
+from dino_pipeline.experiments.tune.pruning import Collapsed
 from dino_pipeline.experiments.tune.search_space import SearchSpace
-from dino_pipeline.experiments.tune.trial import COLLAPSED, FINGERPRINT, MEASURES, Surroundings, make_trial
-from dino_pipeline.experiments.tune.watch import Collapsed
+from dino_pipeline.experiments.tune.trial import COLLAPSED, FINGERPRINT, MEASURES, TrialContext, run_trial
 from tests.dino.conftest import LAUNCH, MONITORING, PRETRAIN, tiny_manifest
+from tests.experiments.conftest import SUMMARY
 
 __all__ = ["tiny_manifest"]  # a fixture
 
@@ -38,11 +40,11 @@ FLAT |= {
 WORKER = """
 import json, sys
 from pathlib import Path
-from tests.experiments.tune.test_trial import asked, study_in, surroundings
+from tests.experiments.tune.test_trial import asked, context_in, study_in
 from dino_pipeline.experiments.tune.search import search
 demo, manifest, folder, changes = json.loads(sys.argv[1])
 config, space = asked(demo, **changes)
-search(study_in(Path(folder), space), space, config, surroundings(demo, Path(manifest), Path(folder)))
+search(study_in(Path(folder), space), space, config, context_in(demo, Path(manifest), Path(folder)))
 """
 
 
@@ -59,16 +61,16 @@ def asked(demo: dict[str, Any], **changes: Any) -> tuple[TuneConfig, SearchSpace
     return config, SearchSpace(config, recipe)
 
 
-def surroundings(demo: dict[str, Any], manifest: Path, folder: Path) -> Surroundings:
+def context_in(demo: dict[str, Any], manifest: Path, folder: Path) -> TrialContext:
     extract = from_dict(ExtractConfig, demo["extract"] | {"resize": 16, "crop": 16, "num_threads": 1})
-    (folder / "in_progress").mkdir(exist_ok=True)
-    return Surroundings(
+    trainer = Trainer(
         images=read_manifest(manifest, manifest.parent),
+        ingest_summary=SUMMARY,
+        recipe="tiny",
         project_folder=manifest.parent,
         training_folder=folder / "in_progress",
-        extract=extract,
-        parent_run="",
     )
+    return TrialContext(trainer=trainer, extract=extract, parent_run="")
 
 
 def study_in(folder: Path, space: SearchSpace) -> optuna.Study:
@@ -95,15 +97,15 @@ def test_a_trial_is_trained_and_measured_once_below_the_studys_run(
     project: Path, client: MlflowClient, demo: dict[str, Any], tiny_manifest: Path
 ) -> None:
     config, space = asked(demo, cost="parameters", pruner={"name": "none"})
-    around = surroundings(demo, tiny_manifest, project)
+    around = context_in(demo, tiny_manifest, project)
     study = optuna.create_study(study_name="tiny", directions=["maximize", "minimize"])
     for _ in range(2):
         study.enqueue_trial(space.current())
     with tracking.open_study_run("tiny") as parent:
-        told = [make_trial(study.ask(), space, config, replace(around, parent_run=parent.run_id))]
+        told = [run_trial(study.ask(), space, config, replace(around, parent_run=parent.run_id))]
         finished = next((project / "in_progress").glob("*/finished"))
         before = finished.stat().st_mtime_ns
-        told.append(make_trial(study.ask(), space, config, replace(around, parent_run=parent.run_id)))
+        told.append(run_trial(study.ask(), space, config, replace(around, parent_run=parent.run_id)))
     assert told[0] == told[1]
     assert finished.stat().st_mtime_ns == before
     last = read_rows(finished / "history.csv")[-1]
@@ -130,7 +132,7 @@ def test_a_training_is_ended_at_once_and_leaves_neither_process_nor_files(
     study = study_in(project, space)
     trial = study.ask()
     with pytest.raises(optuna.TrialPruned) as caught:
-        make_trial(trial, space, config, surroundings(demo, tiny_manifest, project))
+        run_trial(trial, space, config, context_in(demo, tiny_manifest, project))
     assert isinstance(caught.value, Collapsed) == (how == "collapsed")
     assert study.trials[0].user_attrs.get(COLLAPSED) == ("uniform" if how == "collapsed" else None)
     assert processes_in(project) == []

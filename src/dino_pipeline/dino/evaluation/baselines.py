@@ -1,6 +1,5 @@
 """What a pretrained backbone has to beat: raw pixels, colours, and itself before training."""
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -13,6 +12,7 @@ from dino_pipeline.dino.evaluation.config import BaselinesConfig, ExtractConfig
 from dino_pipeline.dino.evaluation.extraction import FeatureBatch, FeatureFunction
 from dino_pipeline.dino.features.evaluation_transform import evaluation_loader, normalise
 from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
+from dino_pipeline.dino.features.sampling import evenly_spaced
 
 
 def pixel_features(transform: EvaluationTransformConfig, config: BaselinesConfig) -> FeatureFunction:
@@ -92,7 +92,7 @@ def measure_batch_norm(
     num_images = min(config.baselines.batch_norm_images, len(train))
     # Whole batches only: each counts the same, and a last one of a single image may have no variance.
     batch_size = min(config.batch_size, num_images)
-    rows = np.linspace(0, len(train) - 1, num_images // batch_size * batch_size).round().astype(np.int64)
+    rows = evenly_spaced(len(train), num_images // batch_size * batch_size)
     images = train.take(rows)
     network.eval()
     layers = [module for module in network.modules() if isinstance(module, _BatchNorm)]

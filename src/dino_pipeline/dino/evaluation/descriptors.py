@@ -1,15 +1,15 @@
 """Descriptors of images by several networks in one pass: what is computed of an image is the caller's choice."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
-from tqdm import tqdm
 
 from dino_pipeline.dino.core.models.backbone import Backbone
-from dino_pipeline.dino.core.models.backbones.vision_transformer import ViTBackbone
 from dino_pipeline.dino.evaluation.config import ExtractConfig
+from dino_pipeline.dino.evaluation.extraction import each_batch, in_precision
 from dino_pipeline.dino.evaluation.networks import Networks
 from dino_pipeline.dino.features.evaluation_transform import normalise
 
@@ -35,43 +35,23 @@ def describe_images(
         num_images: how many they are.
         config: precision and the number of loader processes.
     """
-    functions = _functions(networks.backbones, describe, config, device)
     loader = DataLoader(
         images,
         batch_size=batch_size,
         num_workers=config.num_workers,
         pin_memory=torch.cuda.is_available(),
     )
+    mean, std = networks.transform.mean, networks.transform.std
+
+    def described_by(backbone: Backbone) -> Callable[[Tensor], Tensor]:
+        forward = in_precision(partial(describe, backbone), backbone, config, device=device)
+        return lambda pixels: forward(normalise(pixels, mean, std))
+
+    functions = {name: described_by(backbone) for name, backbone in networks.backbones.items()}
     stored: dict[str, Tensor] = {}
-    start = 0
-    with tqdm(total=num_images, desc="describe", unit=" images", disable=None, leave=False) as progress:
-        for batch in loader:
-            pixels = normalise(
-                batch.to(device, non_blocking=True), networks.transform.mean, networks.transform.std
-            )
-            for name, function in functions.items():
-                descriptors = function(pixels)
-                if name not in stored:
-                    stored[name] = torch.empty(num_images, descriptors.shape[1])
-                stored[name][start : start + len(batch)] = descriptors.cpu()
-            start += len(batch)
-            progress.update(len(batch))
+    batches = each_batch(loader, functions, num_images=num_images, title="describe", device=device)
+    for name, rows, descriptors in batches:
+        if name not in stored:
+            stored[name] = torch.empty(num_images, descriptors.shape[1])
+        stored[name][rows] = descriptors.cpu()
     return stored
-
-
-def _functions(
-    backbones: Mapping[str, Backbone], describe: Describe, config: ExtractConfig, device: torch.device
-) -> dict[str, Callable[[Tensor], Tensor]]:
-    bfloat16 = config.precision == "bf16"
-
-    def function(backbone: Backbone) -> Callable[[Tensor], Tensor]:
-        if isinstance(backbone, ViTBackbone) and bfloat16 and device.type == "cpu":
-            backbone.use_matmul_attention()
-
-        def describe_batch(pixels: Tensor) -> Tensor:
-            with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
-                return describe(backbone, pixels).float()
-
-        return describe_batch
-
-    return {name: function(backbone) for name, backbone in backbones.items()}

@@ -1,7 +1,8 @@
 """From images to features: one pass over the images serves every network and baseline."""
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +16,8 @@ from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.features import Features
 from dino_pipeline.dino.features.evaluation_transform import evaluation_loader, normalise
 from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
+
+T = TypeVar("T")
 
 
 class FeatureBatch(NamedTuple):
@@ -36,23 +39,65 @@ def backbone_features(
     The backbone is moved to the device and put into evaluation mode.
     """
     backbone = backbone.to(device).eval()
-    bfloat16 = config.precision == "bf16"
-    if isinstance(backbone, ViTBackbone) and bfloat16 and device.type == "cpu":
-        backbone.use_matmul_attention()
     num_blocks = config.num_last_blocks if backbone.is_vit else 1
     average_patches = config.average_patches and backbone.is_vit
     dim = backbone.num_features
+    last_blocks = in_precision(
+        partial(backbone.last_blocks, num_blocks=num_blocks, average_patches=average_patches),
+        backbone,
+        config,
+        device=device,
+    )
 
     def features(images: Tensor) -> FeatureBatch:
-        pixels = normalise(images, transform.mean, transform.std)
-        with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
-            joined = backbone.last_blocks(pixels, num_blocks=num_blocks, average_patches=average_patches)
-        joined = joined.float()
+        joined = last_blocks(normalise(images, transform.mean, transform.std))
         # The last block's [CLS] follows those of the blocks before it.
         embedding = joined[:, (num_blocks - 1) * dim : num_blocks * dim]
         return FeatureBatch(embedding, joined if joined.shape[1] > dim else None)
 
     return features
+
+
+def in_precision(
+    forward: Callable[[Tensor], Tensor], backbone: Backbone, config: ExtractConfig, *, device: torch.device
+) -> Callable[[Tensor], Tensor]:
+    """A function of a backbone, computed in the precision that is asked for; what it returns is float32."""
+    bfloat16 = config.precision == "bf16"
+    if isinstance(backbone, ViTBackbone) and bfloat16 and device.type == "cpu":
+        backbone.use_matmul_attention()
+
+    def forward_in_precision(pixels: Tensor) -> Tensor:
+        with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+            found = forward(pixels)
+        return found.float()
+
+    return forward_in_precision
+
+
+def each_batch(
+    loader: Iterable[Tensor],
+    functions: Mapping[str, Callable[[Tensor], T]],
+    *,
+    num_images: int,
+    title: str,
+    device: torch.device,
+) -> Iterator[tuple[str, slice, T]]:
+    """One pass over images for all functions: a function's name, the rows of a batch, and what it returns of them.
+
+    Args:
+        loader: batches of images.
+        title: of the progress bar.
+    """
+    start = 0
+    # `disable=None`: no bar without a terminal, as in a log file.
+    with tqdm(total=num_images, desc=title, unit=" images", disable=None, leave=False) as progress:
+        for images in loader:
+            images = images.to(device, non_blocking=True)
+            rows = slice(start, start + len(images))
+            for name, function in functions.items():
+                yield name, rows, function(images)
+            start = rows.stop
+            progress.update(len(images))
 
 
 @torch.inference_mode()
@@ -71,19 +116,12 @@ def extract_features(
     # Filled in place: lists of batches, joined at the end, would need twice the memory.
     embeddings: dict[str, np.ndarray] = {}
     linear: dict[str, np.ndarray] = {}
-    start = 0
-    # `disable=None`: no bar where nobody watches, as in a log file.
-    with tqdm(total=len(manifest), desc="extract", unit=" images", disable=None, leave=False) as progress:
-        for images in loader:
-            images = images.to(device, non_blocking=True)
-            stop = start + len(images)
-            for name, function in functions.items():
-                batch = function(images)
-                _store(embeddings, name, batch.embedding, start, stop, len(manifest))
-                if batch.linear is not None:
-                    _store(linear, name, batch.linear, start, stop, len(manifest))
-            start = stop
-            progress.update(len(images))
+    num_images = len(manifest)
+    batches = each_batch(loader, functions, num_images=num_images, title="extract", device=device)
+    for name, rows, batch in batches:
+        _store(embeddings, name, batch.embedding, rows, num_images)
+        if batch.linear is not None:
+            _store(linear, name, batch.linear, rows, num_images)
     splits = np.array(manifest.table["split"].to_pylist(), dtype=np.str_)
     labels = np.array(manifest.labels, dtype=np.object_)
     return {
@@ -92,9 +130,7 @@ def extract_features(
     }
 
 
-def _store(
-    stored: dict[str, np.ndarray], name: str, batch: Tensor, start: int, stop: int, num_images: int
-) -> None:
+def _store(stored: dict[str, np.ndarray], name: str, batch: Tensor, rows: slice, num_images: int) -> None:
     if name not in stored:
         stored[name] = np.empty((num_images, batch.shape[1]), dtype=np.float32)
-    stored[name][start:stop] = batch.cpu().numpy()
+    stored[name][rows] = batch.cpu().numpy()

@@ -1,10 +1,13 @@
-"""Class names as numbers, and which labels a measure lacks."""
+"""Class names as numbers, which labels a measure lacks, and a share of them drawn within each class."""
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from dino_pipeline.dino.core.data.addressing import Domain, generator_at
 from dino_pipeline.dino.evaluation.features import Features
 
 SPLITS = ("train", "val", "test")
@@ -36,3 +39,20 @@ def missing_labels(features: Features) -> dict[str, str]:
                 f"all images of train are of one class, {labels[0]}: there is nothing to tell apart"
             )
     return reasons
+
+
+def stratified_draw(labels: NDArray[np.int64], fraction: float, *, seed: int) -> NDArray[np.int64]:
+    """Positions of a share of each class, at least one image of it, in ascending order.
+
+    Every seed draws equally many, and of one seed a smaller draw is a part of a larger one.
+
+    Args:
+        labels: int64 [images], all of them classes.
+    """
+    drawn = []
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        num_drawn = max(1, int(fraction * len(members) + 0.5))
+        order = generator_at(seed, Domain.LABELLED, int(label)).permutation(len(members))
+        drawn.append(members[order[:num_drawn]])
+    return np.sort(np.concatenate(drawn))

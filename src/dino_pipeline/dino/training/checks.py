@@ -22,9 +22,12 @@ def check(
     launch: LaunchConfig,
     manifest: Manifest,
     *,
-    num_processes: int,
+    num_processes: int | None,
 ) -> None:
     """Refuse a training that could not run.
+
+    Args:
+        num_processes: None of a training that another machine runs: what depends on the machine is not checked.
 
     Raises:
         ValueError: naming the parameter, its value and the remedy.
@@ -40,12 +43,12 @@ def check(
             f"pretrain.batch_size is {config.batch_size}, and there are only {num_images} training images: "
             f"set it to {num_images} or less"
         )
-    if config.batch_size % num_processes:
+    if num_processes and config.batch_size % num_processes:
         raise ValueError(
             f"pretrain.batch_size is {config.batch_size}, which {num_processes} processes cannot share equally: "
             f"set it to a multiple of {num_processes}"
         )
-    own = config.batch_size // num_processes
+    own = config.batch_size // (num_processes or 1)
     if own % config.accumulation_steps:
         raise ValueError(
             f"pretrain.accumulation_steps is {config.accumulation_steps}, into which a process's {own} images "
@@ -61,12 +64,13 @@ def check(
     _check_frozen_teacher(config, monitoring)
     with torch.device("meta"):  # shapes without memory
         backbone = build_backbone(config.network)
-    if config.precision == "bf16" and not isinstance(backbone, ViTBackbone) and not torch.cuda.is_available():
+    is_bf16_here = num_processes is not None and config.precision == "bf16"
+    if is_bf16_here and not isinstance(backbone, ViTBackbone) and not torch.cuda.is_available():
         # Seen with torch 2.15: single weight gradients of 3e20 from bfloat16 convolutions on CPU.
         raise ValueError(
             "pretrain.precision is bf16, in which convolutions on CPU give wrong gradients: use fp32"
         )
-    if config.precision == "bf16" and not multiplies_bfloat16("cuda" if torch.cuda.is_available() else "cpu"):
+    if is_bf16_here and not multiplies_bfloat16("cuda" if torch.cuda.is_available() else "cpu"):
         # No refusal: a training that was begun on another machine may have to be continued on this one.
         logger.warning(
             "pretrain.precision is bf16, for which this machine has no instructions, and a step takes many times as "

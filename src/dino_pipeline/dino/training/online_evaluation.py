@@ -14,6 +14,7 @@ from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.core.state import TrainingState
 from dino_pipeline.dino.features.evaluation_transform import normalise, readable_loader
 from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
+from dino_pipeline.dino.features.sampling import evenly_spaced
 from dino_pipeline.dino.metrics.feature_statistics import effective_rank, feature_std
 from dino_pipeline.dino.metrics.knn import knn_rank_classes
 from dino_pipeline.dino.training.config import MonitoringConfig
@@ -54,8 +55,8 @@ class OnlineEvaluation:
         )
         self.num_workers = num_workers
         train, val = manifest.split("train"), manifest.split("val")
-        self.bank = train.take(_evenly_spaced(len(train), monitoring.max_images))
-        self.queries = val.take(_evenly_spaced(len(val), monitoring.max_images))
+        self.bank = train.take(evenly_spaced(len(train), monitoring.max_images))
+        self.queries = val.take(evenly_spaced(len(val), monitoring.max_images))
 
     def __call__(self, state: TrainingState, device: torch.device) -> dict[str, float]:
         """Named numbers for the history; k-NN only where every image has a label."""
@@ -113,7 +114,3 @@ class OnlineEvaluation:
         )
         labels = torch.from_numpy(self.queries.label_indices(classes))
         return ranked[k][:, 0] == labels.to(bank.device)
-
-
-def _evenly_spaced(count: int, at_most: int) -> np.ndarray:
-    return np.linspace(0, count - 1, min(count, at_most)).round().astype(np.int64)

@@ -1,16 +1,26 @@
-"""From images and parameters to a training that can be launched: weights found, values checked, its folder filled."""
+"""Prepare a training: find its initial weights, check its values, and fill its folder."""
 
 from pathlib import Path
+from typing import NamedTuple
 
-from dino_pipeline.dino.core.data.manifest import Manifest, write_manifest
+from dino_pipeline.dino.core.data.manifest import Manifest, read_manifest, write_manifest
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.launching.torchrun import num_processes
 from dino_pipeline.dino.training.checks import check
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, TrainingSpec
 from dino_pipeline.dino.training.fingerprint import fingerprint
-from dino_pipeline.dino.training.initial_weights import resolve, store
+from dino_pipeline.dino.training.frozen_teacher import FROZEN_TEACHER
+from dino_pipeline.dino.training.initial_weights import INITIAL, Start, resolve, store
 from dino_pipeline.dino.training.progress import adopt, progress_folder, resume_from
 from dino_pipeline.dino.training.resolution import resolved
+
+
+class Prepared(NamedTuple):
+    """A training that can run on these images and this machine; its folder is not filled yet."""
+
+    spec: TrainingSpec
+    images: Manifest  # of all splits
+    asked: PretrainConfig  # as given: weights by their names, not by their hashes
 
 
 def prepare(
@@ -22,38 +32,123 @@ def prepare(
     recipe: str,
     project_folder: Path,
     training_folder: Path,
-) -> TrainingSpec:
-    """What `launch` trains, its manifest and initial weights copied to the training's own folder.
+) -> Prepared:
+    """Check a training and work out its fingerprint. Writes nothing, so any number of trainings can be prepared.
 
     Args:
         images: of all splits; the training reads train and validation.
-        recipe: the name the model bears.
-        project_folder: the images' paths, and that of initial weights, hang on it.
+        recipe: the name of the model.
+        project_folder: paths of images and of initial weights are relative to it.
         training_folder: where trainings keep their progress, one folder a fingerprint.
 
     Raises:
-        ValueError: the parameters fit neither one another, nor the images, nor this machine.
+        ValueError: the parameters do not fit one another, the images or this machine.
     """
-    start = resolve(pretrain, root=project_folder)
-    pretrain = resolved(start.config, images.split("train"))
-    check(pretrain, monitoring, launch, images, num_processes=num_processes(launch.cpu_processes))
-    identity = fingerprint(pretrain, images)
-    if launch.adopt_progress:
-        adopt(training_folder, launch.adopt_progress, identity)
+    _, resolved_pretrain = _checked(
+        images,
+        pretrain,
+        monitoring,
+        launch,
+        root=project_folder,
+        num_processes=num_processes(launch.cpu_processes),
+    )
+    identity = fingerprint(resolved_pretrain, images)
     folder = progress_folder(training_folder, identity)
-    if launch.resume_from:
-        resume_from(project_folder / Path(launch.resume_from).expanduser(), folder, identity, pretrain)
-    folder.mkdir(parents=True, exist_ok=True)
-    # The training reads its own copy: whatever happens to the project's, a resume sees the same data.
-    write_manifest(images, folder / "manifest.parquet")
-    store(start, folder)
-    return TrainingSpec(
+    spec = TrainingSpec(
         fingerprint=identity,
         recipe=recipe,
         manifest=str(folder / "manifest.parquet"),
         image_root=str(project_folder),
         folder=str(folder),
+        pretrain=resolved_pretrain,
+        monitoring=monitoring,
+        launch=launch,
+    )
+    return Prepared(spec, images, pretrain)
+
+
+def fill_folder(prepared: Prepared) -> TrainingSpec:
+    """Put what the training reads into its own folder: manifest, initial weights, progress to continue from.
+
+    Only one process at a time may do so. Files that are there already stay.
+
+    Returns:
+        What `launch` trains.
+
+    Raises:
+        ValueError: the progress to continue from is missing or of another training, or the weights have changed.
+    """
+    spec, images, asked = prepared
+    folder, project_folder = Path(spec.folder), Path(spec.image_root)
+    if spec.launch.adopt_progress:
+        adopt(folder.parent, spec.launch.adopt_progress, spec.fingerprint)
+    if spec.launch.resume_from:
+        checkpoint = project_folder / Path(spec.launch.resume_from).expanduser()
+        resume_from(checkpoint, folder, spec.fingerprint, spec.pretrain)
+    folder.mkdir(parents=True, exist_ok=True)
+    # The training reads its own copy, so that a resume sees the same data whatever happens to the project's.
+    write_manifest(images, folder / "manifest.parquet")
+    needed = {INITIAL: asked.initial_weights, FROZEN_TEACHER: asked.frozen_teacher}
+    if not all((folder / file).is_file() for file, source in needed.items() if source):
+        start = resolve(asked, root=project_folder)
+        if _hashes(start.config) != _hashes(spec.pretrain):
+            raise ValueError("the weights that this training starts from have just changed: start it again")
+        store(start, folder)
+    return spec
+
+
+def _hashes(config: PretrainConfig) -> tuple[str | None, str | None]:
+    """Of the weights that a resolved configuration names."""
+    return config.initial_weights, config.teacher.weights
+
+
+def prepare_for_workers(
+    manifest: Path,
+    image_root: Path,
+    pretrain: PretrainConfig,
+    monitoring: MonitoringConfig,
+    launch: LaunchConfig,
+    *,
+    recipe: str,
+    folder: Path,
+) -> TrainingSpec:
+    """A training whose workers another command starts, perhaps on another machine, in a folder that the caller names.
+
+    Args:
+        manifest: the file that ingest wrote; it stays where it is.
+        image_root: the manifest's paths are relative to it.
+        recipe: the name of the model.
+        folder: where the training keeps its progress.
+
+    Raises:
+        ValueError: the parameters do not fit one another or the images.
+    """
+    images = read_manifest(manifest, image_root)
+    start, pretrain = _checked(images, pretrain, monitoring, launch, root=Path(), num_processes=None)
+    store(start, folder)
+    return TrainingSpec(
+        fingerprint=fingerprint(pretrain, images),
+        recipe=recipe,
+        manifest=str(manifest.absolute()),
+        image_root=str(image_root.absolute()),
+        folder=str(folder.absolute()),
         pretrain=pretrain,
         monitoring=monitoring,
         launch=launch,
     )
+
+
+def _checked(
+    images: Manifest,
+    pretrain: PretrainConfig,
+    monitoring: MonitoringConfig,
+    launch: LaunchConfig,
+    *,
+    root: Path,
+    num_processes: int | None,
+) -> tuple[Start, PretrainConfig]:
+    """The initial weights, and the parameters with everything resolved and checked."""
+    start = resolve(pretrain, root=root)
+    config = resolved(start.config, images.split("train"))
+    check(config, monitoring, launch, images, num_processes=num_processes)
+    return start, config

@@ -9,7 +9,7 @@ from dino_pipeline.evaluations.evaluation import EXTRACT, Context, Evaluation, R
 
 def find_images(project_folder: Path, config: AttentionSegmentationConfig) -> Any:
     """The images of the list, with their masks."""
-    from dino_pipeline.dino.evaluation.masks.voc import list_masked_images
+    from dino_pipeline.dino.evaluation.voc import list_masked_images
 
     return list_masked_images(
         config.folder,
@@ -23,9 +23,13 @@ def find_images(project_folder: Path, config: AttentionSegmentationConfig) -> An
 
 def run(context: Context[AttentionSegmentationConfig]) -> Results:
     """Jaccard index of teacher, student and random initialisation."""
-    from dino_pipeline.dino.evaluation.attention_segmentation.masks import Normalisation
-    from dino_pipeline.dino.evaluation.attention_segmentation.measure import measure_attention, vits_of
+    from dino_pipeline.dino.evaluation.attention_segmentation.measure import (
+        Normalisation,
+        measure_attention,
+        vits_of,
+    )
     from dino_pipeline.dino.evaluation.networks import load_networks
+    from dino_pipeline.dino.evaluation.table import aligned
     from dino_pipeline.dino.weights.published import read_model
 
     train = context.images.split("train")
@@ -34,7 +38,7 @@ def run(context: Context[AttentionSegmentationConfig]) -> Results:
     vits = vits_of(networks.backbones, read_model(context.model).config["backbone"]["name"])
     normalisation = Normalisation(networks.transform.mean, networks.transform.std)
     report = measure_attention(vits, context.found, normalisation, context.config)
-    lines = [f"{name:8} {100 * found['jaccard']:5.1f}" for name, found in report["networks"].items()]
+    table = aligned([[name, f"{100 * found['jaccard']:.1f}"] for name, found in report["networks"].items()])
     heading = f"Jaccard index in percent, best head of each object, {report['num_images']} images"
     return Results(
         report=report,
@@ -43,7 +47,7 @@ def run(context: Context[AttentionSegmentationConfig]) -> Results:
             for network, found in report["networks"].items()
             for name in ("jaccard", "jaccard_objects")
         },
-        text="\n".join([heading, *lines]),
+        text=f"{heading}\n{table}",
         drawn=(vits, normalisation),
     )
 

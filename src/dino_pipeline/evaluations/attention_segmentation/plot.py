@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import torch
 from PIL import Image
 
 from dino_pipeline.dino.core.models.backbones.vision_transformer import ViTBackbone
 from dino_pipeline.dino.evaluation.attention_segmentation.config import AttentionSegmentationConfig
-from dino_pipeline.dino.evaluation.attention_segmentation.masks import Normalisation, head_masks
-from dino_pipeline.dino.evaluation.attention_segmentation.measure import best_mask
-from dino_pipeline.dino.evaluation.masks.voc import MaskedImages
+from dino_pipeline.dino.evaluation.attention_segmentation.measure import Normalisation, best_mask, head_masks
+from dino_pipeline.dino.evaluation.voc import MaskedImages
+from dino_pipeline.dino.features.sampling import evenly_spaced
 from dino_pipeline.plotting.grids import grid
 from dino_pipeline.plotting.pixels import colored
 
@@ -22,8 +21,7 @@ def picture(
     config: AttentionSegmentationConfig,
 ) -> Image.Image:
     """A row for each of some images spread evenly over the list: the image, the truth, a mask of each network."""
-    positions = np.linspace(0, len(images) - 1, min(config.num_shown, len(images))).round().astype(int)
-    ids = [images.ids[position] for position in positions]
+    ids = [images.ids[position] for position in evenly_spaced(len(images), config.num_shown)]
     rows = []
     for id_ in ids:
         image, mask = images.read(id_)

@@ -25,8 +25,7 @@ def find_copies(project_folder: Path, config: CopyDetectionConfig) -> Any:
 
 def run(context: Context[CopyDetectionConfig]) -> Results:
     """Find the originals of edited copies by teacher, student and random network."""
-    from dino_pipeline.dino.evaluation.copy_detection.detect import detect, other_images
-    from dino_pipeline.dino.evaluation.copy_detection.summary import copy_detection_table
+    from dino_pipeline.dino.evaluation.copy_detection.detect import copy_detection_table, detect, other_images
     from dino_pipeline.dino.evaluation.networks import load_networks
 
     images, config, device = context.images, context.config, context.device

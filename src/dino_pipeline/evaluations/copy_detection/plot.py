@@ -1,11 +1,11 @@
 """Draws originals with their copies, and at which place a search with each copy found the original."""
 
-import numpy as np
 from PIL import Image
 
 from dino_pipeline.dino.evaluation.copy_detection.config import CopyPictureConfig
 from dino_pipeline.dino.evaluation.copy_detection.copydays import Copydays
 from dino_pipeline.dino.evaluation.copy_detection.detect import Ranks
+from dino_pipeline.dino.features.sampling import evenly_spaced
 from dino_pipeline.plotting.grids import Tile, image_grid, tile
 
 
@@ -17,7 +17,7 @@ def copies_picture(copydays: Copydays, ranks: Ranks, config: CopyPictureConfig) 
                 tile(copydays.originals, original, size=config.image_size, caption="original"),
                 *_copies(copydays, ranks, original, config),
             ]
-            for original in _spread(len(copydays.originals), config.num_originals)
+            for original in evenly_spaced(len(copydays.originals), config.num_originals).tolist()
         ]
     )
 
@@ -30,7 +30,7 @@ def _copies(copydays: Copydays, ranks: Ranks, original: int, config: CopyPicture
         if source == original
     ]
     shown = []
-    for attack, position in (found[index] for index in _spread(len(found), config.num_copies)):
+    for attack, position in (found[index] for index in evenly_spaced(len(found), config.num_copies)):
         rank = int(ranks[attack][position])
         shown.append(
             tile(
@@ -42,8 +42,3 @@ def _copies(copydays: Copydays, ranks: Ranks, original: int, config: CopyPicture
             )
         )
     return shown
-
-
-def _spread(count: int, wanted: int) -> list[int]:
-    positions: list[int] = np.linspace(0, count - 1, min(count, wanted)).round().astype(int).tolist()
-    return positions

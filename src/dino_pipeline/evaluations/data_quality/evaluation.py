@@ -8,8 +8,7 @@ def run(context: Context[DataQualityConfig]) -> Results:
     """Figures of every network, and the cleaning list by the teacher's features."""
     import pandas as pd
 
-    from dino_pipeline.dino.evaluation.data_quality.report import clean, network_figures
-    from dino_pipeline.dino.evaluation.data_quality.summary import in_words, table
+    from dino_pipeline.dino.evaluation.data_quality.report import clean, in_words, network_figures, table
 
     images, config, features, device = context.images, context.config, context.features, context.device
     figures = network_figures(features, images, context.model, context.extract, config, device=device)

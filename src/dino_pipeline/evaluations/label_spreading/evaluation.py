@@ -11,8 +11,12 @@ def run(context: Context[LabelSpreadingConfig]) -> Results:
         ValueError: there are no labels to spread, or the features are of another manifest.
     """
     from dino_pipeline.dino.evaluation.label_spreading import given as labels
-    from dino_pipeline.dino.evaluation.label_spreading import measure
-    from dino_pipeline.dino.evaluation.label_spreading.spread import spread_labels
+    from dino_pipeline.dino.evaluation.label_spreading.spread import (
+        measure_spreading,
+        spread_labels,
+        spread_table,
+        summary,
+    )
 
     images, config = context.images, context.config
     if config.labels is None:
@@ -26,7 +30,7 @@ def run(context: Context[LabelSpreadingConfig]) -> Results:
                 f"the {name}'s features are of another manifest: kedro run --pipeline=extract makes them anew"
             )
         networks[name] = spread_labels(features.embedding, given, config, device=context.device)
-    report = measure.measure_spreading(images, given, networks)
+    report = measure_spreading(images, given, networks)
     return Results(
         report=report,
         metrics={
@@ -35,8 +39,8 @@ def run(context: Context[LabelSpreadingConfig]) -> Results:
             for network, values in by_network.items()
             for name, value in values.items()
         },
-        text=f"accuracy of spread labels in percent\n{measure.summary(report)}",
-        tables={"spread_labels": measure.spread_table(images, given, networks["teacher"]).to_pandas()},
+        text=f"accuracy of spread labels in percent\n{summary(report)}",
+        tables={"spread_labels": spread_table(images, given, networks["teacher"]).to_pandas()},
     )
 
 

@@ -8,8 +8,7 @@ _NETWORKS = ("teacher", "student", "random", "pixels", "histogram")
 
 def run(context: Context[LowShotConfig]) -> Results:
     """Accuracies of every network, on the same draws."""
-    from dino_pipeline.dino.evaluation.low_shot.measure import low_shot
-    from dino_pipeline.dino.evaluation.low_shot.table import table
+    from dino_pipeline.dino.evaluation.low_shot.measure import low_shot, table
 
     report = low_shot(context.features, context.config, device=context.device)
     metrics = {

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from dino_pipeline.dino.evaluation.patch_segmentation.config import PatchSegmentationConfig
+from dino_pipeline.dino.evaluation.table import aligned
 from dino_pipeline.evaluations.evaluation import EXTRACT, Context, Evaluation, Results
 
 
@@ -58,12 +59,10 @@ def plot(context: Context[PatchSegmentationConfig], results: Results) -> object:
 
 def _table(networks: dict[str, dict[str, Any]]) -> str:
     heads = list(networks["teacher"])
-    lines = [" " * 8 + "".join(f"{head:>9}" for head in heads)]
-    lines += [
-        f"{name:8}" + "".join(f"{100 * found[head]['miou']:9.1f}" for head in heads)
-        for name, found in networks.items()
+    rows = [
+        [name, *(f"{100 * found[head]['miou']:.1f}" for head in heads)] for name, found in networks.items()
     ]
-    return "\n".join(lines)
+    return aligned([["", *heads], *rows])
 
 
 EVALUATION = Evaluation(

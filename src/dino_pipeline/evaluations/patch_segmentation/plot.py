@@ -2,19 +2,18 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from dino_pipeline.dino.evaluation.masks.voc import MaskedImages
+from dino_pipeline.dino.evaluation.voc import MaskedImages
+from dino_pipeline.dino.features.sampling import evenly_spaced
 from dino_pipeline.plotting.grids import grid
 from dino_pipeline.plotting.pixels import colored
 
 
 def shown_ids(images: MaskedImages, num_shown: int) -> tuple[str, ...]:
     """Ids of some images, spread evenly over the list."""
-    positions = np.linspace(0, len(images) - 1, min(num_shown, len(images))).round().astype(int)
-    return tuple(images.ids[position] for position in positions)
+    return tuple(images.ids[position] for position in evenly_spaced(len(images), num_shown))
 
 
 def picture(

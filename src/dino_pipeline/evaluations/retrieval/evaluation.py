@@ -7,8 +7,12 @@ from dino_pipeline.evaluations.evaluation import EXTRACT, Context, Evaluation, R
 def run(context: Context[RetrievalConfig]) -> Results:
     """Search by teacher, student and random network."""
     from dino_pipeline.dino.evaluation.networks import load_networks
-    from dino_pipeline.dino.evaluation.retrieval.retrieve import check_data, retrieve
-    from dino_pipeline.dino.evaluation.retrieval.summary import flat_metrics, retrieval_table
+    from dino_pipeline.dino.evaluation.retrieval.retrieve import (
+        check_data,
+        flat_metrics,
+        retrieval_table,
+        retrieve,
+    )
 
     images, config, device = context.images, context.config, context.device
     root = context.project_folder

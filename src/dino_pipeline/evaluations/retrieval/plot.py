@@ -3,7 +3,7 @@
 from PIL import Image
 
 from dino_pipeline.dino.evaluation.retrieval.config import RetrievalPictureConfig
-from dino_pipeline.dino.evaluation.retrieval.searched import Searched
+from dino_pipeline.dino.evaluation.retrieval.search import Searched
 from dino_pipeline.plotting.grids import image_grid, tile
 
 

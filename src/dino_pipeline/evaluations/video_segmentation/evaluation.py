@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from dino_pipeline.dino.evaluation.table import aligned
 from dino_pipeline.dino.evaluation.video_segmentation.config import VideoSegmentationConfig
 from dino_pipeline.dino.evaluation.video_segmentation.videos import Video
 from dino_pipeline.evaluations.evaluation import EXTRACT, Context, Evaluation, Folder, Results
@@ -77,12 +78,11 @@ def _table(report: dict[str, Any]) -> str:
     networks, videos = report["networks"], report["videos"]
     columns = {"J&F": "j_and_f", "J": "j_mean", "F": "f_mean"}
     names = list(next(iter(videos.values())))
-    lines = ["  ".join([f"{'':8}", *(f"{title:>5}" for title in columns), *(f"{name:>5}" for name in names)])]
+    rows = [["", *columns, *names]]
     for network, values in networks.items():
-        cells = [f"{100 * values[key]:5.1f}" for key in columns.values()]
-        cells += [f"{100 * videos[network][name]:{max(5, len(name))}.1f}" for name in names]
-        lines.append("  ".join([f"{network:8}", *cells]))
-    return "\n".join(lines)
+        shares = [*(values[key] for key in columns.values()), *(videos[network][name] for name in names)]
+        rows.append([network, *(f"{100 * share:.1f}" for share in shares)])
+    return aligned(rows)
 
 
 EVALUATION = Evaluation(

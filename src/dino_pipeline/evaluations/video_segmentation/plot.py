@@ -10,8 +10,7 @@ from PIL import Image
 
 from dino_pipeline.dino.core.data.images import decode_rgb
 from dino_pipeline.dino.evaluation.video_segmentation.config import VideoSegmentationConfig
-from dino_pipeline.dino.evaluation.video_segmentation.indexed_png import palette
-from dino_pipeline.dino.evaluation.video_segmentation.videos import Labels, Video, read_annotation
+from dino_pipeline.dino.evaluation.video_segmentation.videos import Labels, Video, palette, read_annotation
 from dino_pipeline.plotting.grids import rasterised
 
 _OPACITY = 0.6

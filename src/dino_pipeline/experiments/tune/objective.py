@@ -1,4 +1,4 @@
-"""What a trial is judged by: k-NN on validation, or RankMe and alpha-ReQ where there are no labels; and its cost."""
+"""The objectives of a trial: k-NN on validation, or RankMe and alpha-ReQ where there are no labels; and its cost."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +10,7 @@ from safetensors import safe_open
 from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.evaluation import compute, extraction
 from dino_pipeline.dino.evaluation.config import ExtractConfig
+from dino_pipeline.dino.features.sampling import evenly_spaced
 from dino_pipeline.dino.metrics.power_law import power_law_exponent
 from dino_pipeline.dino.training.history import HISTORY, TIMING, numbers, read_rows
 from dino_pipeline.dino.weights.published import evaluation_transform, load_backbone, read_model
@@ -61,7 +62,7 @@ def measures(
 
 
 def chosen(found: Mapping[str, float], objective: str, cost: str | None) -> list[float]:
-    """The values that the study is told.
+    """The values that the study gets.
 
     Raises:
         ValueError: no alpha can be fitted.
@@ -74,7 +75,7 @@ def chosen(found: Mapping[str, float], objective: str, cost: str | None) -> list
 def _exponent(
     finished: Path, train: Manifest, extract: ExtractConfig, *, max_images: int, ranks: tuple[int, int]
 ) -> float | None:
-    positions = np.linspace(0, len(train) - 1, min(len(train), max_images)).round().astype(np.int64)
+    positions = evenly_spaced(len(train), max_images)
     device = compute.device()
     with compute.fixed_threads(extract.num_threads):
         transform = evaluation_transform(read_model(finished), resize=extract.resize, crop=extract.crop)

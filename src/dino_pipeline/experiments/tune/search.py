@@ -1,4 +1,4 @@
-"""The search: trials one after another until the study has its number, whoever makes them."""
+"""The search: one trial after another until the study has its number; trials of other workers count."""
 
 import logging
 from typing import TYPE_CHECKING
@@ -8,9 +8,9 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from dino_pipeline.dino.launching.torchrun import WorkersFailedError
 from dino_pipeline.experiments.tune.config import TuneConfig
-from dino_pipeline.experiments.tune.liveness import num_counted, queue_again, take_up_abandoned
+from dino_pipeline.experiments.tune.requeue import num_counted, requeue, requeue_abandoned
 from dino_pipeline.experiments.tune.search_space import SearchSpace
-from dino_pipeline.experiments.tune.trial import COLLAPSED, Surroundings, make_trial
+from dino_pipeline.experiments.tune.trial import COLLAPSED, TrialContext, run_trial
 
 if TYPE_CHECKING:
     import optuna
@@ -20,37 +20,35 @@ ERROR = "error"  # a trial's attribute: why it failed
 logger = logging.getLogger(__name__)
 
 
-def search(study: "optuna.Study", space: SearchSpace, config: TuneConfig, surroundings: Surroundings) -> None:
-    """Make trials until the study has `config.num_trials`; what others make meanwhile counts.
+def search(study: "optuna.Study", space: SearchSpace, config: TuneConfig, context: TrialContext) -> None:
+    """Run trials until the study has `config.num_trials`; those of other workers count.
 
     A trial that fails is marked and left: its values were impossible.
 
     Raises:
         ValueError, WorkersFailedError: trial 0 failed, the recipe itself; it is tried again when the study goes on.
     """
-    # disable=None: no bar where nobody watches (a log file, CI)
+    # disable=None: no bar in a log file or in CI
     with (
         tqdm(total=config.num_trials, desc=study.study_name, unit="trial", disable=None) as bar,
         logging_redirect_tqdm(),
     ):
         while True:
-            take_up_abandoned(study, silence_seconds=config.silence_seconds)
+            requeue_abandoned(study, silence_seconds=config.silence_seconds)
             bar.n = num_counted(study)
             bar.refresh()
             if bar.n >= config.num_trials:
                 return
-            _make_one(study, space, config, surroundings)
+            _run_one(study, space, config, context)
 
 
-def _make_one(
-    study: "optuna.Study", space: SearchSpace, config: TuneConfig, surroundings: Surroundings
-) -> None:
+def _run_one(study: "optuna.Study", space: SearchSpace, config: TuneConfig, context: TrialContext) -> None:
     import optuna
     from optuna.trial import TrialState
 
     trial = study.ask()
     try:
-        values = make_trial(trial, space, config, surroundings)
+        values = run_trial(trial, space, config, context)
     except optuna.TrialPruned as end:
         study.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)
         collapsed = COLLAPSED in study.trials[trial.number].user_attrs
@@ -59,15 +57,15 @@ def _make_one(
         trial.set_user_attr(ERROR, str(error))
         study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
         if study.trials[trial.number].params == space.current():
-            queue_again(study, study.trials[trial.number])
+            requeue(study, study.trials[trial.number])
             raise
         logger.warning("trial %d failed: %s", trial.number, error)
     except BaseException:
-        # Stopped: whoever continues the study takes the trial up where it stands.
+        # Stopped: the next worker of the study continues the trial from its checkpoint.
         study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
-        queue_again(study, study.trials[trial.number])
+        requeue(study, study.trials[trial.number])
         raise
     else:
         study.tell(trial, values, skip_if_finished=True)
-        told = ", ".join(f"{value:.4g}" for value in values)
-        logger.info("trial %d: %s %s", trial.number, config.objective, told)
+        shown = ", ".join(f"{value:.4g}" for value in values)
+        logger.info("trial %d: %s %s", trial.number, config.objective, shown)

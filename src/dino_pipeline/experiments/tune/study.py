@@ -1,5 +1,6 @@
-"""A study by name: begun with the current recipe as trial 0, or continued if it asks the same question."""
+"""Where studies are kept, and a study by name: a new one with the recipe as trial 0, or the one that is there."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dino_pipeline.dino.core.config import to_dict
@@ -7,6 +8,7 @@ from dino_pipeline.dino.training.progress import differing_keys
 from dino_pipeline.dino.weights.older_files import completed
 from dino_pipeline.experiments.tune.config import Hyperband, Median, Random, TuneConfig
 from dino_pipeline.experiments.tune.search_space import SearchSpace
+from dino_pipeline.tracking.store import in_short
 
 if TYPE_CHECKING:
     import optuna
@@ -16,6 +18,35 @@ if TYPE_CHECKING:
 
 QUESTION = "question"  # the study's attribute that tells what its values mean
 FROM_BELOW = {"alpha_req"}  # objectives whose small values are the good ones
+
+
+def open_storage(address: str | None, journal: Path) -> "BaseStorage":
+    """The storage, its file or tables made where there are none.
+
+    Args:
+        address: of a database, as SQLAlchemy writes them: postgresql://user@host/database.
+        journal: the file that serves where there is no address.
+
+    Raises:
+        ValueError: the database does not answer, or its driver is not installed.
+    """
+    import optuna
+    from optuna.storages import JournalStorage, RDBStorage
+    from optuna.storages.journal import JournalFileBackend
+    from sqlalchemy.exc import SQLAlchemyError
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # a line for each trial is the search's to write
+    if address is None:
+        journal.parent.mkdir(parents=True, exist_ok=True)
+        return JournalStorage(JournalFileBackend(str(journal)))
+    try:
+        return RDBStorage(address)
+    except ImportError as error:
+        raise ValueError(
+            "tune.storage: the database's driver is missing; for PostgreSQL: pip install dino_pipeline[postgresql]"
+        ) from error
+    except SQLAlchemyError as error:
+        raise ValueError(f"tune.storage: the database cannot be used: {in_short(error)}") from error
 
 
 def open_study(

@@ -10,6 +10,7 @@ from PIL import Image
 
 from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.core.data.images import Pixels, decode_rgb
+from dino_pipeline.dino.features.sampling import evenly_spaced
 from dino_pipeline.ingestion.config import PhotographsConfig
 from dino_pipeline.ingestion.sources.generated_folder import write_once
 
@@ -98,7 +99,7 @@ def cut(photograph: Pixels, config: PhotographsConfig) -> dict[str, list[Tile]]:
                 f"ingest.photographs leaves {split} of a {width}x{height} photograph no tile: "
                 "make tile_size smaller, or max_tiles or the split's share larger."
             )
-        kept = np.linspace(0, len(grid) - 1, min(limit, len(grid))).round().astype(int)
+        kept = evenly_spaced(len(grid), limit)
         tiles[split] = [grid[position] for position in kept]
     return tiles
 

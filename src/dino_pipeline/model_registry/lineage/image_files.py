@@ -8,6 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from dino_pipeline.dino.core.data.manifest import Manifest
+from dino_pipeline.dino.features.sampling import evenly_spaced
 
 
 class FileCheck(NamedTuple):
@@ -38,8 +39,8 @@ def check_images(manifest: Manifest, *, num_hashed: int | None) -> FileCheck:
             changed.append(position)
     wrong = {*missing, *changed}
     intact = np.array([position for position in range(len(manifest)) if position not in wrong], dtype=int)
-    asked = len(intact) if num_hashed is None else min(num_hashed, len(intact))
-    chosen = intact[np.linspace(0, len(intact) - 1, asked).round().astype(int)] if asked else intact[:0]
+    asked = len(intact) if num_hashed is None else num_hashed
+    chosen = intact[evenly_spaced(len(intact), asked)]
     hashes = manifest.sha256
     for position in tqdm(chosen.tolist(), desc="hash", unit=" images", disable=None, leave=False):
         if not _is_intact(manifest, position, hashes[position]):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from scipy.stats import entropy
 
 from dino_pipeline.dino.core.config import from_dict, to_dict
 from dino_pipeline.dino.core.data.images import decode_rgb
@@ -16,9 +17,8 @@ from dino_pipeline.dino.core.data.multi_crop_config import MultiCropConfig
 from dino_pipeline.dino.core.models.backbone import build_backbone
 from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.evaluation.data_quality.config import DataQualityConfig
-from dino_pipeline.dino.evaluation.data_quality.figures import sample
-from dino_pipeline.dino.evaluation.data_quality.report import clean, network_figures
-from dino_pipeline.dino.evaluation.data_quality.view_pairs import view_pair_features
+from dino_pipeline.dino.evaluation.data_quality.figures import sample, view_pair_features
+from dino_pipeline.dino.evaluation.data_quality.report import clean, cluster_balance, network_figures
 from dino_pipeline.dino.evaluation.model_features import model_features
 from dino_pipeline.dino.evaluation.networks import load_networks
 from dino_pipeline.dino.weights.published import PublishedModel, write_model
@@ -126,3 +126,18 @@ def test_a_sample_is_seeded_sorted_and_without_repeats():
         == sample(100, 20, seed=3).tolist()
         != sample(100, 20, seed=4).tolist()
     )
+
+
+def test_sizes_are_told_by_shares_and_entropy():
+    assignments = torch.tensor([0] * 6 + [1] * 3 + [2])
+    assert cluster_balance(assignments) == {
+        "num_clusters": 3,
+        "smallest_share": pytest.approx(0.1),
+        "largest_share": pytest.approx(0.6),
+        "relative_entropy": pytest.approx(entropy([6, 3, 1]) / np.log(3)),
+    }
+
+
+def test_equal_sizes_have_relative_entropy_one_and_a_single_cluster_none():
+    assert cluster_balance(torch.arange(4).repeat(5))["relative_entropy"] == pytest.approx(1)
+    assert cluster_balance(torch.zeros(5, dtype=torch.int64))["relative_entropy"] == 0

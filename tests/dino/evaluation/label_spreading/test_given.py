@@ -6,8 +6,12 @@ import pytest
 
 from dino_pipeline.dino.core.data.manifest import SCHEMA, Manifest
 from dino_pipeline.dino.evaluation.label_spreading.given import draw_labels, read_labels
-from dino_pipeline.dino.evaluation.label_spreading.measure import measure_spreading, spread_table, summary
-from dino_pipeline.dino.evaluation.label_spreading.spread import Spread
+from dino_pipeline.dino.evaluation.label_spreading.spread import (
+    Spread,
+    measure_spreading,
+    spread_table,
+    summary,
+)
 
 
 def manifest_of(root, labels):

@@ -10,11 +10,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 
 from dino_pipeline.dino.evaluation.config import KnnConfig
-from dino_pipeline.dino.evaluation.draws import stratified_draw
 from dino_pipeline.dino.evaluation.features import Features
+from dino_pipeline.dino.evaluation.labels import stratified_draw
 from dino_pipeline.dino.evaluation.low_shot.config import LogisticRegressionConfig, LowShotConfig
-from dino_pipeline.dino.evaluation.low_shot.measure import low_shot
-from dino_pipeline.dino.evaluation.low_shot.table import table
+from dino_pipeline.dino.evaluation.low_shot.measure import low_shot, table
 
 CPU = torch.device("cpu")
 CONFIG = LowShotConfig(

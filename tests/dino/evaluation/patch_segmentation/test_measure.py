@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 from sklearn.metrics import jaccard_score
+from torch.nn import functional as F
 
 from dino_pipeline.dino.core.models.backbone import build_backbone
 from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
-from dino_pipeline.dino.evaluation.patch_segmentation.measure import segment
+from dino_pipeline.dino.evaluation.patch_segmentation.measure import segment, upsampled_argmax
 from dino_pipeline.dino.evaluation.patch_segmentation.split import split_images
 from dino_pipeline.dino.evaluation.patch_segmentation.tokens import Tokenizer, labelled_patches
 
@@ -60,3 +61,14 @@ def test_labelled_patches_are_few_seeded_and_never_void(config):
     assert len(every.labels) == 5 * 12
     first = split.labelled.mask(split.labelled.ids[0])[8::16, 8::16]
     assert sorted(every.labels[:12].tolist()) == sorted(first.flatten().tolist())
+
+
+@pytest.mark.parametrize("size", [(31, 44), (4, 3), (2, 5)])
+def test_it_is_the_argmax_of_the_scores_that_torch_upsamples(size):
+    scores = torch.randn(5, 6, 7, generator=torch.Generator().manual_seed(0))
+    enlarged = F.interpolate(scores.permute(2, 0, 1)[None], size, mode="bilinear")[0]
+    torch.testing.assert_close(upsampled_argmax(scores, *size), enlarged.argmax(dim=0))
+
+
+def test_of_equal_scores_the_first_wins():
+    assert upsampled_argmax(torch.zeros(1, 1, 3), 1, 2).tolist() == [[0, 0]]

@@ -10,9 +10,13 @@ import torch
 
 from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.evaluation.retrieval.labelled import same_class
-from dino_pipeline.dino.evaluation.retrieval.multi_scale import multi_scale_descriptor
-from dino_pipeline.dino.evaluation.retrieval.retrieve import check_data, retrieve
-from dino_pipeline.dino.evaluation.retrieval.summary import flat_metrics, retrieval_table
+from dino_pipeline.dino.evaluation.retrieval.retrieve import (
+    check_data,
+    flat_metrics,
+    retrieval_table,
+    retrieve,
+)
+from dino_pipeline.dino.evaluation.retrieval.search import multi_scale_descriptor
 from dino_pipeline.dino.features.evaluation_transform import EvaluationDataset, normalise
 
 CPU = torch.device("cpu")

@@ -5,19 +5,84 @@ fits it best, the mean over an image's objects, the mean over images. The best h
 this says what attention holds and not what a method without the truth would find.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from tqdm import tqdm
 
+from dino_pipeline.dino.core.data.images import Pixels
 from dino_pipeline.dino.core.models.backbone import Backbone
 from dino_pipeline.dino.core.models.backbones.vision_transformer import ViTBackbone
+from dino_pipeline.dino.evaluation.attention import class_attention, most_attended
 from dino_pipeline.dino.evaluation.attention_segmentation.config import AttentionSegmentationConfig
-from dino_pipeline.dino.evaluation.attention_segmentation.jaccard import head_jaccards
-from dino_pipeline.dino.evaluation.attention_segmentation.masks import Normalisation, head_masks
-from dino_pipeline.dino.evaluation.masks.voc import BACKGROUND, VOID, MaskedImages
+from dino_pipeline.dino.evaluation.sizes import cell_size, resized
+from dino_pipeline.dino.evaluation.voc import BACKGROUND, VOID, MaskedImages
+from dino_pipeline.dino.features.evaluation_transform import normalise
+
+
+class Normalisation(NamedTuple):
+    """Colour statistics per channel, as in training."""
+
+    mean: Sequence[float]
+    std: Sequence[float]
+
+
+def head_masks(
+    backbone: ViTBackbone, image: Pixels, normalisation: Normalisation, *, image_size: int | None, mass: float
+) -> Tensor:
+    """The patches that hold most of each head's [CLS] attention: bool [heads, seen height, seen width], on the CPU.
+
+    In pixels of the image, nearest upsampled.
+
+    What is left of whole patches at the right and the bottom is cut off, as the reference's
+    visualize_attention.py does: the network does not see it, and the masks end there.
+
+    Args:
+        image: uint8 [height, width, 3].
+        image_size: shorter side in px of what the network sees; None: the image as it is.
+
+    Raises:
+        ValueError: the image is smaller than a patch.
+    """
+    height, width = image.shape[:2]
+    shorter = min(height, width)
+    size = image_size or shorter
+    pixels = resized(image, height * size // shorter, width * size // shorter)
+    patch = cell_size(backbone)
+    rows, columns = pixels.shape[-2] // patch, pixels.shape[-1] // patch
+    if not rows or not columns:
+        raise ValueError(
+            f"an image of {width}x{height} px is smaller than a patch of {patch} px: "
+            "set attention_segmentation.image_size"
+        )
+    device = next(backbone.parameters()).device
+    seen = normalise(pixels[..., : rows * patch, : columns * patch].to(device), *normalisation)
+    kept = most_attended(class_attention(backbone, seen), mass).cpu()
+    own_size = (
+        round(height * rows * patch / pixels.shape[-2]),
+        round(width * columns * patch / pixels.shape[-1]),
+    )
+    return F.interpolate(kept.to(torch.uint8), own_size, mode="nearest")[0].bool()
+
+
+def head_jaccards(masks: Tensor, truth: Tensor) -> Tensor:
+    """Jaccard index of each object with each head's mask: float64 [objects, heads]; void pixels count nowhere.
+
+    Args:
+        masks: bool [heads, height, width].
+        truth: uint8 [height, width]; each value but background and void is an object.
+    """
+    known = truth != VOID
+    values = truth[known & (truth != BACKGROUND)].unique()
+    objects = truth[known][None] == values[:, None]  # [objects, known pixels]
+    kept = masks[:, known]  # [heads, known pixels]
+    intersections = objects.double() @ kept.double().T
+    unions = objects.sum(dim=1)[:, None] + kept.sum(dim=1)[None] - intersections
+    jaccards: Tensor = intersections / unions
+    return jaccards
 
 
 def vits_of(backbones: Mapping[str, Backbone], name: str) -> dict[str, ViTBackbone]:

@@ -4,7 +4,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -13,13 +12,45 @@ from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.copy_detection.config import CopyDetectionConfig, OtherImagesConfig
 from dino_pipeline.dino.evaluation.copy_detection.copydays import Copydays, kind
-from dino_pipeline.dino.evaluation.copy_detection.detection import average_precision_of_one, original_ranks
-from dino_pipeline.dino.evaluation.copy_detection.gem import copy_descriptor
-from dino_pipeline.dino.evaluation.copy_detection.squeezed import SqueezedImages
-from dino_pipeline.dino.evaluation.copy_detection.whitening import learn_whitening
+from dino_pipeline.dino.evaluation.copy_detection.descriptor import (
+    SqueezedImages,
+    copy_descriptor,
+    learn_whitening,
+)
 from dino_pipeline.dino.evaluation.descriptors import describe_images
 from dino_pipeline.dino.evaluation.image_files import images_in
 from dino_pipeline.dino.evaluation.networks import Networks
+from dino_pipeline.dino.evaluation.table import aligned
+from dino_pipeline.dino.features.sampling import evenly_spaced
+
+
+def original_ranks(copies: Tensor, originals: Tensor, gallery: Tensor) -> Tensor:
+    """Places, from 1, of the copies' originals in the whole gallery: int64 [copies].
+
+    Args:
+        copies: unit vectors [copies, dim].
+        originals: int64 [copies], the position of each copy's original in the gallery.
+        gallery: unit vectors [gallery, dim]; equally similar ones rank by their position.
+    """
+    similarities = copies @ gallery.T
+    wanted = originals.unsqueeze(1)
+    own = similarities.gather(1, wanted)
+    earlier = torch.arange(len(gallery), device=gallery.device) < wanted
+    return 1 + ((similarities > own) | ((similarities == own) & earlier)).sum(dim=1)
+
+
+def average_precision_of_one(ranks: Tensor, *, depth: int) -> Tensor:
+    """Average precision of a search for one image that came at a place: float64 [searches].
+
+    The trapezoid of the Holidays and Copydays evaluation has precision 0 on its left side, unless the image came first.
+
+    Args:
+        ranks: from 1.
+        depth: later places count nothing.
+    """
+    area = torch.where(ranks == 1, 1.0, 1 / (2 * ranks.double()))
+    return torch.where(ranks <= depth, area, 0.0)
+
 
 Ranks = dict[str, Tensor]  # by attack: int64 [copies], places from 1
 
@@ -128,8 +159,7 @@ def _chosen(key: str, manifest: Manifest, config: OtherImagesConfig, root: Path)
             raise ValueError(f"copy_detection.{key}.split: {config.split} has no images; name another split")
     else:
         return None
-    rows = np.linspace(0, len(images) - 1, min(config.num_images, len(images))).round().astype(np.int64)
-    return images.take(rows)
+    return images.take(evenly_spaced(len(images), config.num_images))
 
 
 def _search(queries: dict[str, Tensor], positions: dict[str, Tensor], gallery: Tensor) -> Ranks:
@@ -156,3 +186,14 @@ def _notes(num_images: int, dimensions: int) -> list[str]:
     return [
         f"whitening was learned on {num_images:,} images for {dimensions:,} dimensions, which take more images"
     ]
+
+
+def copy_detection_table(report: dict[str, Any]) -> str:
+    """Mean average precision in percent: one row a network and descriptor, one column a kind of attack."""
+    kinds = list(dict.fromkeys(map(kind, report["num_copies"])))
+    rows = [
+        [f"{network} {version}", *(f"{100 * values[name]:.1f}" for name in kinds)]
+        for version in ("whitened", "unwhitened")
+        for network, values in report[version].items()
+    ]
+    return "\n".join([aligned([["", *kinds], *rows]), *report["notes"]])

@@ -5,13 +5,58 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from dino_pipeline.dino.core.data.manifest import SPLITS, Manifest
 from dino_pipeline.dino.evaluation.data_quality.config import NearDuplicatesConfig, OutliersConfig
 from dino_pipeline.dino.evaluation.data_quality.near_duplicates import near_duplicates
-from dino_pipeline.dino.evaluation.data_quality.outliers import neighbor_distance
+
+
+def centered_directions(features: Tensor) -> Tensor:
+    """Features less their mean, L2-normalised: [images, dimensions].
+
+    After a short training all features share one large direction, and any two images have a cosine near 1; what
+    tells them apart is what is left without it.
+    """
+    mean = features.mean(dim=0, dtype=torch.float64).to(features.dtype)
+    return F.normalize(features - mean, dim=1)
+
+
+def neighbor_distance(
+    directions: Tensor, *, num_neighbors: int, row_chunk: int = 1024, column_chunk: int = 16384
+) -> Tensor:
+    """1 - cosine of the k-th nearest other image (Ramaswamy et al. 2000): [images].
+
+    With k images or fewer, of the furthest.
+
+    Args:
+        directions: [images, dimensions], L2-normalised.
+        row_chunk, column_chunk: of the matrix of cosines, held at a time, which bounds memory.
+
+    Raises:
+        ValueError: there is no other image.
+    """
+    num_images = len(directions)
+    if num_images < 2:
+        raise ValueError(f"a distance to a neighbour needs two images or more, got {num_images}")
+    k = min(num_neighbors, num_images - 1)
+    distances = []
+    for top in range(0, num_images, row_chunk):
+        rows = directions[top : top + row_chunk]
+        nearest = rows.new_empty(len(rows), 0)
+        for left in range(0, num_images, column_chunk):
+            cosines = rows @ directions[left : left + column_chunk].T
+            own = torch.arange(top, top + len(rows), device=rows.device) - left
+            inside = torch.nonzero((own >= 0) & (own < cosines.shape[1])).squeeze(1)
+            cosines[inside, own[inside]] = -torch.inf
+            nearest = torch.cat([nearest, cosines], dim=1)
+            nearest = nearest.topk(min(k, nearest.shape[1]), dim=1).values
+        distances.append(1 - nearest[:, -1])
+    return torch.cat(distances)
+
 
 NEAR_DUPLICATE = "near_duplicate"
 OUTLIER = "outlier"

@@ -2,23 +2,48 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.core.data.multi_crop_config import MultiCropConfig
 from dino_pipeline.dino.evaluation.config import ExtractConfig
-from dino_pipeline.dino.evaluation.data_quality.balance import cluster_balance
-from dino_pipeline.dino.evaluation.data_quality.cleaning_list import Cleaning, cleaning_list
+from dino_pipeline.dino.evaluation.data_quality.cleaning_list import (
+    Cleaning,
+    centered_directions,
+    cleaning_list,
+)
 from dino_pipeline.dino.evaluation.data_quality.config import DataQualityConfig
-from dino_pipeline.dino.evaluation.data_quality.directions import centered_directions
-from dino_pipeline.dino.evaluation.data_quality.figures import SPLITS, figures, sample
-from dino_pipeline.dino.evaluation.data_quality.view_pairs import view_pair_features
+from dino_pipeline.dino.evaluation.data_quality.figures import SPLITS, figures, sample, view_pair_features
 from dino_pipeline.dino.evaluation.features import Features
 from dino_pipeline.dino.evaluation.networks import load_networks
+from dino_pipeline.dino.evaluation.table import aligned
 from dino_pipeline.dino.metrics.kmeans import kmeans
 from dino_pipeline.dino.weights.published import read_model
+
+
+def cluster_balance(assignments: Tensor) -> dict[str, Any]:
+    """Shares of the smallest and the largest cluster, and the entropy of the sizes relative to equal ones.
+
+    Args:
+        assignments: int64 [images], clusters from 0 on.
+
+    Returns:
+        `num_clusters`, `smallest_share`, `largest_share`, `relative_entropy` (1: all of one size, 0: one holds all).
+    """
+    sizes = assignments.bincount()
+    shares = sizes[sizes > 0].double() / len(assignments)
+    uniform = torch.log(torch.tensor(float(len(shares)), dtype=torch.float64))
+    entropy = torch.special.entr(shares).sum()
+    return {
+        "num_clusters": len(shares),
+        "smallest_share": float(shares.min()),
+        "largest_share": float(shares.max()),
+        "relative_entropy": float(entropy / uniform) if len(shares) > 1 else 0.0,
+    }
 
 
 def network_figures(
@@ -71,3 +96,38 @@ def clean(
         seed=config.seed,
     )
     return Cleaning(table, summary | {"cluster_balance": cluster_balance(clusters.assignments)})
+
+
+_COLUMNS = ("rankme", "alpha_req", "uniformity", "alignment")
+
+
+def table(figures: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
+    """A row for each network and split; `-` where a figure could not be taken.
+
+    Args:
+        figures: `{split: {network: {figure: value}}}`.
+    """
+    rows = [
+        [f"{network} {split}", *(f"{values[name]:.3f}" if name in values else "-" for name in _COLUMNS)]
+        for split, networks in figures.items()
+        for network, values in networks.items()
+    ]
+    return aligned([["", *_COLUMNS], *rows])
+
+
+def in_words(summary: Mapping[str, Any]) -> str:
+    """What the cleaning list found, in a sentence or two."""
+    duplicates = summary["near_duplicates"]
+    dropped = summary["suggested_to_drop"]
+    text = (
+        f"{duplicates['images']:,} of {summary['num_images']:,} images are near-duplicates of another "
+        f"({duplicates['clusters']:,} clusters, {duplicates['clusters_across_splits']:,} across splits, the largest of "
+        f"{duplicates['largest_cluster']:,}); {summary['outliers']['images']:,} outliers listed; suggested to drop: "
+        + ", ".join(f"{split} {count:,}" for split, count in dropped.items())
+    )
+    if duplicates["suggestion_withheld"]:
+        text += (
+            f". {duplicates['redundant_share']:.0%} of all images would go as near-duplicates, more than "
+            "data_quality.near_duplicates.max_dropped_share: none is suggested; raise near_duplicates.cosine"
+        )
+    return text

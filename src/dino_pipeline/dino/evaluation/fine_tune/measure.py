@@ -16,6 +16,7 @@ from dino_pipeline.dino.evaluation.fine_tune.config import FineTuneConfig
 from dino_pipeline.dino.evaluation.fine_tune.supervised import load_supervised
 from dino_pipeline.dino.evaluation.fine_tune.training import Labelled, batch_size_and_steps, fine_tune
 from dino_pipeline.dino.evaluation.networks import Networks, load_networks
+from dino_pipeline.dino.evaluation.table import aligned
 from dino_pipeline.dino.weights.published import read_model
 
 
@@ -106,8 +107,9 @@ def _skipped(splits: dict[str, Manifest]) -> dict[str, str]:
 
 def summary(report: dict[str, Any]) -> str:
     """The report as a table for people, in percent."""
-    lines = [f"{'':12}{'val':>8}{'test':>8}{'best epoch':>12}"] if report["results"] else []
+    rows = [["", "val", "test", "best epoch"]]
     for name, result in report["results"].items():
         test = "-" if result["test"] is None else f"{100 * result['test']:.1f}"
-        lines.append(f"{name:12}{100 * result['val']:8.1f}{test:>8}{result['best_epoch']:12}")
+        rows.append([name, f"{100 * result['val']:.1f}", test, str(result["best_epoch"])])
+    lines = [aligned(rows)] if report["results"] else []
     return "\n".join([*lines, *(f"{what} skipped: {reason}" for what, reason in report["skipped"].items())])

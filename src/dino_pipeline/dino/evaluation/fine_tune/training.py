@@ -3,12 +3,13 @@
 import copy
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from timm.loss import SoftTargetCrossEntropy
-from torch import Tensor
+from timm.optim import param_groups_layer_decay
+from torch import Tensor, nn
 from torch.optim import AdamW
 
 from dino_pipeline.dino.core.data.addressing import Domain, generator_at
@@ -17,11 +18,45 @@ from dino_pipeline.dino.core.models.backbone import Backbone
 from dino_pipeline.dino.core.models.drop_path import address_drop_paths, keep_masks
 from dino_pipeline.dino.core.schedules import linearly_scaled, scheduled
 from dino_pipeline.dino.evaluation.fine_tune.config import FineTuneConfig
-from dino_pipeline.dino.evaluation.fine_tune.layers import Classifier, layer_groups
-from dino_pipeline.dino.evaluation.fine_tune.mixing import mixed
-from dino_pipeline.dino.evaluation.fine_tune.views import ViewDataset, view_loader
+from dino_pipeline.dino.evaluation.fine_tune.views import ViewDataset, mixed, view_loader
 from dino_pipeline.dino.features.evaluation_transform import evaluation_loader, normalise
 from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
+
+
+class Classifier(nn.Module):
+    """[N, 3, H, W] to logits [N, classes]."""
+
+    def __init__(self, backbone: Backbone, *, num_classes: int, seed: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = nn.Linear(backbone.num_features, num_classes)
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            self.head.weight.copy_(torch.randn(self.head.weight.shape, generator=generator) * 0.01)
+            self.head.bias.zero_()
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.backbone(images))
+        return logits
+
+
+def layer_groups(classifier: Classifier, *, layer_decay: float, weight_decay: float) -> list[dict[str, Any]]:
+    """Parameter groups with `lr_scale`: 1 for the classifier, for each layer before it `layer_decay` times the next.
+
+    Layer-wise decay is that of arXiv:2106.08254.
+
+    timm says what a network's layers are, and which of its parameters are not decayed.
+    """
+    network = classifier.backbone.model
+    exempt = network.no_weight_decay() if hasattr(network, "no_weight_decay") else set()
+    groups: list[dict[str, Any]] = param_groups_layer_decay(
+        network, weight_decay=weight_decay, no_weight_decay_list=exempt, layer_decay=layer_decay
+    )
+    for group in groups:
+        group["lr_scale"] *= layer_decay  # timm's last layer here is the one before the classifier
+    groups.append({"params": [classifier.head.weight], "weight_decay": weight_decay, "lr_scale": 1.0})
+    groups.append({"params": [classifier.head.bias], "weight_decay": 0.0, "lr_scale": 1.0})
+    return groups
 
 
 class Labelled(NamedTuple):

@@ -1,9 +1,12 @@
-"""Augmented train images, each a pure function of (seed, epoch, image)."""
+"""How a train image is seen: a view at the address (seed, epoch, image), mixed with another image of its batch."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
+from timm.data import Mixup
+from timm.data.mixup import mixup_target
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
@@ -14,7 +17,7 @@ from dino_pipeline.dino.core.data.images import DeepPixels
 from dino_pipeline.dino.core.data.images_config import ImagesConfig
 from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.core.data.multi_crop import crop_and_resize, random_rectangle
-from dino_pipeline.dino.evaluation.fine_tune.config import ViewConfig
+from dino_pipeline.dino.evaluation.fine_tune.config import MixConfig, ViewConfig
 
 
 class ViewDataset(Dataset[tuple[Tensor, int]]):
@@ -92,3 +95,33 @@ def view_loader(
         pin_memory=torch.cuda.is_available(),
         generator=torch.Generator(),  # not the global one: a loader draws from it
     )
+
+
+def mixed(
+    images: Tensor, labels: Tensor, config: MixConfig, *, num_classes: int, seed: int, step: int
+) -> tuple[Tensor, Tensor]:
+    """timm's mixup and CutMix: images [N, 3, H, W], N even, changed in place, and soft labels [N, num_classes]."""
+    if config.mixup_alpha == 0 and config.cutmix_alpha == 0:
+        return images, mixup_target(labels, num_classes, smoothing=config.label_smoothing)
+    mix = Mixup(
+        mixup_alpha=config.mixup_alpha,
+        cutmix_alpha=config.cutmix_alpha,
+        prob=config.probability,
+        switch_prob=config.switch_probability,
+        label_smoothing=config.label_smoothing,
+        num_classes=num_classes,
+    )
+    with _numpy_at(seed, step):
+        mixed_images, targets = mix(images, labels)
+    return mixed_images, targets
+
+
+@contextmanager
+def _numpy_at(seed: int, step: int) -> Iterator[None]:
+    """timm draws from numpy's global generator: inside the block it starts at this address."""
+    before = np.random.get_state()
+    np.random.seed(int(generator_at(seed, Domain.FINE_TUNE_MIX, step).integers(2**32)))
+    try:
+        yield
+    finally:
+        np.random.set_state(before)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dino_pipeline.dino.core.data.manifest import Manifest
-from dino_pipeline.dino.evaluation.draws import stratified_draw
+from dino_pipeline.dino.evaluation.labels import stratified_draw
 
 _COLUMNS = ["path", "label"]
 

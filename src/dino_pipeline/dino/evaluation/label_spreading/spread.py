@@ -1,14 +1,18 @@
 """Labels go from the images that have them to the others, by weighted k-NN (arXiv:2104.14294, 4.1)."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
+from dino_pipeline.dino.core.data.manifest import SPLITS, Manifest
 from dino_pipeline.dino.evaluation.features import Matrix
 from dino_pipeline.dino.evaluation.label_spreading.config import LabelSpreadingConfig
-from dino_pipeline.dino.evaluation.label_spreading.given import Given
+from dino_pipeline.dino.evaluation.label_spreading.given import Given, image_names
+from dino_pipeline.dino.evaluation.table import aligned
 from dino_pipeline.dino.metrics.knn import knn_votes
 
 _QUERY_CHUNK = 4096
@@ -57,3 +61,82 @@ def spread_labels(
     if probabilities is not None:
         probabilities[given.positions] = np.eye(num_classes, dtype=np.float32)[given.labels]
     return Spread(labels, confidence, probabilities)
+
+
+def spread_table(manifest: Manifest, given: Given, spread: Spread) -> pa.Table:
+    """A row an image of the manifest: row_id, path, split, label, confidence, source (given or spread).
+
+    Soft labels have a column `probability of <class>` for each class too.
+    """
+    names = np.array(given.class_names, dtype=np.object_)
+    is_given = _is_given(manifest, given)
+    columns: dict[str, Any] = {
+        "row_id": manifest.row_ids,
+        "path": image_names(manifest),
+        "split": manifest.table["split"],
+        "label": names[spread.labels],
+        "confidence": spread.confidence,
+        "source": np.where(is_given, "given", "spread"),
+    }
+    if spread.probabilities is not None:
+        by_class = zip(given.class_names, spread.probabilities.T, strict=True)
+        columns |= {f"probability of {name}": np.ascontiguousarray(values) for name, values in by_class}
+    return pa.table(columns)
+
+
+def measure_spreading(manifest: Manifest, given: Given, networks: Mapping[str, Spread]) -> dict[str, Any]:
+    """Shares in [0, 1] of the images that were not given and whose own label is known.
+
+    Returns:
+        `results`: `{split: {network: {accuracy, confident_half}}}`, the second of the half with most confidence;
+        `num_given`, `num_classes`, `num_scored` of each split; `skipped`: split to the reason; `notes`.
+    """
+    splits = np.array(manifest.table["split"].to_pylist(), dtype=np.str_)
+    own = np.array(manifest.labels, dtype=np.object_)
+    is_hidden = ~_is_given(manifest, given) & np.array([label is not None for label in own])
+    names = np.array(given.class_names, dtype=np.object_)
+    report: dict[str, Any] = {"results": {}, "num_scored": {}, "skipped": {}, "notes": []}
+    report |= {"num_given": len(given.positions), "num_classes": len(given.class_names)}
+    for split in SPLITS:
+        rows = np.flatnonzero(is_hidden & (splits == split))
+        if len(rows) == 0:
+            report["skipped"][split] = f"{split} has no image with a label that was not given"
+            continue
+        report["num_scored"][split] = len(rows)
+        report["results"][split] = {}
+        for network, spread in networks.items():
+            hits = names[spread.labels[rows]] == own[rows]
+            # Stable: of equally confident images the first by row.
+            order = np.argsort(-spread.confidence[rows], kind="stable")[: (len(rows) + 1) // 2]
+            report["results"][split][network] = {
+                "accuracy": float(hits.mean()),
+                "confident_half": float(hits[order].mean()),
+            }
+    strange = sorted({str(label) for label in own[is_hidden]} - set(given.class_names))
+    if strange:
+        report["notes"].append(
+            f"{len(strange)} classes have no given label, so their images count as wrong: {', '.join(strange[:5])}"
+        )
+    return report
+
+
+def summary(report: Mapping[str, Any]) -> str:
+    """The report as a table for people, in percent."""
+    splits = list(report["results"])
+    rows = [["", *(f"{split} ({report['num_scored'][split]:,} images)  confident half" for split in splits)]]
+    networks = list(report["results"][splits[0]]) if splits else []
+    for network in networks:
+        values = [report["results"][split][network] for split in splits]
+        rows.append(
+            [network, *(f"{100 * v['accuracy']:.1f}{100 * v['confident_half']:16.1f}" for v in values)]
+        )
+    lines = [f"{report['num_given']:,} labels of {report['num_classes']} classes are given"]
+    lines += [aligned(rows)] if splits else []
+    lines += [f"{split} not scored: {reason}" for split, reason in report["skipped"].items()]
+    return "\n".join([*lines, *report["notes"]])
+
+
+def _is_given(manifest: Manifest, given: Given) -> "np.ndarray[Any, np.dtype[np.bool_]]":
+    is_given = np.zeros(len(manifest), dtype=np.bool_)
+    is_given[given.positions] = True
+    return is_given

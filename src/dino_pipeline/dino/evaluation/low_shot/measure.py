@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from dino_pipeline.dino.evaluation.draws import stratified_draw
 from dino_pipeline.dino.evaluation.features import Features
-from dino_pipeline.dino.evaluation.labels import class_names, label_indices, missing_labels
+from dino_pipeline.dino.evaluation.labels import class_names, label_indices, missing_labels, stratified_draw
 from dino_pipeline.dino.evaluation.low_shot.config import LogisticRegressionConfig, LowShotConfig
 from dino_pipeline.dino.evaluation.low_shot.logistic_regression import train_logistic_regressions
+from dino_pipeline.dino.evaluation.table import aligned
 from dino_pipeline.dino.metrics.knn import knn_accuracy
 from dino_pipeline.dino.metrics.student_t import interval
 
@@ -156,3 +156,30 @@ def _summary(draws: list[Chosen]) -> dict[str, Any]:
         "test_interval": test.half_width if test else None,
         "chosen": [draw.choice for draw in draws],
     }
+
+
+_TITLES = {"logistic_regression": "logistic regression", "knn": "k-NN"}
+
+
+def table(report: Mapping[str, Any]) -> str:
+    """A row a classifier and network, a column a share of the labels: percent on test, else on validation."""
+    shares = list(report["results"])
+    split = "val" if "test" in report["skipped"] else "test"
+    rows = [["", *(_title(report, share) for share in shares)]]
+    networks = list(report["results"][shares[0]]) if shares else []
+    for classifier, title in _TITLES.items():
+        for network in networks:
+            cells = [_cell(report["results"][share][network][classifier], split) for share in shares]
+            rows.append([f"{title}, {network}", *cells])
+    lines = [aligned(rows)] if shares else []
+    lines += [f"{what} skipped: {reason}" for what, reason in report["skipped"].items()]
+    return "\n".join([*lines, *report["notes"]])
+
+
+def _title(report: Mapping[str, Any], share: str) -> str:
+    return f"{share.removesuffix('_percent')} % ({report['num_labels'][share]:,} labels)"
+
+
+def _cell(measured: Mapping[str, Any], split: str) -> str:
+    mean, half_width = measured[split], measured[f"{split}_interval"]
+    return f"{100 * mean:.1f}" if half_width is None else f"{100 * mean:.1f} ± {100 * half_width:.1f}"

@@ -1,9 +1,9 @@
-"""What turns patch tokens into scores of classes: weighted k-NN over labelled patches, and a linear head."""
+"""Weighted k-NN over labelled patches and a linear head score classes of patch tokens; how often they are right."""
 
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,9 +12,48 @@ from dino_pipeline.dino.evaluation.linear_probe.config import LinearTrainingConf
 from dino_pipeline.dino.evaluation.linear_probe.probes import LinearProbes, center_and_scale
 from dino_pipeline.dino.evaluation.linear_probe.training import ProbeTraining
 from dino_pipeline.dino.evaluation.patch_segmentation.config import PatchSegmentationConfig
-from dino_pipeline.dino.evaluation.patch_segmentation.confusion import confusion_matrix, mean_iou
 from dino_pipeline.dino.evaluation.patch_segmentation.tokens import LabelledPatches
+from dino_pipeline.dino.evaluation.voc import VOID
 from dino_pipeline.dino.metrics.knn import knn_votes
+
+NUM_VALUES = 256
+
+
+def confusion_matrix(truth: Tensor, predicted: Tensor) -> Tensor:
+    """Pixels by true class (row) and predicted class (column): int64 [256, 256].
+
+    Args:
+        truth: integers 0 to 255 of any shape; where it is 255, void, nothing is counted.
+        predicted: likewise, of the same shape.
+    """
+    known = truth != VOID
+    pairs = truth[known].long() * NUM_VALUES + predicted[known].long()
+    return torch.bincount(pairs, minlength=NUM_VALUES**2).view(NUM_VALUES, NUM_VALUES)
+
+
+def iou_per_class(confusion: Tensor) -> dict[int, float]:
+    """Intersection over union, in [0, 1], of each class that occurs in the truth."""
+    hits = confusion.diagonal().double()
+    unions = confusion.sum(dim=0) + confusion.sum(dim=1) - confusion.diagonal()
+    classes = confusion.sum(dim=1).nonzero().flatten().tolist()
+    return {value: float(hits[value] / unions[value]) for value in classes}
+
+
+def mean_iou(confusion: Tensor) -> float:
+    """The mean over classes that occur in the truth; pixels that got another class lower those they belong to."""
+    ious = iou_per_class(confusion)
+    return sum(ious.values()) / len(ious) if ious else 0.0
+
+
+def measures(confusion: Tensor) -> dict[str, Any]:
+    """mIoU, the share of pixels that is right, and IoU of each class by its value."""
+    known = int(confusion.sum())
+    return {
+        "miou": mean_iou(confusion),
+        "pixel_accuracy": int(confusion.diagonal().sum()) / max(known, 1),
+        "iou": {str(value): iou for value, iou in iou_per_class(confusion).items()},
+    }
+
 
 # Patch tokens [patches, dimensions] to scores [patches, classes] by each head's name.
 Heads = Callable[[Tensor], dict[str, Tensor]]

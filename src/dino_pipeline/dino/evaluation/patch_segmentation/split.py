@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dino_pipeline.dino.evaluation.masks.voc import MaskedImages, list_masked_images
 from dino_pipeline.dino.evaluation.patch_segmentation.config import PatchSegmentationConfig
+from dino_pipeline.dino.evaluation.voc import MaskedImages, list_masked_images
 
 
 class Split(NamedTuple):

@@ -1,4 +1,4 @@
-"""Frozen patch tokens of labelled images."""
+"""Frozen patch tokens of labelled images, each with the class of most of its pixels."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,11 +8,26 @@ from torch import Tensor
 
 from dino_pipeline.dino.core.data.images import Pixels
 from dino_pipeline.dino.core.models.backbone import Backbone
-from dino_pipeline.dino.evaluation.masks.voc import VOID, MaskedImages
 from dino_pipeline.dino.evaluation.patch_segmentation.config import PatchSegmentationConfig
-from dino_pipeline.dino.evaluation.patch_segmentation.patch_labels import patch_labels
 from dino_pipeline.dino.evaluation.sizes import cell_size, fitted, resized
+from dino_pipeline.dino.evaluation.voc import VOID, MaskedImages
 from dino_pipeline.dino.features.evaluation_transform import normalise
+
+
+def patch_labels(mask: Tensor, rows: int, columns: int) -> Tensor:
+    """A mask, uint8 [height, width] of any size, cut into rows x columns: int64 [rows, columns].
+
+    Of values that cover equally much the smallest counts. A patch that is mostly void, or has no pixel, is void.
+    """
+    height, width = mask.shape
+    row = torch.arange(height) * rows // height
+    column = torch.arange(width) * columns // width
+    cells = row[:, None] * columns + column
+    counts = torch.bincount((cells * 256 + mask).flatten(), minlength=rows * columns * 256)
+    counts = counts.view(rows * columns, 256)
+    labels = counts.argmax(dim=1)
+    labels[counts.sum(dim=1) == 0] = VOID
+    return labels.view(rows, columns)
 
 
 class Tokenizer(NamedTuple):

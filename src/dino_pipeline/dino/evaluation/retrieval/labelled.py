@@ -10,8 +10,7 @@ from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.descriptors import describe_images
 from dino_pipeline.dino.evaluation.networks import Networks
 from dino_pipeline.dino.evaluation.retrieval.config import RetrievalConfig
-from dino_pipeline.dino.evaluation.retrieval.multi_scale import multi_scale_descriptor
-from dino_pipeline.dino.evaluation.retrieval.searched import Criterion, Searched
+from dino_pipeline.dino.evaluation.retrieval.search import Criterion, Searched, multi_scale_descriptor
 from dino_pipeline.dino.features.evaluation_transform import EvaluationDataset
 
 SAME_CLASS = "same_class"

@@ -19,8 +19,7 @@ from dino_pipeline.dino.evaluation.image_files import named_images
 from dino_pipeline.dino.evaluation.networks import Networks
 from dino_pipeline.dino.evaluation.retrieval.config import RevisitedConfig
 from dino_pipeline.dino.evaluation.retrieval.ground_truth import GroundTruth, Positions, read_ground_truth
-from dino_pipeline.dino.evaluation.retrieval.multi_scale import multi_scale_descriptor
-from dino_pipeline.dino.evaluation.retrieval.searched import Criterion, Searched
+from dino_pipeline.dino.evaluation.retrieval.search import Criterion, Searched, multi_scale_descriptor
 
 
 class RevisitedImages(Dataset[Tensor]):

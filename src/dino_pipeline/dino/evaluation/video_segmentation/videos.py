@@ -1,4 +1,7 @@
-"""A folder of annotated videos in DAVIS's layout (https://davischallenge.org, Pont-Tuset et al., arXiv:1704.00675)."""
+"""A folder of annotated videos in DAVIS's layout (https://davischallenge.org, Pont-Tuset et al., arXiv:1704.00675).
+
+Masks are indexed PNG files, which DAVIS's own tools read.
+"""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -91,3 +94,19 @@ def _video(folder: Path, name: str, resolution: str) -> Video:
             f"{missing[0]} is missing ({len(missing)} of {len(frames)} in {name}): every frame is scored"
         )
     return Video(name, tuple(frames), tuple(annotations))
+
+
+def write_indexed(labels: Labels, file: Path) -> None:
+    """Write object numbers [height, width] in PASCAL VOC's colours, which are DAVIS's."""
+    image = Image.fromarray(labels).convert("P")
+    image.putpalette(palette().tobytes())
+    image.save(file)
+
+
+def palette() -> NDArray[np.uint8]:
+    """RGB [256, 3]: bits 0, 1, 2 of a number are the highest bits of red, green, blue, bits 3, 4, 5 the next, ..."""
+    numbers = np.arange(256)[:, None]
+    colors = np.zeros((256, 3), np.uint8)
+    for place in range(3):
+        colors |= (((numbers >> (3 * place + np.arange(3))) & 1) << (7 - place)).astype(np.uint8)
+    return colors

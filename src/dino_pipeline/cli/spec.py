@@ -1,0 +1,83 @@
+"""`dino-pipeline spec --recipe NAME --manifest FILE --folder DIR`."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+
+def add_command(commands: Any) -> None:
+    """Add `spec` to the command line's subparsers."""
+    parser = commands.add_parser(
+        "spec",
+        help="write the JSON that a training worker reads",
+        description="Write the JSON for: python -m torch.distributed.run --nproc-per-node=N -m "
+        "dino_pipeline.dino.training.worker spec.json",
+    )
+    parser.add_argument("--recipe", required=True, help="a folder of conf/, such as smoke")
+    parser.add_argument("--manifest", type=Path, required=True, help="the Parquet file that ingest wrote")
+    parser.add_argument(
+        "--images",
+        type=Path,
+        default=Path(),
+        help="the folder that the manifest's paths are relative to (here)",
+    )
+    parser.add_argument("--folder", type=Path, required=True, help="where the training keeps its progress")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="e.g. pretrain.epochs=3"
+    )
+    parser.add_argument("--output", type=Path, help="the file to write (standard output)")
+    parser.set_defaults(make=_spec)
+
+
+def _spec(options: argparse.Namespace) -> str:
+    import json
+
+    from kedro.config import MissingConfigException
+
+    from dino_pipeline.dino.core.config import from_dict, to_dict
+    from dino_pipeline.dino.core.pretrain_config import PretrainConfig
+    from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig
+    from dino_pipeline.dino.training.preparation import prepare_for_workers
+    from dino_pipeline.pipeline_registry import stage_pipelines
+    from dino_pipeline.recipes.reading import recipe_parameters
+    from dino_pipeline.workspace.parameter_errors import parameter_errors
+
+    try:
+        parameters = recipe_parameters(options.recipe, _settings(options.set))
+    except MissingConfigException as error:
+        raise ValueError(str(error)) from error
+    wrong = parameter_errors(parameters, stage_pipelines())
+    if wrong:
+        raise ValueError("\n".join(wrong))
+    spec = prepare_for_workers(
+        options.manifest,
+        options.images,
+        from_dict(PretrainConfig, parameters["pretrain"]),
+        from_dict(MonitoringConfig, parameters["monitoring"]),
+        from_dict(LaunchConfig, parameters["launch"]),
+        recipe=options.recipe,
+        folder=options.folder,
+    )
+    text = json.dumps(to_dict(spec), indent=2) + "\n"
+    if options.output is None:
+        return text
+    options.output.write_text(text, encoding="utf-8")
+    return ""
+
+
+def _settings(settings: Sequence[str]) -> dict[str, Any]:
+    """`["a.b=1"]` as `{"a": {"b": 1}}`.
+
+    Raises:
+        ValueError: a setting has no `=`.
+    """
+    import yaml
+
+    from dino_pipeline.workspace.overlays import nested
+
+    for setting in settings:
+        if "=" not in setting:
+            raise ValueError(f"--set wants KEY=VALUE, such as pretrain.epochs=3, and got {setting!r}.")
+    pairs = (setting.split("=", 1) for setting in settings)
+    return nested({name: yaml.safe_load(text) for name, text in pairs})

@@ -1,0 +1,78 @@
+"""A row's accuracy with its intervals: over test images, over seeds, and beside random initialisation.
+
+Over images: the bootstrap, of the mean over the row's models, which answers whether other images of this kind would
+say the same. Over seeds: Student's t interval, which answers whether other trainings would. A bootstrap of three
+values would be little more than a third as wide, since it never sees a seed that was not tried; t allows for that.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dino_pipeline.dino.metrics.bootstrap import MeanInterval, bootstrap_mean
+from dino_pipeline.dino.metrics.paired_difference import PairedDifference, paired_difference
+from dino_pipeline.dino.metrics.student_t import interval
+from dino_pipeline.experiments.compare.scoring import Scores
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowAccuracy:
+    """Of a row on one split: shares in [0, 1].
+
+    Attributes:
+        by_model: of each model of the row; their mean is the row's accuracy.
+        over_images: the mean with the interval of the bootstrap.
+        over_seeds: the mean with Student's interval, None of a single model.
+        over_random: gain over the same networks untrained, image by image; None of the baselines.
+        share_correct: [images], the share of the row's models that classified each image.
+    """
+
+    by_model: tuple[float, ...]
+    over_images: MeanInterval
+    over_seeds: MeanInterval | None
+    over_random: PairedDifference | None
+    share_correct: Tensor
+
+    @property
+    def intervals(self) -> list[MeanInterval]:
+        """Those there are."""
+        return [self.over_images, *([self.over_seeds] if self.over_seeds else [])]
+
+
+def row_accuracy(correct: Sequence[Tensor], random: Sequence[Tensor] | None) -> RowAccuracy:
+    """Accuracy of one or more models.
+
+    Args:
+        correct: bool [images] of each model: whether it classified the image.
+        random: likewise of the same networks untrained.
+    """
+    share = torch.stack(list(correct)).double().mean(dim=0)
+    by_model = tuple(float(hits.double().mean()) for hits in correct)
+    mean, half_width = interval(by_model)
+    return RowAccuracy(
+        by_model=by_model,
+        over_images=bootstrap_mean(share),
+        over_seeds=None if half_width is None else MeanInterval(mean, mean - half_width, mean + half_width),
+        over_random=None
+        if random is None
+        else paired_difference(torch.stack(list(random)).double().mean(dim=0), share),
+        share_correct=share,
+    )
+
+
+def measure_models(scores: Sequence[Scores], splits: Sequence[str]) -> Mapping[str, RowAccuracy]:
+    """A row of models, by split."""
+    return {
+        split: row_accuracy(
+            [one.correct["teacher"][split] for one in scores],
+            [one.correct["random"][split] for one in scores],
+        )
+        for split in splits
+    }
+
+
+def measure_baseline(scores: Scores, network: str, splits: Sequence[str]) -> Mapping[str, RowAccuracy]:
+    """What a model was compared with, by split."""
+    return {split: row_accuracy([scores.correct[network][split]], None) for split in splits}

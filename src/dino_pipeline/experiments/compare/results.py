@@ -1,0 +1,181 @@
+"""A comparison's results: rows with their numbers and notes, the baselines beside them, the verdicts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from dino_pipeline.dino.metrics.paired_difference import PairedDifference, paired_difference
+from dino_pipeline.experiments.compare.confidence_intervals import (
+    RowAccuracy,
+    measure_baseline,
+    measure_models,
+)
+from dino_pipeline.experiments.compare.config import CompareConfig, Published
+from dino_pipeline.experiments.compare.rows import PIXELS, RANDOM, row_names
+from dino_pipeline.experiments.compare.scoring import Scores
+from dino_pipeline.experiments.compare.training import Trained
+
+Word = Literal["held", "reversed", "undecided", "not measured"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparisonRow:
+    """One row of the table."""
+
+    name: str
+    splits: Mapping[str, RowAccuracy]  # none where no model was trained to its end
+    published: Mapping[Published, float]  # percent
+    notes: Sequence[str]
+    is_baseline: bool
+
+
+class OrderingVerdict(NamedTuple):
+    """On one expected ordering; the difference is None where a row has no number."""
+
+    better: str
+    worse: str
+    word: Word
+    difference: PairedDifference | None  # over the same images, better minus worse
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparisonResults:
+    """Rows in their order, the baselines last.
+
+    Attributes:
+        splits: that were measured, validation first.
+        num_images: of the split that verdicts are on.
+        counts: whether the reference gained enough over random initialisation; None without a reference.
+    """
+
+    name: str
+    rows: Sequence[ComparisonRow]
+    splits: Sequence[str]
+    num_images: int
+    num_neighbors: int
+    verdicts: Sequence[OrderingVerdict]
+    reference: str | None
+    counts: bool | None
+    minimum_gain: float
+
+    @property
+    def split(self) -> str:
+        """That verdicts are on: test, or validation where test has no labels."""
+        return self.splits[-1]
+
+    def measured_rows(self) -> dict[str, RowAccuracy]:
+        """What the rows that have one got on the judged split."""
+        return {row.name: row.splits[self.split] for row in self.rows if row.splits}
+
+
+def gather_results(
+    config: CompareConfig,
+    scores: Mapping[str, Sequence[Scores]],
+    trained: Sequence[Trained],
+    splits: Sequence[str],
+) -> ComparisonResults:
+    """Put together what was measured.
+
+    Args:
+        scores: of the models of each row, none of a row whose trainings all failed.
+        trained: what became of each training.
+        splits: that were measured, validation first.
+    """
+    rows = []
+    for name in row_names(config):
+        notes = [one.failure for one in trained if one.row == name and one.failure]
+        collapses = [one.collapse for one in scores[name] if one.collapse]
+        if collapses:
+            notes.append(
+                f"{len(collapses)} of {len(scores[name])} models collapsed. The first: {collapses[0]}"
+            )
+        rows.append(
+            ComparisonRow(
+                name=name,
+                splits=measure_models(scores[name], splits) if scores[name] else {},
+                published=config.published.get(name, {}),
+                notes=notes,
+                is_baseline=False,
+            )
+        )
+    rows += _baselines(config, scores, splits)
+    judged = {row.name: row.splits[splits[-1]] for row in rows if row.splits}
+    failed = sorted({one.row for one in trained if one.failure})
+    reference = config.reference
+    return ComparisonResults(
+        name=config.name,
+        rows=rows,
+        splits=splits,
+        num_images=max((len(row.share_correct) for row in judged.values()), default=0),
+        num_neighbors=config.knn.num_neighbors,
+        verdicts=verdicts(config.expected, judged, incomplete=failed),
+        reference=reference,
+        counts=None
+        if reference is None
+        else reference in judged and counts(judged[reference], minimum_gain=config.minimum_gain),
+        minimum_gain=config.minimum_gain,
+    )
+
+
+def _baselines(
+    config: CompareConfig, scores: Mapping[str, Sequence[Scores]], splits: Sequence[str]
+) -> list[ComparisonRow]:
+    """Untrained networks, one row for each architecture that occurs, and raw pixels."""
+    first_of: dict[str, tuple[str, Scores]] = {}
+    for name, models in scores.items():
+        for one in models:
+            first_of.setdefault(one.architecture, (name, one))
+    if not first_of:
+        return []
+
+    def row(name: str, one: Scores, network: str) -> ComparisonRow:
+        return ComparisonRow(
+            name=name,
+            splits=measure_baseline(one, network, splits),
+            published=config.published.get(name, {}),
+            notes=(),
+            is_baseline=True,
+        )
+
+    (_, first), *others = first_of.values()
+    return [
+        row(RANDOM, first, "random"),
+        *(row(f"{RANDOM} of {name}", one, "random") for name, one in others),
+        row(PIXELS, first, "pixels"),
+    ]
+
+
+def verdicts(
+    expected: Sequence[tuple[str, str]], rows: Mapping[str, RowAccuracy], *, incomplete: Sequence[str]
+) -> list[OrderingVerdict]:
+    """A verdict on each pair of [better, worse].
+
+    Args:
+        expected: names of rows.
+        rows: those that could be measured.
+        incomplete: rows of which a training failed: the mean of those left flatters them.
+    """
+    found = []
+    for better, worse in expected:
+        if better not in rows or worse not in rows:
+            found.append(OrderingVerdict(better, worse, "not measured", None))
+            continue
+        high, low = rows[better], rows[worse]
+        word: Word = "undecided"
+        if not {better, worse} & set(incomplete):
+            word = "held" if _is_above(high, low) else "reversed" if _is_above(low, high) else "undecided"
+        found.append(
+            OrderingVerdict(better, worse, word, paired_difference(low.share_correct, high.share_correct))
+        )
+    return found
+
+
+def counts(reference: RowAccuracy, *, minimum_gain: float) -> bool:
+    """Whether the reference gained enough over random initialisation for its parts to matter."""
+    gain = reference.over_random
+    return gain is not None and gain.difference >= minimum_gain
+
+
+def _is_above(one: RowAccuracy, other: RowAccuracy) -> bool:
+    """Every 95 % interval of one, over images and over seeds, lies above every one of the other."""
+    return min(i.low for i in one.intervals) > max(i.high for i in other.intervals)

@@ -1,0 +1,271 @@
+"""The only tracked training: alone in its folder, followed into its model's MLflow run and onto the screen."""
+
+import logging
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from dino_pipeline import tracking
+from dino_pipeline.dino.core.config import to_dict
+from dino_pipeline.dino.core.data.manifest import Manifest
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
+from dino_pipeline.dino.launching.torchrun import num_processes
+from dino_pipeline.dino.training import launch as launching
+from dino_pipeline.dino.training.checkpoint import checkpoint_step
+from dino_pipeline.dino.training.collapse import diagnose_training
+from dino_pipeline.dino.training.comparison import read_verdict, sentence
+from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, TrainingSpec
+from dino_pipeline.dino.training.history import HISTORY, TIMING, HistoryReader, numbers, read_rows
+from dino_pipeline.dino.training.kept_checkpoints import LAST
+from dino_pipeline.dino.training.preparation import Prepared, fill_folder, prepare
+from dino_pipeline.dino.training.progress import adopted_from
+from dino_pipeline.dino.training.skipped import SKIPPED
+from dino_pipeline.dino.training.unreadable import UNREADABLE
+from dino_pipeline.model_registry.provenance import origin_of_training
+from dino_pipeline.tracking.dataset import log_dataset
+from dino_pipeline.tracking.sessions import log_session
+from dino_pipeline.tracking.system_metrics import SystemMetrics
+from dino_pipeline.workspace.run_lock import run_lock
+
+Rows = Sequence[Mapping[str, float]]
+
+logger = logging.getLogger(__name__)
+
+
+class EndedEarly(Exception):  # noqa: N818  # an end, not an error
+    """Raise it in `on_progress` to end a training for good: its run ends as KILLED, and its folder is removed."""
+
+    def tags(self) -> dict[str, str]:
+        """What the model's run says about the end."""
+        return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trainer:
+    """Trains on the images of one command.
+
+    Attributes:
+        images: of all splits; their paths hang on the project's folder.
+        ingest_summary: of these images.
+        recipe: the name that models bear.
+        training_folder: where trainings keep their progress, one folder a fingerprint.
+    """
+
+    images: Manifest
+    ingest_summary: Mapping[str, Any]
+    recipe: str
+    project_folder: Path
+    training_folder: Path
+
+    def prepare(
+        self, pretrain: PretrainConfig, monitoring: MonitoringConfig, launch: LaunchConfig
+    ) -> Prepared:
+        """Check a training; writes nothing.
+
+        Raises:
+            ValueError: the parameters fit neither one another, nor the images, nor this machine.
+        """
+        return prepare(
+            self.images,
+            pretrain,
+            monitoring,
+            launch,
+            recipe=self.recipe,
+            project_folder=self.project_folder,
+            training_folder=self.training_folder,
+        )
+
+    def train(
+        self,
+        prepared: Prepared,
+        *,
+        name: str,
+        tags: Mapping[str, str] | None = None,
+        on_progress: Callable[[Rows], None] = lambda rows: None,  # noqa: ARG005
+        while_waiting: Callable[[], None] | None = None,
+    ) -> Path:
+        """Train under torchrun, or find the model trained already; either way its MLflow run is complete.
+
+        Args:
+            prepared: by `prepare`.
+            name: of a run that is made; one that is there keeps its name.
+            tags: of the command that asks, set on a run that is there, too.
+            on_progress: gets the new rows of history and timing, oldest first, twice a second, also where there are
+                none; of a finished training all at once. It may raise `EndedEarly`.
+            while_waiting: called twice a second while another process is at this training. None: that is an error.
+
+        Returns:
+            The folder of the finished model.
+
+        Raises:
+            EndedEarly: as `on_progress` raised it.
+            ValueError: another process is at this training; or the progress to go on from does not suit it.
+            WorkersFailedError: with the first failing worker's error.
+            WorkersStopped: a worker was asked to stop from outside; the same command continues.
+        """
+        spec = prepared.spec
+        folder = Path(spec.folder)
+        end: EndedEarly | None = None
+        # Recipes and commands that ask for the same training share its folder. The lock is beside it: it outlives it.
+        lock = folder.with_name(f".{folder.name}.lock")
+        with run_lock(lock, f"the training {spec.fingerprint}", while_waiting=while_waiting):
+            fill_folder(prepared)
+            # Opened for a model trained already, too: a kill may have come between its end and its run's.
+            with (
+                tracking.open_model_run(
+                    spec.fingerprint, name=name, tags={**self._tags(prepared), **(tags or {})}
+                ) as run,
+                ProgressDisplay(folder, num_steps=num_steps(spec, self.images)) as display,
+            ):
+                run.set_tags(tags or {})
+                self._log_inputs(run, spec)
+
+                def follow() -> None:
+                    rows = display.update()
+                    run.log_rows(rows)
+                    on_progress(rows)
+
+                try:
+                    with SystemMetrics(run):
+                        launching.launch(spec, on_progress=follow)
+                    follow()
+                except EndedEarly as ended:
+                    end = ended
+                    run.set_tags(end.tags())
+                finally:
+                    run.log_rows(display.update())
+                    log_diagnostics(run, folder, spec.pretrain)
+                _log_outcome(run, spec)
+            if end and not launching.is_finished(spec):
+                run.finish("KILLED")
+                shutil.rmtree(folder)  # nothing continues it, and many would fill the disk
+        if end:
+            raise end
+        return launching.finished_folder(spec)
+
+    def _tags(self, prepared: Prepared) -> dict[str, str]:
+        asked = prepared.asked
+        first_weights = origin_of_training(asked.initial_weights, asked.teacher.weights, self.project_folder)
+        return {
+            "data_digest": self.images.digest(),
+            "data_set": self.ingest_summary["name"],
+            **first_weights.tags,
+            **_continuation_tags(adopted_from(Path(prepared.spec.folder))),
+        }
+
+    def _log_inputs(self, run: tracking.ModelRun, spec: TrainingSpec) -> None:
+        run.log_params({"pretrain": to_dict(spec.pretrain)})
+        run.log_json(to_dict(spec.pretrain), "configuration.json")
+        run.log_artifact(Path(spec.manifest), "data")  # by which an image leads to the models that saw it
+        log_dataset(run, self.ingest_summary, context="training")
+        if not launching.is_finished(spec):
+            log_session(run, self.project_folder, _session_facts(spec))
+
+
+class ProgressDisplay:
+    """A bar of steps with epoch, loss, k-NN, images/s and the time left; also hands on the new rows."""
+
+    def __init__(self, folder: Path, *, num_steps: int) -> None:
+        self._readers = [HistoryReader(folder / HISTORY), HistoryReader(folder / TIMING)]
+        self._num_steps = num_steps
+        self._shown: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        self._bar = tqdm(
+            total=self._num_steps,
+            desc="pretrain",
+            unit="step",
+            disable=None,  # no bar in a log file or in CI
+            leave=None,  # below a study's bar it goes with its training
+            dynamic_ncols=True,
+        )
+        self._redirect = logging_redirect_tqdm()
+        self._redirect.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._redirect.__exit__(kind, error, traceback)
+        self._bar.close()
+
+    def update(self) -> list[dict[str, float]]:
+        """Read what is new, show it, and return the rows of history and timing, oldest first."""
+        rows = [row for reader in self._readers for row in reader.new_rows()]
+        for row in rows:
+            self._show(row)
+        return sorted(rows, key=lambda row: row["step"])
+
+    def _show(self, row: dict[str, float]) -> None:
+        forms = {
+            "epoch": "{:.1f}",
+            "loss": "{:.3f}",
+            "knn_teacher": "{:.3f}",
+            "images_per_second": "{:.0f}",
+        }
+        names = {"knn_teacher": "k-NN", "images_per_second": "images/s"}
+        for key, form in forms.items():
+            if key in row:
+                self._shown[names.get(key, key)] = form.format(row[key])
+        if "num_steps" in row:
+            self._bar.total = int(row["num_steps"])  # a budget may have cut it
+        self._bar.set_postfix(self._shown, refresh=False)
+        self._bar.update(max(0, int(row["step"]) - self._bar.n))
+
+
+def num_steps(spec: TrainingSpec, images: Manifest) -> int:
+    """Optimizer steps of the whole training, where no budget of hours cuts it."""
+    return spec.pretrain.epochs * (len(images.split("train")) // spec.pretrain.batch_size)
+
+
+def log_diagnostics(run: tracking.ModelRun, folder: Path, config: PretrainConfig) -> None:
+    """Log what went wrong: skipped steps and unreadable images as lists, a collapse as the tag `collapse`."""
+    for name in (SKIPPED, UNREADABLE):
+        if (folder / name).is_file() and read_rows(folder / name):
+            run.log_artifact(folder / name)
+    if (folder / HISTORY).is_file():
+        collapse = diagnose_training([numbers(row) for row in read_rows(folder / HISTORY)], config)
+        if collapse:
+            run.set_tags({"collapse": collapse.kind})
+
+
+def _log_outcome(run: tracking.ModelRun, spec: TrainingSpec) -> None:
+    """The history and, of a model that started from given weights, the verdict on it."""
+    history = Path(spec.folder) / HISTORY
+    if not launching.is_finished(spec):  # it was ended early
+        if history.is_file():
+            run.log_artifact(history)
+        return
+    finished = launching.finished_folder(spec)
+    run.log_artifact(finished / HISTORY)
+    verdict = read_verdict(finished)
+    if verdict:
+        logger.info("%s", sentence(verdict))
+        run.set_tags({"verdict": verdict["verdict"]})
+        run.log_json(verdict, "verdict.json")
+
+
+def _session_facts(spec: TrainingSpec) -> dict[str, Any]:
+    """From where a training goes on, and on how much."""
+    checkpoint = Path(spec.folder) / LAST
+    return {
+        "from_step": checkpoint_step(checkpoint) if checkpoint.is_file() else 0,
+        "adopted_progress": spec.launch.adopt_progress,
+        "processes": num_processes(spec.launch.cpu_processes),
+        "threads_per_process": spec.launch.threads_per_process,
+        "precision": spec.pretrain.precision,
+    }
+
+
+def _continuation_tags(source: str | None) -> dict[str, str]:
+    """The link from a run that continues another training to that one's."""
+    if source is None:
+        return {}
+    run = tracking.find_run(source)
+    return {"continued_from": source, **({"continued_from_run": run.run_id} if run else {})}
