@@ -37,7 +37,8 @@ def verdicts(
         word: Word = "undecided"
         if not {better, worse} & set(incomplete):
             word = "held" if _is_above(high, low) else "reversed" if _is_above(low, high) else "undecided"
-        found.append(Verdict(better, worse, word, paired_difference(low.share_correct, high.share_correct)))
+        difference = paired_difference(low.share_correct, high.share_correct, groups=high.groups)
+        found.append(Verdict(better, worse, word, difference))
     return found
 
 

@@ -84,7 +84,7 @@ def compare(
 def _by_labels(embeddings: list[Embeddings], asked: Questions, config: PromoteConfig) -> dict[str, Any]:
     before, after = (_correct(one, asked, config) for one in embeddings)
     resampling = Resampling(config.confidence, config.num_resamples, config.seed)
-    change = paired_difference(before, after, resampling)
+    change = paired_difference(before, after, resampling, asked.queries.groups)
     return {
         "metric": f"knn_{config.num_neighbors}",
         "before": int(before.sum()) / len(before),
