@@ -1,6 +1,6 @@
 # Everything this project does, by name. Needs python 3.11 or newer, make, git and the package registries; nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-full format lint types layers unit full fix ui serve check-recipes picture bench lock
+.PHONY: help setup demo test test-full format lint types layers unit full fix ui serve check-recipes dvc-stages picture bench lock
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -9,7 +9,7 @@ PORT ?= 5000
 MODEL ?= dino-base@champion
 BENCHMARKS := input_pipeline training_step loss extraction knn linear_probe label_propagation ingest data_wait start_up
 # The peers of the benchmarks are not among them: nobody needs them to use or test this project.
-LOCKED_EXTRAS := dashboard postgresql s3 dev
+LOCKED_EXTRAS := gpu dashboard postgresql s3 dev
 
 # uv reads neither pip's configuration nor its variables: hand the registry of the environment on.
 ifneq ($(PIP_INDEX_URL),)
@@ -79,6 +79,9 @@ serve: setup  ## the champion's embeddings over HTTP, at http://127.0.0.1:5000 (
 
 check-recipes: setup  ## build every recipe, take two small steps of each, print what it costs
 	@$(BIN)/python -m dino_pipeline check-recipes
+
+dvc-stages: setup  ## write dvc.yaml and evaluations/dvc.yaml again, from the pipelines, the catalog and the imports
+	@$(BIN)/python -m dino_pipeline dvc-stages
 
 picture: setup  ## draw docs/pipelines.svg again, from the registry
 	@$(BIN)/python -m dino_pipeline picture docs/pipelines.svg

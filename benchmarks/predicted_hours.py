@@ -11,9 +11,8 @@ from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.ingestion.data_set import known_num_train_images
-from dino_pipeline.recipes.check import recipe_names
 from dino_pipeline.recipes.cost import training_cost
-from dino_pipeline.recipes.reading import conf_folder, recipe_parameters
+from dino_pipeline.recipes.reading import conf_folder, recipe_names, recipe_parameters
 
 NUM_GPUS = (1, 8, 64)
 

@@ -9,9 +9,10 @@ CONF = Path(__file__).parents[1] / "conf"
 
 
 def recipe_values(recipe: str) -> dict[str, Any]:
-    """The groups of parameters_pretrain.yml."""
+    """The groups of conf/base/parameters_pretrain.yml, with what the recipe changes."""
     base, own = (
-        yaml.safe_load((CONF / name / "parameters_pretrain.yml").read_text()) for name in ("base", recipe)
+        yaml.safe_load((CONF / name).read_text())
+        for name in ("base/parameters_pretrain.yml", f"{recipe}/parameters.yml")
     )
     return _laid_over(base, own)
 

@@ -54,10 +54,10 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def project(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that tracking is configured for."""
     from dino_pipeline import tracking
-    from dino_pipeline.tracking import opening
+    from dino_pipeline.tracking import tracker
 
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setattr(opening, "_store", None)
+    monkeypatch.setattr(tracker, "_store", None)
     (tmp_path / "mlruns").mkdir()
     shutil.copy(empty_database, tmp_path / "mlruns" / "mlflow.db")
     tracking.configure(tmp_path, {"recipe": "smoke"})
@@ -80,12 +80,12 @@ def registered(
     tmp_path_factory: pytest.TempPathFactory, empty_database: Path
 ) -> "Iterator[RegisteredProject]":
     """A project in git with two registered models; make names of your own in it with `add_model`."""
-    from dino_pipeline.tracking import opening
+    from dino_pipeline.tracking import tracker
     from tests.registered import make_project
 
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        patch.setattr(opening, "_store", None)
+        patch.setattr(tracker, "_store", None)
         yield make_project(tmp_path_factory.mktemp("registered"), empty_database)
 
 

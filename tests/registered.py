@@ -26,7 +26,7 @@ from dino_pipeline.dino.weights.published import PublishedModel, write_model
 from dino_pipeline.model_registry.config import RegisterConfig
 from dino_pipeline.pipelines.register import register_model
 from dino_pipeline.recipes.reading import recipe_parameters
-from dino_pipeline.tracking.opening import FINGERPRINT_TAG
+from dino_pipeline.tracking.runs import FINGERPRINT_TAG
 from dino_pipeline.tracking.store import global_address
 from tests.model_registry.conftest import METRICS, SUMMARY
 

@@ -1,4 +1,4 @@
-"""dvc.yaml repeats what the catalog and the pipelines say; here it is held to them."""
+"""dvc.yaml says what the catalog and the pipelines say, and is as fresh as they are."""
 
 from pathlib import Path
 from typing import Any
@@ -6,20 +6,15 @@ from typing import Any
 import pytest
 import yaml
 
+from dino_pipeline.cli.dvc_stages import stage_files
 from dino_pipeline.pipeline_registry import EVALUATIONS, STAGES, stage_pipelines
 from dino_pipeline.project.catalog import evaluation_catalog
-from dino_pipeline.workspace.config_loader import MERGE_STRATEGY, LayeredConfigLoader
+from dino_pipeline.project.dvc_stages import FILES, GROUPS_READ_AS_FILES, UNWATCHED_GROUPS
+from dino_pipeline.recipes.reading import recipe_names, watched_groups
+from dino_pipeline.workspace.config_loader import MERGE_STRATEGY, LayeredConfigLoader, files_to_merge
 
 ROOT = Path(__file__).parents[1]
 RECIPE = "smoke"
-READ_AS_FILES = {
-    "report": {"pretrain"}
-}  # it says in what a model differs from these, which is no input of a node
-UNWATCHED = {"recipe", "monitoring", "launch"}  # none of them changes what a stage makes
-
-
-def recipes() -> list[str]:
-    return sorted(path.parent.name for path in ROOT.glob("conf/*/globals.yml"))
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +53,12 @@ def watched_paths(catalog: dict[str, Any], names: set[str]) -> set[str]:
     return {entry["filepath"] for entry in entries if "unwatched" not in entry.get("metadata", {})}
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_the_file_is_what_the_command_writes(name: str) -> None:
+    fresh = (ROOT / name).read_text() == stage_files(ROOT)[name]
+    assert fresh, f"{name} is stale: run `make dvc-stages`"
+
+
 def test_each_pipeline_is_a_stage_that_runs_it_alone() -> None:
     assert list(stages_of("dvc.yaml")) == list(STAGES)
     assert list(stages_of("evaluations/dvc.yaml")) == list(EVALUATIONS)
@@ -89,16 +90,21 @@ def used_groups(name: str) -> set[str]:
     # A recipe need not name a value inside a group, which DVC would miss: whole groups are watched.
     return {
         item.removeprefix("params:").split(".")[0] for item in inputs if item.startswith("params:")
-    } - UNWATCHED
+    } - UNWATCHED_GROUPS
 
 
 @pytest.mark.parametrize("name", STAGES)
 def test_the_groups_a_pipeline_uses_are_watched_in_base_and_in_the_recipe(name: str) -> None:
-    watched = [f"{file}:{key}" for entry in dvc_stages()[name]["params"] for file, (key,) in entry.items()]
+    watched = [
+        f"{file}:{key}"
+        for entry in dvc_stages()[name]["params"]
+        for file, keys in entry.items()
+        for key in keys
+    ]
     assert sorted(watched) == sorted(
-        f"conf/{layer}/parameters_{group}.yml:{group}"
-        for group in used_groups(name) | READ_AS_FILES.get(name, set())
-        for layer in ("base", RECIPE)
+        f"{file}:{group}"
+        for group in used_groups(name) | GROUPS_READ_AS_FILES.get(name, set())
+        for file in (f"conf/base/parameters_{group}.yml", f"conf/{RECIPE}/parameters.yml")
     )
 
 
@@ -114,12 +120,20 @@ def test_the_groups_an_evaluation_uses_are_watched_in_base_and_the_recipe_as_a_f
     )
 
 
-@pytest.mark.parametrize("recipe", recipes())
-@pytest.mark.parametrize("name", STAGES)
-def test_each_recipe_has_each_group_for_dvc_to_watch(recipe: str, name: str) -> None:
-    text = (ROOT / "conf" / recipe / f"parameters_{name}.yml").read_text()
+@pytest.mark.parametrize("recipe", recipe_names(ROOT / "conf"))
+def test_each_recipe_is_one_file_with_each_group_for_dvc_to_watch(recipe: str) -> None:
+    text = (ROOT / "conf" / recipe / "parameters.yml").read_text()
     assert "${" not in text, "DVC and Optuna read parameter files as plain YAML"
-    assert name in yaml.safe_load(text), f"write `{name}: {{}}` where the recipe changes nothing"
+    watched = set().union(*map(used_groups, STAGES))
+    assert watched == set(watched_groups())
+    missing = watched - yaml.safe_load(text).keys()
+    assert not missing, "write `group: {}` where the recipe changes nothing"
+    if recipe != "base":
+        assert not files_to_merge(ROOT / "conf" / recipe)
+
+
+def test_conf_holds_few_files() -> None:
+    assert sum(path.is_file() for path in (ROOT / "conf").rglob("*")) < 90
 
 
 def test_plots_are_of_columns_that_a_training_writes(catalog: dict[str, Any]) -> None:
@@ -144,7 +158,10 @@ def test_the_folders_that_decide_the_weights_are_those_of_the_fingerprint() -> N
 
     library = "src/dino_pipeline/dino/"
     watched = {path.removeprefix(library) for path in dvc_stages()["pretrain"]["deps"] if library in path}
-    assert watched == set(_DECIDES_WEIGHTS)
+    folders = {path.split("/")[0] for path in watched}
+    assert folders - {"features"} == set(_DECIDES_WEIGHTS), (
+        "features/ sizes the images that only a monitor sees"
+    )
 
 
 def test_the_demo_is_what_dvc_runs_until_told_otherwise() -> None:

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 MODEL = Path("data/06_models/smoke")
 METRICS = Path("data/08_reporting/smoke/metrics.json")
 TRAININGS = Path("data/06_models/.in_progress")
-PRETRAIN = "conf/smoke/parameters_pretrain.yml"
+PRETRAIN = "conf/smoke/parameters.yml"
 EVALUATE = "conf/base/parameters_evaluate.yml"  # DVC sets what a file names; smoke names no temperature
 
 

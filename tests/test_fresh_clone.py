@@ -93,18 +93,21 @@ def test_a_second_repro_does_nothing(reproduced: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("edited", "text", "stages"),
+    ("edited", "below", "text", "stages"),
     [
-        ("src/dino_pipeline/dino/metrics/knn.py", "\n# edited\n", {"evaluate"}),
-        ("conf/smoke/parameters_evaluate.yml", "  knn: {temperature: 0.1}\n", {"evaluate"}),
-        ("src/dino_pipeline/dino/core/losses/dino_loss.py", "\n# edited\n", {"pretrain"}),
-        ("conf/smoke/parameters_pretrain.yml", "launch: {cpu_processes: 1}\n", set()),
+        ("src/dino_pipeline/dino/metrics/knn.py", "", "\n# edited\n", {"evaluate"}),
+        ("conf/smoke/parameters.yml", "\nevaluate:\n", "  knn: {temperature: 0.1}\n", {"evaluate"}),
+        ("src/dino_pipeline/dino/core/losses/dino_loss.py", "", "\n# edited\n", {"pretrain"}),
+        ("conf/smoke/parameters.yml", "", "launch: {cpu_processes: 1}\n", set()),
     ],
 )
-def test_an_edit_reruns_what_it_touches(reproduced: Path, edited: str, text: str, stages: set[str]) -> None:
+def test_an_edit_reruns_what_it_touches(
+    reproduced: Path, edited: str, below: str, text: str, stages: set[str]
+) -> None:
     file = reproduced / edited
     before = file.read_text()
-    file.write_text(before + text)
+    place = before.index(below) + len(below) if below else len(before)
+    file.write_text(before[:place] + text + before[place:])
     try:
         changed = json.loads(run(reproduced, "dvc", "status", "--json", "dvc.yaml"))
     finally:
@@ -172,8 +175,8 @@ def test_the_wheel_holds_the_recipes_and_works_without_a_checkout(clone: Path, t
         str(installed),
         str(wheel),
     )
-    recipes = {path.parent.name for path in (installed / "dino_pipeline" / "conf").glob("*/globals.yml")}
-    assert recipes == {path.parent.name for path in ROOT.glob("conf/*/globals.yml")}
+    recipes = {path.parent.name for path in (installed / "dino_pipeline" / "conf").glob("*/parameters.yml")}
+    assert recipes == {path.parent.name for path in ROOT.glob("conf/*/parameters.yml")}
     for stages in ("dvc.yaml", "evaluations/dvc.yaml"):
         assert (installed / "dino_pipeline" / stages).is_file(), (
             "dino-pipeline init writes it into new projects"

@@ -19,7 +19,7 @@ from dino_pipeline.pipeline_registry import (
     register_pipelines,
     stage_pipelines,
 )
-from dino_pipeline.recipes.reading import recipe_parameters
+from dino_pipeline.recipes.reading import recipe_names, recipe_parameters
 
 ROOT = Path(__file__).parents[1]
 
@@ -59,7 +59,7 @@ def test_parameter_groups_reach_the_nodes_typed(name: str) -> None:
                 assert kind in (str, int, float, bool) or dataclasses.is_dataclass(kind), (node.name, dataset)
 
 
-@pytest.mark.parametrize("recipe", sorted(path.parent.name for path in ROOT.glob("conf/*/globals.yml")))
+@pytest.mark.parametrize("recipe", recipe_names(ROOT / "conf"))
 def test_a_recipes_values_suit_every_pipeline(recipe: str) -> None:
     """Kedro validates the parameters of all pipelines, whichever is run."""
     parameters = recipe_parameters(recipe)

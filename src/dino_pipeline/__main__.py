@@ -10,9 +10,11 @@ from typing import Any
 import yaml
 
 from dino_pipeline.cli.attend import add_command as add_attend
+from dino_pipeline.cli.dvc_stages import add_command as add_dvc_stages
 from dino_pipeline.cli.embed import add_command as add_embed
 from dino_pipeline.cli.init import add_command as add_init
 from dino_pipeline.cli.lineage import add_command as add_lineage
+from dino_pipeline.cli.merge_recipe import add_command as add_merge_recipe
 from dino_pipeline.cli.promote import add_command as add_promote
 from dino_pipeline.cli.repair_artifacts import add_command as add_repair_artifacts
 from dino_pipeline.cli.sync_mlflow import add_command as add_sync_mlflow
@@ -64,6 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     add_promote(commands)
     add_lineage(commands)
     add_check_recipes(commands)
+    add_merge_recipe(commands)
+    add_dvc_stages(commands)
     add_repair_artifacts(commands)
     add_sync_mlflow(commands)
     return parser

@@ -27,7 +27,7 @@ from dino_pipeline.dino.weights.published import (
     read_model,
     write_model,
 )
-from dino_pipeline.inference import writing
+from dino_pipeline.inference import embed
 
 CONF = Path(__file__).parents[2] / "conf"
 NAMES = ["a.jpg", "b.png", "deep/a.jpg", "deep/deeper/c.png"]
@@ -82,7 +82,7 @@ def extracted(model: Path, manifest: Manifest) -> np.ndarray:
 def test_every_image_has_the_embedding_that_extraction_stores(
     model: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows_at_once: int
 ) -> None:
-    monkeypatch.setattr(writing, "ROWS_AT_ONCE", rows_at_once)
+    monkeypatch.setattr(embed, "ROWS_AT_ONCE", rows_at_once)
     file = tmp_path / "new" / "photos.parquet"
     assert main(["embed", str(photos), f"--model={model}", f"--output={file}"]) == 0
     table = pq.read_table(file)

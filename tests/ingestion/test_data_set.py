@@ -21,7 +21,7 @@ def name_of(recipe: str, **changes: object) -> str:
 def test_a_recipes_own_images_bear_its_name_or_the_one_it_gives_them() -> None:
     assert name_of("base") == "base"
     assert name_of("cifar10") == name_of("cifar10_resnet18") == "cifar10"
-    imagenet = {file.parent.name for file in CONF.glob("imagenet_*/globals.yml")} | {"official"}
+    imagenet = {file.parent.name for file in CONF.glob("imagenet_*/parameters.yml")} | {"official"}
     assert {name_of(recipe) for recipe in imagenet} == {"imagenet"}
 
 

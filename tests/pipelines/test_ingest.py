@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
@@ -10,16 +9,14 @@ from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.dino.core.data.images_config import ImagesConfig
 from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.pipelines.ingest import create_pipeline
+from dino_pipeline.recipes.reading import recipe_names
+from dino_pipeline.workspace.config_loader import shared_parameters
 
 CONF = Path(__file__).parents[2] / "conf"
 
 
 def ingest_values(recipe: str) -> dict[str, object]:
-    base, own = (
-        yaml.safe_load((CONF / name / "parameters_ingest.yml").read_text())["ingest"]
-        for name in ("base", recipe)
-    )
-    return base | own
+    return shared_parameters(CONF, recipe)["ingest"]
 
 
 def test_one_run_yields_manifest_quarantine_and_summary(tmp_path: Path) -> None:
@@ -45,6 +42,5 @@ def test_one_run_yields_manifest_quarantine_and_summary(tmp_path: Path) -> None:
 
 
 def test_every_recipe_has_valid_ingest_values() -> None:
-    for folder in CONF.iterdir():
-        if (folder / "parameters_ingest.yml").exists():
-            from_dict(IngestConfig, ingest_values(folder.name))
+    for recipe in recipe_names(CONF):
+        from_dict(IngestConfig, ingest_values(recipe))

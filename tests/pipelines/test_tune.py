@@ -31,7 +31,8 @@ STUDY = {
 def test_a_study_is_run_continued_and_written_as_a_recipe(tmp_path: Path) -> None:
     prepare_project(tmp_path, recipe="smoke")
     shutil.copytree(conf_folder() / "smoke", tmp_path / "conf" / "smoke")
-    (tmp_path / "conf" / "smoke" / "parameters_tune.yml").write_text(yaml.safe_dump(STUDY))
+    with (tmp_path / "conf" / "smoke" / "parameters.yml").open("a") as file:
+        file.write(yaml.safe_dump(STUDY))
 
     def run(*options: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "kedro", "run", "--env=smoke", "--pipeline=tune", *options]

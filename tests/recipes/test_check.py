@@ -10,8 +10,8 @@ from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.evaluation.config import EvaluateConfig, ExtractConfig
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig
 from dino_pipeline.ingestion.config import IngestConfig
-from dino_pipeline.recipes.check import check, recipe_names
-from dino_pipeline.recipes.reading import recipe_parameters
+from dino_pipeline.recipes.check import check
+from dino_pipeline.recipes.reading import recipe_names, recipe_parameters
 
 CONF = Path(__file__).parents[2] / "conf"
 RECIPES = recipe_names(CONF)
@@ -30,7 +30,7 @@ def test_each_recipe_is_named_valid_and_says_what_it_claims(recipe: str) -> None
         ("evaluate", EvaluateConfig),
     ):
         from_dict(config, parameters[group])
-    assert (CONF / recipe / "parameters_pretrain.yml").read_text().startswith("#")
+    assert (CONF / recipe / "parameters.yml").read_text().startswith("#")
     assert f"`{recipe}`" in (CONF.parent / "docs" / "recipes.md").read_text()
 
 

@@ -13,8 +13,7 @@ from dino_pipeline.dino.core.data.multi_crop_config import MultiCropConfig
 from dino_pipeline.dino.core.data.multi_crop_dataset import Address, MultiCropDataset
 from dino_pipeline.plotting.panels import spread
 from dino_pipeline.report.config import NeighborsConfig
-from dino_pipeline.report.neighbors import nearest
-from dino_pipeline.report.views import first_views
+from dino_pipeline.report.pictures import first_views, nearest
 
 RGB = ImagesConfig(channels=3, bits=8)
 

@@ -1,5 +1,6 @@
 """Whatever of MLflow is away, whenever: training goes on, what it missed is kept, and is in the store once at last."""
 
+import json
 import logging
 import os
 import shutil
@@ -19,7 +20,7 @@ from mlflow import MlflowClient
 
 from dino_pipeline import tracking
 from dino_pipeline.__main__ import main
-from dino_pipeline.tracking import opening, outage, store
+from dino_pipeline.tracking import retry, store, tracker
 from dino_pipeline.tracking.dataset import log_dataset
 from dino_pipeline.tracking.registration import register_version
 from dino_pipeline.tracking.sessions import log_session
@@ -47,8 +48,8 @@ app.run("127.0.0.1", int(sys.argv[1]))
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "_SECONDS_TO_WAIT", 0.1)
-    monkeypatch.setattr(outage, "_SECONDS_TO_FIRST_TRY", 0.0)
-    monkeypatch.setattr(outage, "_SECONDS_BETWEEN_TRIES_AT_MOST", 0.0)
+    monkeypatch.setattr(retry, "_SECONDS_TO_FIRST_TRY", 0.0)
+    monkeypatch.setattr(retry, "_SECONDS_BETWEEN_TRIES_AT_MOST", 0.0)
 
 
 def train(project: Path, steps: range) -> None:
@@ -114,13 +115,13 @@ def test_a_locked_database_costs_nothing_but_two_lines(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(outage, "_SECONDS_TO_FIRST_TRY", 600.0)
+    monkeypatch.setattr(retry, "_SECONDS_TO_FIRST_TRY", 600.0)
     locking = sqlite3.connect(project / "mlruns" / "mlflow.db", isolation_level=None)
     locking.execute("BEGIN EXCLUSIVE")
     begun = time.monotonic()
     with caplog.at_level(logging.INFO):
         train(project, range(1, 4))
-        tracking.remind_of_unsent()
+        tracking.remind_of_spool()
     assert time.monotonic() - begun < 10
     begins, reminds = warnings(caplog)
     assert "database is locked" in begins
@@ -275,7 +276,7 @@ def server(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "served").mkdir()
     served = Server(tmp_path / "served", empty_database)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", served.uri)
-    monkeypatch.setattr(opening, "_store", None)
+    monkeypatch.setattr(tracker, "_store", None)
     tracking.configure(tmp_path, {"recipe": "smoke"})
     served.start()
     yield served
@@ -306,3 +307,31 @@ def test_a_server_that_is_killed_and_comes_back_has_all_of_it_once(
     assert "takes records again" in ends
     assert not kept(tmp_path)
     assert everything(MlflowClient(tracking_uri=server.uri)) == undisturbed
+
+
+def test_a_spool_that_an_older_version_wrote_is_sent(
+    project: Path, client: MlflowClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = project / "data" / ".unsent" / "fingerprint-f9"
+    (folder / "files" / "1").mkdir(parents=True)
+    (folder / "files" / "1" / "a.txt").write_text("a")
+    opening = {
+        "store": "mlruns/mlflow.db",
+        "found_by": ["fingerprint", "f9"],
+        "name": "demo-f9",
+        "tags": {"fingerprint": "f9"},
+        "started": 1_700_000_000_000,
+        "is_training": True,
+    }
+    (folder / "opening.json").write_text(json.dumps(opening))
+    rows = {"kind": "rows", "rows": [{"time": 1_700_000_001_000, "step": 2, "values": {"loss": 0.5}}]}
+    ended = {"kind": "status", "status": "FINISHED", "time": 1_700_000_002_000}
+    (folder / "records.jsonl").write_text("".join(json.dumps(record) + "\n" for record in (rows, ended)))
+    file = {"kind": "file", "folder": None, "source": "files/1/a.txt"}
+    (folder / "artifacts.jsonl").write_text(json.dumps(file) + "\n")
+    assert main(["sync-mlflow", "--project", str(project)]) == 0
+    assert capsys.readouterr().out == "sent: demo-f9\n"
+    run = client.get_run(tracking.model_run("f9").run_id)
+    assert (run.info.status, run.data.metrics) == ("FINISHED", {"loss": 0.5})
+    assert [file.path for file in client.list_artifacts(run.info.run_id)] == ["a.txt"]
+    assert not folder.exists()

@@ -173,7 +173,7 @@ def test_a_password_in_an_address_is_not_told(password: str) -> None:
 def test_rows_that_an_outage_held_up_are_sent_later(
     project: Path, client: MlflowClient, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dino_pipeline.tracking.outage._SECONDS_TO_FIRST_TRY", 0.0)
+    monkeypatch.setattr("dino_pipeline.tracking.retry._SECONDS_TO_FIRST_TRY", 0.0)
     database = project / "mlruns" / "mlflow.db"
     with tracking.open_model_run("f1", name="demo") as run:
         whole = database.read_bytes()

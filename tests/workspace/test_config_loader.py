@@ -17,9 +17,7 @@ def conf(tmp_path: Path) -> Path:
         "local": "train: {seed: 7}",
     }.items():
         (tmp_path / layer).mkdir()
-        (tmp_path / layer / "parameters_train.yml").write_text(text)
-    (tmp_path / "base" / "globals.yml").write_text("recipe: base\n")
-    (tmp_path / "tiny" / "globals.yml").write_text("recipe: tiny\n")
+        (tmp_path / layer / "parameters.yml").write_text(text)
     (tmp_path / "base" / "catalog.yml").write_text('model: {type: x, filepath: "data/${globals:recipe}"}\n')
     return tmp_path
 
@@ -56,6 +54,37 @@ def test_paths_of_the_catalog_name_the_recipe(conf: Path) -> None:
     assert load(conf, "tiny")["catalog"]["model"]["filepath"] == "data/tiny"
 
 
+@pytest.mark.parametrize(
+    ("env", "recipe"), [(None, "base"), ("base", "base"), ("local", "base"), ("tiny", "tiny")]
+)
+def test_the_folder_names_the_recipe(conf: Path, env: str | None, recipe: str) -> None:
+    loader = load(conf, env)
+    assert loader["globals"] == {"recipe": recipe}
+    assert loader["parameters"]["recipe"] == recipe
+    assert loader["catalog"]["model"]["filepath"] == f"data/{recipe}", "other loaders were made meanwhile"
+
+
+def test_a_recipe_of_several_files_is_read_and_the_warning_names_the_command(
+    conf: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (conf / "base" / "globals.yml").write_text("recipe: base\n")  # projects made before have it
+    (conf / "tiny" / "parameters.yml").rename(conf / "tiny" / "parameters_train.yml")
+    (conf / "tiny" / "globals.yml").write_text("recipe: small\n")
+    for _ in range(2):
+        assert load(conf, "tiny")["parameters"]["train"]["epochs"] == 1
+    assert load(conf, "tiny")["catalog"]["model"]["filepath"] == "data/small"
+    (message,) = caplog.messages
+    assert "`dino-pipeline merge-recipe tiny` makes it one" in message
+
+
+def test_a_recipe_of_one_file_needs_no_globals_where_base_still_has_them(
+    conf: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (conf / "base" / "globals.yml").write_text("recipe: base\n")
+    assert load(conf, "tiny")["globals"] == {"recipe": "tiny"}
+    assert not caplog.messages
+
+
 def test_local_may_change_the_catalog_of_a_recipe(conf: Path) -> None:
     (conf / "local" / "catalog.yml").write_text("model: {filepath: /big/disk}\n")
     assert load(conf, "tiny")["catalog"]["model"] == {"type": "x", "filepath": "/big/disk"}
@@ -70,7 +99,7 @@ def test_an_unknown_recipe_is_refused_with_those_there_are(conf: Path) -> None:
 def test_a_yaml_tag_is_refused_and_builds_nothing(conf: Path, layer: str) -> None:
     executed = conf / "executed"
     text = f"train:\n  seed: !!python/object/apply:os.system ['touch {executed}']\n"
-    (conf / layer / "parameters_train.yml").write_text(text)
+    (conf / layer / "parameters.yml").write_text(text)
     with pytest.raises(
         ValueError, match=r"is refused, at its line 2: .*os\.system'; only plain YAML is read"
     ):
@@ -79,6 +108,6 @@ def test_a_yaml_tag_is_refused_and_builds_nothing(conf: Path, layer: str) -> Non
 
 
 def test_a_package_without_local_works(conf: Path) -> None:
-    (conf / "local" / "parameters_train.yml").unlink()
+    (conf / "local" / "parameters.yml").unlink()
     (conf / "local").rmdir()
     assert load(conf, "tiny")["parameters"]["train"]["seed"] == 0

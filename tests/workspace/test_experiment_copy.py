@@ -38,10 +38,10 @@ def test_a_path_in_a_copy_has_its_place_in_the_project(original: Path, copy: Pat
 def test_the_runs_of_a_copy_are_kept_with_the_projects(
     original: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dino_pipeline.tracking import opening
+    from dino_pipeline.tracking import tracker
 
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setattr(opening, "_store", None)
+    monkeypatch.setattr(tracker, "_store", None)
     store = tracking.configure(copy)
     assert store.file == original.resolve() / "mlruns" / "mlflow.db"
     assert store.project_path == copy.resolve(), "the commit and the edits are those of the copy"
@@ -57,7 +57,7 @@ def test_the_users_settings_hold_in_a_copy(original: Path, copy: Path) -> None:
     loader = LayeredConfigLoader(
         copy / "conf", "base", base_env="base", default_run_env="local", merge_strategy=MERGE_STRATEGY
     )
-    assert loader["parameters"] == {"launch": {"cpu_processes": 1, "grace_seconds": 5}}
+    assert loader["parameters"] == {"recipe": "base", "launch": {"cpu_processes": 1, "grace_seconds": 5}}
 
 
 def test_a_copy_sees_raw_images_and_trainings_and_keeps_what_it_has(original: Path, copy: Path) -> None:

@@ -40,50 +40,20 @@ def add_command(commands: Any) -> None:
 
 
 def _attend(options: argparse.Namespace) -> str:
-    from dino_pipeline.dino.core.config import from_dict
-    from dino_pipeline.dino.core.data.decoding import decode_image
-    from dino_pipeline.dino.core.data.images import UnreadableImageError
-    from dino_pipeline.dino.core.data.images_config import ImagesConfig, PixelStatistics
-    from dino_pipeline.dino.weights.published import load_backbone, read_model
-    from dino_pipeline.inference.attention_foreground import foreground_masks, mask_name
-    from dino_pipeline.inference.attention_pictures import overview, pictures
-    from dino_pipeline.ingestion.sources.folder import list_folder
-    from dino_pipeline.model_registry.model_lookup import find_weights
+    from dino_pipeline.inference.attend import attend
 
-    if not options.images.exists():
-        raise ValueError(f"{options.images} does not exist")
-    if options.size < 1 or not 0 < options.threshold <= 1:
-        raise ValueError("--size is a number of pixels, and --threshold a share above 0 and at most 1")
-    weights = find_weights(options.model, options.project.resolve())
-    config = read_model(weights.folder).config
-    read_as = from_dict(ImagesConfig, config["images"])
-    statistics = PixelStatistics(config["mean"], config["std"])
-    backbone = load_backbone(weights.folder, weights.network)
-    names = [file.name for file in list_folder(options.images).files] if options.images.is_dir() else [""]
-
-    lines, num_drawn, masks = [], 0, set[str]()
-    for name in names:
-        path = options.images / name
-        try:
-            image = decode_image(path.read_bytes(), read_as)
-        except UnreadableImageError as error:
-            lines.append(f"{path}: left out, {error}")
-            continue
-        seen: Any = {"size": options.size, "mass": options.threshold, "statistics": statistics}
-        if options.masks:
-            mask_file = mask_name(name or path.name, masks)
-            masks.add(mask_file)
-            for kind, mask in foreground_masks(backbone, image, rule=options.masks, **seen).items():
-                file = options.folder / "masks" / kind / mask_file
-                file.parent.mkdir(parents=True, exist_ok=True)
-                mask.save(file)
-        drawn = pictures(backbone, image, **seen)
-        folder = options.folder / (name or path.name)  # with its suffix: cat.jpg may lie beside cat.png
-        folder.mkdir(parents=True, exist_ok=True)
-        for title, picture in {**drawn, "overview": overview(drawn)}.items():
-            picture.save(folder / f"{title}.png")
-        num_drawn += 1
-        lines.append(f"{path}: {folder / 'overview.png'}")
-    if not num_drawn:
+    drawn = list(
+        attend(
+            options.images,
+            options.model,
+            options.folder,
+            size=options.size,
+            mass=options.threshold,
+            masks=options.masks,
+            project=options.project,
+        )
+    )
+    lines = [f"{one.image}: {one.overview or f'left out, {one.problem}'}" for one in drawn]
+    if not any(one.overview for one in drawn):
         raise ValueError("\n".join([*lines, f"{options.images} holds no image that can be read"]))
     return "\n".join(lines) + "\n"

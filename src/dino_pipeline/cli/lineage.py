@@ -26,7 +26,7 @@ def add_command(commands: Any) -> None:
 
 def _lineage(options: argparse.Namespace) -> str:
     from dino_pipeline.dino.core.config import from_dict
-    from dino_pipeline.model_registry.lineage.config import LineageConfig
+    from dino_pipeline.model_registry.config import LineageConfig
     from dino_pipeline.model_registry.lineage.report import report
     from dino_pipeline.recipes.reading import project_parameters
 

@@ -33,26 +33,25 @@ def add_command(commands: Any) -> None:
 def _promote(options: argparse.Namespace) -> str:
     from dino_pipeline.dino.core.config import from_dict
     from dino_pipeline.dino.evaluation.config import ExtractConfig
-    from dino_pipeline.model_registry.lineage.config import LineageConfig
-    from dino_pipeline.model_registry.promotion.config import PromoteConfig
+    from dino_pipeline.model_registry.config import LineageConfig, PromoteConfig
+    from dino_pipeline.model_registry.promotion.audit_record import log_text, record_text
     from dino_pipeline.model_registry.promotion.promote import Registry, promote, roll_back
-    from dino_pipeline.model_registry.promotion.report import log_text, moved_text
     from dino_pipeline.recipes.reading import project_parameters
     from dino_pipeline.tracking import configure
     from dino_pipeline.tracking.registry import registered_version
-    from dino_pipeline.tracking.store import asked, connect, quieten
+    from dino_pipeline.tracking.store import connect, plain_errors, quieten
 
     project = options.project.resolve()
     store = configure(project)
     quieten()
-    with asked():
+    with plain_errors():
         client = connect(store)
     base = project_parameters(project, "base")
     registry = Registry(client=client, store=store, alias=from_dict(PromoteConfig, base["promote"]).alias)
     if options.log:
-        return log_text(registry.entries(options.name), registry.champion(options.name))
+        return log_text(registry.records(options.name), registry.champion(options.name))
     if options.rollback:
-        return moved_text(
+        return record_text(
             options.name, roll_back(registry, options.name, options.version, reason=options.reason)
         )
     if options.version is None:
@@ -61,7 +60,7 @@ def _promote(options: argparse.Namespace) -> str:
         )
     challenger = registered_version(client, options.name, options.version)
     recipe = project_parameters(project, challenger.tags.get("recipe", "base"))
-    entry = promote(
+    record = promote(
         registry,
         challenger,
         from_dict(PromoteConfig, recipe["promote"]),
@@ -69,4 +68,4 @@ def _promote(options: argparse.Namespace) -> str:
         reason=options.reason,
         num_hashed=None if options.verify else from_dict(LineageConfig, recipe["lineage"]).num_hashed,
     )
-    return moved_text(options.name, entry)
+    return record_text(options.name, record)

@@ -22,7 +22,7 @@ def add_command(commands: Any) -> None:
 
 def _repair(options: argparse.Namespace) -> str:
     from dino_pipeline.tracking import configure
-    from dino_pipeline.tracking.moved import repair_addresses
+    from dino_pipeline.tracking.relocate import repair_addresses
 
     before, now, num_rows = repair_addresses(configure(options.project), dry_run=options.dry_run)
     if not num_rows:

@@ -19,10 +19,10 @@ def add_command(commands: Any) -> None:
 
 def _sync(options: argparse.Namespace) -> str:
     from dino_pipeline.tracking import configure
-    from dino_pipeline.tracking.opening import sync_kept_runs
+    from dino_pipeline.tracking.tracker import send_spooled_runs
 
     configure(options.project)
-    sent = sync_kept_runs()
+    sent = send_spooled_runs()
     if not sent:
         return "Nothing is kept: MLflow's store has everything.\n"
     return "".join(f"sent: {name}\n" for name in sent)

@@ -41,7 +41,8 @@ def import_checkpoint(
     from dino_pipeline.model_registry.model_lookup import find_weights, is_weight_file
     from dino_pipeline.model_registry.provenance import origin_of_weights
     from dino_pipeline.tracking.dataset import log_dataset
-    from dino_pipeline.tracking.sessions import RESUMED_TAG, log_session
+    from dino_pipeline.tracking.records import RESUMED_TAG
+    from dino_pipeline.tracking.sessions import log_session
 
     assert config.checkpoint is not None
     path = project_folder / Path(config.checkpoint).expanduser()

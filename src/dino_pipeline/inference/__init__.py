@@ -1,0 +1,1 @@
+"""Use a published model: embed images, and draw where it looks."""

@@ -1,15 +1,36 @@
-"""How a model is registered."""
+"""Settings of registered models: their names, their promotion, and how closely lineage checks their data."""
 
 from typing import Annotated
 
 from pydantic import Field
 
 from dino_pipeline.dino.core.config import frozen
+from dino_pipeline.dino.evaluation.config import Count
 
 
 @frozen
 class RegisterConfig:
-    """The registered model is `<name_prefix>-<data set>`: versions of one data set lie under one name."""
+    """The registered model is `<name_prefix>-<data set>`: all versions of one data set share a name."""
 
     name_prefix: Annotated[str, Field(min_length=1, pattern=r"^[^/:]+$")]
     alias: Annotated[str, Field(min_length=1)]
+
+
+@frozen
+class PromoteConfig:
+    """The champion's alias, and what a challenger must reach on the validation images."""
+
+    alias: Annotated[str, Field(min_length=1)]
+    num_neighbors: Count
+    temperature: Annotated[float, Field(gt=0)]
+    minimum_gain: Annotated[float, Field(ge=0, le=1)]  # of k-NN accuracy
+    confidence: Annotated[float, Field(gt=0, lt=1)]  # of the gain's interval, which must lie above 0
+    num_resamples: Count
+    seed: Annotated[int, Field(ge=0)]  # of the resamples
+
+
+@frozen
+class LineageConfig:
+    """What data must pass to count as obtainable; the size of every file is compared in any case."""
+
+    num_hashed: Annotated[int, Field(ge=0)]  # images, evenly spaced, whose bytes are hashed again

@@ -52,7 +52,7 @@ def find_weights(name: str, project: Path) -> Weights:
             return Weights(folder, "teacher")
 
     from dino_pipeline.tracking import configure
-    from dino_pipeline.tracking.lookup import fingerprint_of
+    from dino_pipeline.tracking.tracker import fingerprint_of
 
     fingerprint = fingerprint_of(name, configure(project))
     if fingerprint is None:

@@ -100,7 +100,7 @@ def _taught(student: Origin, teacher: Origin) -> Origin:
 
 
 def _origin_of_ours(fingerprint: str, recipe: str, config: Mapping[str, Any]) -> Origin:
-    from dino_pipeline.tracking.lookup import run_tags
+    from dino_pipeline.tracking.tracker import run_tags
 
     first = origin_of_model(config, run_tags(fingerprint))
     return Origin(f"model {fingerprint} of recipe {recipe}, itself from {first.origin}", first.licence)

@@ -10,7 +10,7 @@ from typing import Any
 from dino_pipeline.dino.core.data.images_config import ImagesConfig
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.weights.published import PublishedModel, load_backbone
-from dino_pipeline.tracking.signature import embedding_signature
+from dino_pipeline.tracking.registration import embedding_signature
 
 SERVED_MODEL = Path(__file__).with_name("served_model.py")
 SERVED_WITH = ("mlflow", "numpy", "pandas", "pillow", "torch")

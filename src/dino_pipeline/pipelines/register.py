@@ -13,7 +13,7 @@ from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.dino.core.data.images_config import ImagesConfig
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.model_registry.config import RegisterConfig
-from dino_pipeline.tracking.origin import COMMIT_TAG, DIRTY_TAG, EXPERIMENT_TAG, commit_in_words
+from dino_pipeline.tracking.git_info import COMMIT_TAG, DIRTY_TAG, EXPERIMENT_TAG, commit_in_words
 from dino_pipeline.tracking.registration import register_version
 
 NEXT_COMMANDS = """next:

@@ -47,9 +47,8 @@ def draw_report(
     from dino_pipeline.dino.core.data.manifest import Manifest
     from dino_pipeline.dino.evaluation import compute
     from dino_pipeline.dino.weights.published import read_model
-    from dino_pipeline.report.content import gather
+    from dino_pipeline.report.content import gather, run_section
     from dino_pipeline.report.page import render
-    from dino_pipeline.report.run_section import run_section
 
     published = read_model(model)
     base, recipe = (

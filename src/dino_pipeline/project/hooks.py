@@ -91,7 +91,7 @@ class ModelRunHooks:
         fingerprint = _trained_fingerprint(catalog) if stages - _WITHOUT_A_MODEL else None
         if fingerprint:
             tracking.model_run(fingerprint).remove_tag(FAILURE_TAG)
-        tracking.remind_of_unsent()
+        tracking.remind_of_spool()
 
 
 def _trained_fingerprint(catalog: DataCatalog) -> str | None:

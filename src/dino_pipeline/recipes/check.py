@@ -3,7 +3,6 @@
 import argparse
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 
@@ -32,11 +31,6 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument("recipes", nargs="*", help="folders of conf/ (all)")
     parser.set_defaults(make=_check, output=None)
-
-
-def recipe_names(conf: Path) -> list[str]:
-    """Every folder of conf/ that names itself a recipe."""
-    return sorted(file.parent.name for file in conf.glob("*/globals.yml"))
 
 
 def check(recipe: str) -> RecipeCheck:
@@ -139,7 +133,7 @@ def _two_steps(config: Any) -> tuple[float, float]:
 def _check(options: argparse.Namespace) -> str:
     from kedro.config import MissingConfigException
 
-    from dino_pipeline.recipes.reading import conf_folder
+    from dino_pipeline.recipes.reading import conf_folder, recipe_names
 
     try:
         rows = [check(recipe) for recipe in options.recipes or recipe_names(conf_folder())]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
 from kedro.config import MissingConfigException
 
 from dino_pipeline.workspace.config_loader import MERGE_STRATEGY, LayeredConfigLoader
@@ -14,6 +15,16 @@ def conf_folder() -> Path:
     package = Path(__file__).parents[1]
     shipped = package / "conf"
     return shipped if shipped.is_dir() else package.parents[1] / "conf"
+
+
+def recipe_names(conf: Path) -> list[str]:
+    """Every folder of conf/ that holds parameters and is not the user's own."""
+    return sorted({file.parent.name for file in conf.glob("*/parameters*.yml")} - {"local"})
+
+
+def watched_groups() -> list[str]:
+    """The groups that stages of DVC watch: each recipe's file has them, `{}` where it changes nothing."""
+    return list(yaml.safe_load((conf_folder() / "base" / "parameters.yml").read_text()))
 
 
 def recipe_parameters(

@@ -1,5 +1,6 @@
-"""Write a recipe: a folder of conf/ with a file for each pipeline, every value under the sentence that explains it."""
+"""Write a recipe, conf/<recipe>/parameters.yml: every value under the sentence that explains it."""
 
+import re
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,6 +8,9 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from dino_pipeline.recipes.reading import watched_groups
+
+UNCHANGED = "# As in base; DVC wants to find them."
 _WIDTH = 118
 
 
@@ -18,34 +22,26 @@ class Choice(NamedTuple):
     why: str = ""
 
 
-def write_recipe(folder: Path, choices: Sequence[Choice], *, heading: str, author: str, base: Path) -> None:
-    """Fill conf/<recipe>: a file for every file of conf/base, as DVC wants to find them, `{}` where nothing changes.
+def write_recipe(folder: Path, choices: Sequence[Choice], *, heading: str) -> None:
+    """Make the folder conf/<recipe> with its one file, parameters.yml.
 
     Args:
-        folder: conf/<recipe>; must not exist.
-        choices: keys start with the group that a file of conf/base holds.
-        heading: what was measured, for globals.yml.
-        author: the command that chose.
-        base: conf/base.
+        folder: must not exist.
+        choices: keys start with a group of conf/base.
+        heading: which command wrote it, and what was measured.
     """
     folder.mkdir(parents=True)
-    (folder / "globals.yml").write_text(f"{_comment(heading)}\nrecipe: {folder.name}\n")
-    for file in sorted(base.glob("parameters_*.yml")):
-        groups = list(yaml.safe_load(file.read_text()))
-        own = [choice for choice in choices if choice.key.split(".")[0] in groups]
-        text = (
-            render(own, author=author)
-            if own
-            else f"# As in base; DVC watches this file.\n{groups[0]}: {{}}\n"
-        )
-        (folder / file.name).write_text(text)
-
-
-def render(choices: Sequence[Choice], *, author: str) -> str:
-    """The choices as YAML, nested by their keys, each under its sentence."""
-    lines = [f"# By `{author}`, for the images and the machine that globals.yml tells of; yours to change."]
+    lines = [_comment(f"{heading} Yours to change.")]
     _nest([(choice.key.split("."), choice) for choice in choices], 0, lines)
-    return "\n".join(lines) + "\n"
+    (folder / "parameters.yml").write_text(with_unchanged(["\n".join(lines)]))
+
+
+def with_unchanged(texts: Sequence[str]) -> str:
+    """A recipe's file: texts of groups, and below them, as `{}`, the groups that DVC watches and no text has."""
+    named = {name for text in texts for name in re.findall(r"^(\w+):", text, re.MULTILINE)}
+    unchanged = [f"{group}: {{}}" for group in watched_groups() if group not in named]
+    blocks = [*texts, "\n".join([UNCHANGED, *unchanged]) if unchanged else ""]
+    return "\n\n".join(block.strip("\n") for block in blocks if block.strip()) + "\n"
 
 
 def nested(choices: Sequence[Choice]) -> dict[str, Any]:

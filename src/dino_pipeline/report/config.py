@@ -1,18 +1,12 @@
 """What the report shows."""
 
-from typing import Annotated
-
-from pydantic import Field
-
 from dino_pipeline.dino.core.config import frozen
-from dino_pipeline.dino.evaluation.config import PictureConfig
-
-Count = Annotated[int, Field(ge=1)]
+from dino_pipeline.dino.evaluation.config import Count, PictureConfig
 
 
 @frozen
 class NeighborsConfig:
-    """Nearest train images of held-out ones."""
+    """Held-out images and their nearest train images."""
 
     num_queries: Count
     num_neighbors: Count
@@ -20,7 +14,7 @@ class NeighborsConfig:
 
 @frozen
 class ReportConfig:
-    """Numbers and images on the page."""
+    """The numbers and images of the page."""
 
     num_neighbors: Count  # k of the k-NN accuracies in the verdict; evaluation must have measured it
     num_view_images: Count  # train images whose views are shown

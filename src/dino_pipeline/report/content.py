@@ -1,4 +1,4 @@
-"""Gathers what the page shows from what the pipelines before it have made."""
+"""Gather what the page shows from the outputs of the earlier pipelines."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.core.models.backbone import Backbone
 from dino_pipeline.dino.evaluation.features import Features
 from dino_pipeline.dino.metrics.collapse import Settings
-from dino_pipeline.dino.training.history import HISTORY, numbers, read_rows
+from dino_pipeline.dino.training.history import HISTORY, TIMING, numbers, read_rows
 from dino_pipeline.dino.weights.published import (
     PublishedModel,
     evaluation_transform,
@@ -21,20 +21,19 @@ from dino_pipeline.dino.weights.published import (
 from dino_pipeline.plotting.embedded import photograph
 from dino_pipeline.plotting.panels import panels, spread
 from dino_pipeline.report.config import ReportConfig
-from dino_pipeline.report.curves import schedule_charts, training_charts
-from dino_pipeline.report.lineage import differences
-from dino_pipeline.report.neighbors import nearest
-from dino_pipeline.report.page import Content, Data, Facts
+from dino_pipeline.report.curves import schedule_charts, timing_charts, training_charts
+from dino_pipeline.report.page import Content, DataSection, FactRows, RunSection
+from dino_pipeline.report.pictures import Picture, first_views, nearest
 from dino_pipeline.report.tables import (
     SPLIT_NAMES,
     accuracy_bars,
     measures_table,
+    parameter_differences,
     sizes_table,
     splits_table,
 )
-from dino_pipeline.report.thumbnails import Picture
 from dino_pipeline.report.verdict import verdict
-from dino_pipeline.report.views import first_views
+from dino_pipeline.tracking.git_info import commit_in_words, origin_tags
 
 
 def gather(
@@ -49,7 +48,7 @@ def gather(
     recipe: Mapping[str, Any],
     config: ReportConfig,
 ) -> Content:
-    """All of the page but what belongs to one run on one machine.
+    """All of the page except what belongs to one run on one machine.
 
     Args:
         images: the whole manifest.
@@ -59,7 +58,7 @@ def gather(
         features: the teacher's, of all images.
         metrics: what evaluation measured.
         base: training parameters of conf/base.
-        recipe: and of the model's recipe.
+        recipe: those of the model's recipe.
         config: what is shown.
     """
     published, backbone = read_model(model), load_backbone(model)
@@ -112,13 +111,31 @@ def gather(
             ("recipe", published.recipe),
             ("data (sha256)", published.data_digest),
         ],
-        differences=differences(published.config, base=base, recipe=recipe) if was_trained_here else [],
+        differences=parameter_differences(published.config, base=base, recipe=recipe)
+        if was_trained_here
+        else [],
+    )
+
+
+def run_section(run: Mapping[str, str], project_folder: Path, progress: Path) -> RunSection:
+    """Facts of the run, the commit that draws the page, and curves if this machine trained the model.
+
+    Args:
+        run: facts of the model's run; empty if MLflow's store does not answer.
+        project_folder: its commit is named.
+        progress: the folder of this training's progress, which may not exist here.
+    """
+    timing = progress / TIMING
+    rows = [numbers(row) for row in read_rows(timing)] if timing.is_file() else []
+    return RunSection(
+        facts=[*run.items(), ("commit of this page", commit_in_words(origin_tags(project_folder)))],
+        timing=timing_charts(rows) if rows else [],
     )
 
 
 def _facts(
     published: PublishedModel, backbone: Backbone, images: Manifest, history: Sequence[Mapping[str, float]]
-) -> Facts:
+) -> FactRows:
     config = published.config
     num_parameters = sum(parameter.numel() for parameter in backbone.parameters())
     known = [
@@ -129,7 +146,7 @@ def _facts(
         source, kind = published.imported["source"], published.imported["kind"]
         return [*known, ("imported from", source), ("which is", kind)]
     crops = config["multi_crop"]
-    # Of the history, since a budget in hours ends before the configured epochs.
+    # From the history, since a budget in hours may end before the configured epochs.
     epochs = history[-1]["epoch"] if history else config["epochs"]
     facts = [
         *known,
@@ -168,10 +185,10 @@ def _attention(
 
 def _data(
     images: Manifest, refused: Sequence[tuple[str, str, str]], summary: Mapping[str, Any], max_rows: int
-) -> Data:
+) -> DataSection:
     classes = Counter(label for label in images.labels if label is not None).most_common()
     files = [(f"{path}:{member}" if member else path, reason) for path, member, reason in refused]
-    return Data(
+    return DataSection(
         splits=splits_table(summary),
         sizes=sizes_table(summary),
         classes=classes[:max_rows],

@@ -1,4 +1,4 @@
-"""The page itself: one HTML file that needs nothing else and reaches nothing else."""
+"""The page: one HTML file that loads nothing else."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,21 +7,18 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from dino_pipeline.plotting.charts import Chart, svg
-from dino_pipeline.report.lineage import Difference
-from dino_pipeline.report.neighbors import Query
-from dino_pipeline.report.tables import Bar, Table
-from dino_pipeline.report.thumbnails import Picture
-from dino_pipeline.report.verdict import Verdict
-from dino_pipeline.report.views import ImageViews
+from dino_pipeline.report.pictures import ImageViews, Picture, Query
+from dino_pipeline.report.tables import Bar, ParameterDifference, Table
+from dino_pipeline.report.verdict import ModelVerdict
 
 _FOLDER = Path(__file__).parent
 
-Facts = list[tuple[str, str]]
+FactRows = list[tuple[str, str]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Data:
-    """The images that were found."""
+class DataSection:
+    """The images that ingestion found."""
 
     splits: Table
     sizes: Table
@@ -35,11 +32,11 @@ class Data:
 
 @dataclass(frozen=True, kw_only=True)
 class Content:
-    """All that follows from model, data and parameters: equal ones give an equal page."""
+    """What follows from model, data and parameters alone: equal ones give an equal page."""
 
     recipe: str
-    facts: Facts
-    verdict: Verdict
+    facts: FactRows
+    verdict: ModelVerdict
     judged_on: str  # the split of the accuracies on top
     bars: list[Bar]
     chance: float | None
@@ -48,26 +45,26 @@ class Content:
     training: list[Chart]
     schedules: list[Chart]
     views: list[ImageViews]
-    shows_components: bool  # in place of attention, which a ConvNet has not
+    shows_components: bool  # instead of attention, which a ConvNet does not have
     attention: list[tuple[str, list[tuple[str, Picture]]]]  # label, then titled panels
     held_out: str  # the split that attention and queries show
     queries: list[Query]
-    data: Data
-    lineage: Facts
-    differences: list[Difference]
+    data: DataSection
+    lineage: FactRows
+    differences: list[ParameterDifference]
 
     @property
     def judgements(self) -> list[bool]:
-        """Of every neighbour that can be right or wrong."""
+        """Whether each neighbour with a label shares its query's class."""
         neighbors = [neighbor for query in self.queries for neighbor in query.neighbors]
         return [neighbor.is_right for neighbor in neighbors if neighbor.is_right is not None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunSection:
-    """What belongs to one run on one machine: the copy in MLflow has it, the file that DVC hashes has not."""
+    """What belongs to one run on one machine: in the copy for MLflow only, not in the file that DVC hashes."""
 
-    facts: Facts
+    facts: FactRows
     timing: list[Chart]
 
 

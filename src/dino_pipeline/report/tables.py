@@ -1,4 +1,4 @@
-"""Numbers as the page's tables show them."""
+"""The tables of the report: accuracies, the data, and the training parameters that a model changed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from typing import Any
 
 from dino_pipeline.report.verdict import NAMES
 
+_ABSENT = "-"
 SPLIT_NAMES = {"train": "train", "val": "validation", "test": "test"}
 
 
@@ -20,15 +21,26 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
-    """One network's accuracy."""
+    """The accuracy of a network."""
 
     name: str
     share: float
     is_teacher: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class ParameterDifference:
+    """A training parameter that differs from conf/base; `is_own` if also from the recipe, and not measured."""
+
+    name: str
+    base: str
+    recipe: str
+    value: str
+    is_own: bool
+
+
 def accuracy_bars(metrics: Mapping[str, Any], split: str, num_neighbors: int) -> list[Bar]:
-    """Of all networks that were measured, none where there are no labels."""
+    """The accuracy of each network that was measured; empty without labels."""
     key = f"knn_{num_neighbors}"
     return [
         Bar(name=NAMES.get(name, name), share=values[key], is_teacher=name == "teacher")
@@ -81,3 +93,38 @@ def sizes_table(summary: Mapping[str, Any]) -> Table:
         ],
         groups=[],
     )
+
+
+def parameter_differences(
+    model: Mapping[str, Any], *, base: Mapping[str, Any], recipe: Mapping[str, Any]
+) -> list[ParameterDifference]:
+    """The model's parameters that differ from those of conf/base or of its recipe, beside both."""
+    flat, flat_base, flat_recipe = _flat(model), _flat(base), _flat(recipe)
+    return [
+        ParameterDifference(
+            name=name,
+            base=_text(flat_base, name),
+            recipe=_text(flat_recipe, name),
+            value=_text(flat, name),
+            is_own=flat.get(name) != flat_recipe.get(name) and flat_recipe.get(name) != "measured",
+        )
+        for name in sorted(flat.keys() | flat_recipe.keys())
+        if not flat.get(name) == flat_recipe.get(name) == flat_base.get(name)
+    ]
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat.update(_flat(value, f"{prefix}{key}."))
+        else:
+            flat[prefix + key] = list(value) if isinstance(value, tuple) else value
+    return flat
+
+
+def _text(flat: Mapping[str, Any], name: str) -> str:
+    if name not in flat:
+        return _ABSENT
+    value = flat[name]
+    return f"{value:g}" if isinstance(value, float) else str(value)

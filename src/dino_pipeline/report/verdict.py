@@ -23,8 +23,8 @@ Tone = Literal["good", "unclear", "bad"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """A headline, what backs it, and how it looks."""
+class ModelVerdict:
+    """A headline, the sentences that support it, and its tone."""
 
     tone: Tone
     headline: str
@@ -38,15 +38,15 @@ def verdict(
     training: Settings | None,
     was_trained_here: bool,
     num_neighbors: int,
-) -> Verdict:
-    """Judge the teacher by held-out images beside its baselines, and the training by its last steps.
+) -> ModelVerdict:
+    """Judge the teacher by held-out images against its baselines, and the training by its last steps.
 
     Args:
         metrics: what evaluation measured.
         history: rows of the training's history.
-        training: what its collapse is told by; None of a loss without distributions.
-        was_trained_here: false of imported weights, whose training is not known.
-        num_neighbors: the k that is quoted.
+        training: settings of the collapse diagnosis; None for a loss without distributions.
+        was_trained_here: False for imported weights, whose training is unknown.
+        num_neighbors: the k of the quoted accuracies.
     """
     split = "test" if metrics["num_images"]["test"] else "val"
     measured = f"knn_{num_neighbors}" in metrics[split]["teacher"]
@@ -55,14 +55,16 @@ def verdict(
     )
     if not was_trained_here:
         sentences = [*judged.sentences, "The weights were imported: their training left no record here."]
-        return Verdict(tone=judged.tone, headline=judged.headline, sentences=sentences)
+        return ModelVerdict(tone=judged.tone, headline=judged.headline, sentences=sentences)
     collapse = diagnose(history, training)
-    told = f"The training is in {collapse}." if collapse else _loss_sentence(history, training)
-    sentences = [*judged.sentences, told]
-    return Verdict(tone="bad" if collapse else judged.tone, headline=judged.headline, sentences=sentences)
+    sentence = f"The training is in {collapse}." if collapse else _loss_sentence(history, training)
+    sentences = [*judged.sentences, sentence]
+    return ModelVerdict(
+        tone="bad" if collapse else judged.tone, headline=judged.headline, sentences=sentences
+    )
 
 
-def _judge_accuracy(metrics: Mapping[str, Any], split: str, key: str) -> Verdict:
+def _judge_accuracy(metrics: Mapping[str, Any], split: str, key: str) -> ModelVerdict:
     accuracy = {name: values[key] for name, values in metrics[split].items()}
     num_images = metrics["num_images"][split]
     best = max(BASELINES, key=lambda name: accuracy[name])
@@ -99,12 +101,12 @@ def _judge_accuracy(metrics: Mapping[str, Any], split: str, key: str) -> Verdict
             f"The student is {over_teacher} ahead of its teacher, which follows too slowly for so short a training: "
             "lower the teacher's momentum, or train longer."
         )
-    return Verdict(tone=tone, headline=headline, sentences=sentences)
+    return ModelVerdict(tone=tone, headline=headline, sentences=sentences)
 
 
 @dataclass(frozen=True)
 class _Difference:
-    """Of two accuracies on the same images, with its standard error as if they were independent."""
+    """The difference of two accuracies on the same images, with its standard error as if they were independent."""
 
     gain: float
     error: float
@@ -125,10 +127,10 @@ class _Difference:
         return f"{abs(self.gain) * 100:.1f} ± {self.error * 100:.1f} points"
 
 
-def _describe(metrics: Mapping[str, Any], split: str) -> Verdict:
-    """Without labels: what can be said of the features' shape."""
+def _describe(metrics: Mapping[str, Any], split: str) -> ModelVerdict:
+    """The verdict without labels: the shape of the features."""
     rank = {name: metrics[split][name]["effective_rank"] for name in ("teacher", "random")}
-    return Verdict(
+    return ModelVerdict(
         tone="unclear",
         headline="Without labels nothing here is right or wrong: the neighbours below are the verdict.",
         sentences=[

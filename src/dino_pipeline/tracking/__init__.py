@@ -1,15 +1,15 @@
-"""One model is one MLflow run: found by its fingerprint, written by every pipeline, able to stop none."""
+"""One model is one MLflow run: found by its fingerprint, written by every pipeline, and never able to stop one."""
 
-from dino_pipeline.tracking.opening import (
+from dino_pipeline.tracking.run import ModelRun
+from dino_pipeline.tracking.tracker import (
     configure,
     find_run,
     model_run,
     open_comparison_run,
     open_model_run,
     open_study_run,
-    remind_of_unsent,
+    remind_of_spool,
 )
-from dino_pipeline.tracking.run import ModelRun
 
 __all__ = [
     "ModelRun",
@@ -19,5 +19,5 @@ __all__ = [
     "open_comparison_run",
     "open_model_run",
     "open_study_run",
-    "remind_of_unsent",
+    "remind_of_spool",
 ]

@@ -1,4 +1,4 @@
-"""A model of a run becomes a version in MLflow's registry, now or when the store answers again."""
+"""Register a run's model as a version in MLflow's registry, now or when the store answers again."""
 
 import hashlib
 import json
@@ -7,20 +7,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dino_pipeline.tracking.store import global_address, silence
+import numpy as np
+
+from dino_pipeline.tracking.registry import REGISTRATION_TAG, describe, find_registered
+from dino_pipeline.tracking.run import ModelRun
+from dino_pipeline.tracking.runs import StoredRun
+from dino_pipeline.tracking.store import silence
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities.model_registry import ModelVersion
-
-    from dino_pipeline.tracking.records import Target
-    from dino_pipeline.tracking.run import ModelRun
+    from mlflow.models import ModelSignature
 
 _MAX_DESCRIPTION_LENGTH = 5000
 _CUT = "\n... the whole text is among the run's artifacts"
-_REGISTRATION_TAG = (
-    "registration"  # a digest of what is registered, by which a version that is there is known
-)
 
 
 class Registered(NamedTuple):
@@ -31,7 +29,7 @@ class Registered(NamedTuple):
 
 
 def register_version(
-    run: "ModelRun",
+    run: ModelRun,
     *,
     registered_name: str,
     alias: str,
@@ -40,7 +38,7 @@ def register_version(
     contents: Mapping[str, Any],
     write: Callable[[Path], Mapping[str, Any]],
 ) -> Registered | None:
-    """Make a pyfunc model a version of a run's model, which bears the alias; what is a version already stays that.
+    """Register a pyfunc model as a version and move the alias to it; an equal version that exists is reused.
 
     Args:
         run: of the model.
@@ -48,27 +46,27 @@ def register_version(
         alias: moved to the version.
         tags: of the version.
         description: of the version, Markdown; cut where MLflow takes no more.
-        contents: JSON-ready values that with the tags decide the model's files: the same are the same version.
-        write: called where there is no such version: writes its files into a folder that is gone afterwards, and
-            returns what `mlflow.pyfunc.save_model` takes.
+        contents: JSON-ready values that with the tags decide the model's files; equal ones mean the same version.
+        write: called for a new version. It writes files into the given temporary folder and returns the arguments
+            of `mlflow.pyfunc.save_model`.
 
     Returns:
-        the version; None where the store does not answer, and the version is kept for it.
+        the version; None where the store does not answer and the version is spooled.
     """
     registration = _digest({"tags": dict(tags), "contents": dict(contents)})
     version = {
         "name": registered_name,
         "alias": alias,
-        "tags": {**tags, _REGISTRATION_TAG: registration},
+        "tags": {**tags, REGISTRATION_TAG: registration},
         "description": fitting(description),
     }
     numbers: list[int] = []
 
-    def look(target: "Target") -> None:
+    def look(stored: StoredRun) -> None:
         with silence():
-            found = _registered(target.client, registered_name, registration)
+            found = find_registered(stored.client, registered_name, registration)
         if found is not None:
-            _name(target.client, version, found)
+            describe(stored.client, version, found)
             numbers.append(int(found.version))
 
     run.ask(look)
@@ -91,76 +89,24 @@ def _digest(contents: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def send_version(client: "MlflowClient", run_id: str, version: Mapping[str, Any], model: Path) -> None:
-    """Register a saved model; what a broken attempt has done of it before is not done again.
-
-    Args:
-        version: name, alias, tags and description.
-        model: the folder that MLflow saved.
-    """
-    name, registration = version["name"], version["tags"][_REGISTRATION_TAG]
-    with global_address(client.tracking_uri), silence():
-        found = _registered(client, name, registration)
-        if found is None:
-            model_id = _logged_model(client, run_id, registration, model)
-            found = _create(client, name, model_id, version["tags"])
-    _name(client, version, found)
-
-
-def _name(client: "MlflowClient", version: Mapping[str, Any], found: "ModelVersion") -> None:
-    """Give a version in the registry its description and the alias."""
-    client.update_model_version(version["name"], found.version, description=version["description"])
-    client.set_registered_model_alias(version["name"], version["alias"], found.version)
-
-
-def _registered(client: "MlflowClient", name: str, registration: str) -> "ModelVersion | None":
-    # A file of digits and letters only: safe within the filter's quotes.
-    found = client.search_model_versions(f"name = '{name}' and tags.{_REGISTRATION_TAG} = '{registration}'")
-    return found[0] if found else None
-
-
-def _logged_model(client: "MlflowClient", run_id: str, registration: str, model: Path) -> str:
-    """The id of the logged model that holds the files, made where there is none."""
-    from mlflow.entities import LoggedModelOutput, LoggedModelStatus
-    from mlflow.models import Model
-
-    run = client.get_run(run_id)
-    experiment = run.info.experiment_id
-    found = client.search_logged_models(
-        [experiment], filter_string=f"tags.{_REGISTRATION_TAG} = '{registration}'"
-    )
-    logged = (
-        found[0]
-        if found
-        else client.create_logged_model(
-            experiment, name="model", source_run_id=run_id, tags={_REGISTRATION_TAG: registration}
-        )
-    )
-    outputs = run.outputs.model_outputs if run.outputs else []
-    if logged.model_id not in {output.model_id for output in outputs}:
-        client.log_outputs(run_id, models=[LoggedModelOutput(logged.model_id, step=0)])
-    described = Model.load(str(model))
-    described.run_id, described.model_id, described.model_uuid = run_id, logged.model_id, logged.model_id
-    described.artifact_path = logged.artifact_location
-    described.save(str(model / "MLmodel"))
-    client.log_model_artifacts(logged.model_id, str(model))
-    client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
-    return str(logged.model_id)
-
-
-def _create(client: "MlflowClient", name: str, model_id: str, tags: Mapping[str, str]) -> "ModelVersion":
-    from mlflow.exceptions import MlflowException
-
-    try:
-        client.create_registered_model(name)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
-    return client.create_model_version(name, source=f"models:/{model_id}", tags=dict(tags), model_id=model_id)
-
-
 def fitting(description: str) -> str:
-    """The description, cut after a line where MLflow takes no more."""
+    """The description, cut after a line to the length that MLflow takes."""
     if len(description) <= _MAX_DESCRIPTION_LENGTH:
         return description
     return description[: _MAX_DESCRIPTION_LENGTH - len(_CUT)].rpartition("\n")[0] + _CUT
+
+
+def embedding_signature(num_features: int) -> "ModelSignature":
+    """Images in, float32 [N, num_features] out.
+
+    Only the output is described. A schema of the input would have to fit pixels of any size as well as files, and
+    MLflow would check it before the model is asked: it answers an empty data frame with HTTP 500, and refuses
+    pixels in one. The model checks its input itself, in words.
+    """
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    return ModelSignature(
+        inputs=None,
+        outputs=Schema([TensorSpec(np.dtype(np.float32), (-1, num_features))]),
+    )

@@ -1,4 +1,4 @@
-"""A model's run in MLflow: what an outage of the store holds up is kept on disk, and nothing waits for it."""
+"""A model's run in MLflow: an outage of the store only spools records, and training does not wait for it."""
 
 import json
 import logging
@@ -12,67 +12,65 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from dino_pipeline.tracking.finding_runs import find_or_make
-from dino_pipeline.tracking.origin import commit_in_words, dvc_tags
-from dino_pipeline.tracking.outage import ARTIFACTS, RECORDS, SYNC_COMMAND, Outage
-from dino_pipeline.tracking.records import Target, joined, lane_of, send, send_group
-from dino_pipeline.tracking.store import Store, outages
-from dino_pipeline.tracking.unsent import Opening, Record, Unsent
+from dino_pipeline.tracking.git_info import commit_in_words, dvc_tags
+from dino_pipeline.tracking.records import channel_of, grouped, send, send_group
+from dino_pipeline.tracking.retry import SYNC_COMMAND, Retry
+from dino_pipeline.tracking.runs import StoredRun, get_or_create_run
+from dino_pipeline.tracking.spool import ARTIFACTS, RECORDS, Record, RunSpec, Spool
+from dino_pipeline.tracking.store import Store, store_errors
 
 _MAX_PARAM_LENGTH = 6000
 _MAX_TAG_LENGTH = 5000
-_LANES = (RECORDS, ARTIFACTS)
+_CHANNELS = (RECORDS, ARTIFACTS)
 
 logger = logging.getLogger(__name__)
 
 
 class ModelRun:
-    """A run in the store. What the store does not take is kept, in order, and sent before anything newer.
+    """A run in the store. Records that the store does not take are spooled, in order, and sent before newer ones.
 
     Safe to use from several threads.
     """
 
-    def __init__(self, store: Store, opening: Opening, unsent: Unsent, away: Mapping[str, Outage]) -> None:
+    def __init__(self, store: Store, spec: RunSpec, spool: Spool, retries: Mapping[str, Retry]) -> None:
         """Touches nothing.
 
         Args:
-            away: the outage of each lane.
+            retries: one for each channel.
         """
         self._store = store
-        self._opening = opening
-        self._unsent = unsent
-        self._away = away
-        self._target: Target | None = None  # none before the store has answered, and after it did not
+        self._spec = spec
+        self._spool = spool
+        self._retries = retries
+        self._stored: StoredRun | None = None  # None before the store has answered, and after it has failed
         self._lock = threading.RLock()
 
     @property
     def run_id(self) -> str:
-        """MLflow's; empty as long as the store has not answered."""
-        return self._target.run_id if self._target else ""
+        """MLflow's id; empty until the store has answered."""
+        return self._stored.run_id if self._stored else ""
 
     def open(self) -> None:
-        """Find the run, or make it; then send what was kept of it."""
+        """Find or create the run; then send its spooled records."""
         with self._lock:
-            is_there = self._is_free(RECORDS) and self._attempt(RECORDS, lambda target: target.run_id)
-            was_there = (
-                is_there and self._target is not None and self._target.started != self._opening.started
-            )
-            if is_there and self._unsent.has(ARTIFACTS):
+            is_there = self._is_free(RECORDS) and self._attempt(RECORDS, lambda stored: stored.run_id)
+            was_there = is_there and self._stored is not None and self._stored.started != self._spec.started
+            if is_there and self._spool.has(ARTIFACTS):
                 self._is_free(ARTIFACTS)
-            if self._opening.is_training and (was_there or not is_there):
+            if self._spec.is_training and (was_there or not is_there):
                 self._log({"kind": "status", "status": "RUNNING"})
                 self.set_tags(dvc_tags())  # an experiment may find the model trained already
 
     def log_params(self, params: Mapping[str, Any]) -> None:
-        """Log nested parameters as `group.name`; those the run already has stay as they are."""
+        """Log nested parameters as `group.name`; values that the run already has stay."""
         flat = {name: value[:_MAX_PARAM_LENGTH] for name, value in flatten(params).items()}
         self._log({"kind": "params", "params": flat})
 
     def log_rows(self, rows: Sequence[Mapping[str, float]]) -> None:
         """Log rows of a training history: `row["step"]` is the step, blank (NaN) cells are left out.
 
-        A row without a step has the number of seconds since the run began. Only steps newer than the store's are
-        sent, so that a resumed training repeats none.
+        The step of a row without one is the number of seconds since the run began. Only steps newer than the
+        store's are sent, so that a resumed training repeats none.
         """
         now = _now()
         made = [{"time": now, "step": _step(row), "values": _values(row)} for row in rows]
@@ -105,7 +103,7 @@ class ModelRun:
         self._log({"kind": "session", "begun": begun, "texts": dict(texts)})
 
     def log_version(self, version: Mapping[str, Any], model: Path) -> bool:
-        """Register a saved model; whether the registry has it. `registration.py` says what a version holds."""
+        """Register a saved model; returns whether the registry has it. See `registry.send_version`."""
         return self._log({"kind": "version", **version}, model)
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
@@ -115,23 +113,23 @@ class ModelRun:
             self._log({"kind": "tags", "tags": short})
 
     def remove_tag(self, name: str) -> None:
-        """Remove a tag, where the run has it."""
+        """Remove a tag if the run has it."""
         self._log({"kind": "no_tag", "name": name})
 
     def tags(self) -> dict[str, str]:
-        """The run's tags; in an outage those that it is going to be made with, where its training is kept."""
+        """The run's tags; in an outage those that a training's run will be created with."""
         found: dict[str, str] = {}
-        if self.ask(lambda target: found.update(target.client.get_run(target.run_id).data.tags)):
+        if self.ask(lambda stored: found.update(stored.client.get_run(stored.run_id).data.tags)):
             return found
-        opening = self._unsent.opening()
-        return dict(opening.tags) if opening.is_training else {}
+        spec = self._spool.spec()
+        return dict(spec.tags) if spec.is_training else {}
 
     def facts(self) -> dict[str, str]:
-        """What a reader needs to find the run again, or the word that the store does not answer."""
+        """What a reader needs to find the run again, or that the store does not answer."""
         found: dict[str, str] = {}
 
-        def read(target: Target) -> None:
-            run = target.client.get_run(target.run_id)
+        def read(stored: StoredRun) -> None:
+            run = stored.client.get_run(stored.run_id)
             started = datetime.fromtimestamp(run.info.start_time / 1000, UTC)
             found.update(
                 {
@@ -147,25 +145,25 @@ class ModelRun:
         return {"MLflow run": f"not reached; kept in data/.unsent, and sent by {SYNC_COMMAND}"}
 
     def finish(self, status: str) -> None:
-        """End the run as FINISHED, KILLED or FAILED, after one more try to send what is kept."""
-        for outage in self._away.values():
-            outage.hurry()
+        """End the run as FINISHED, KILLED or FAILED, after one more try to send spooled records."""
+        for retry in self._retries.values():
+            retry.hurry()
         self._log({"kind": "status", "status": status, "time": _now()})
         with self._lock:
-            if self._unsent.has(ARTIFACTS):
+            if self._spool.has(ARTIFACTS):
                 self._is_free(ARTIFACTS)
 
     def sync(self) -> bool:
-        """Send what is kept, now; whether nothing is left."""
-        for outage in self._away.values():
-            outage.hurry()
+        """Send spooled records now; returns whether none is left."""
+        for retry in self._retries.values():
+            retry.hurry()
         with self._lock:
-            for lane in _LANES:
-                self._is_free(lane)
-            return not any(self._unsent.has(lane) for lane in _LANES)
+            for channel in _CHANNELS:
+                self._is_free(channel)
+            return not any(self._spool.has(channel) for channel in _CHANNELS)
 
-    def ask(self, question: Callable[[Target], object]) -> bool:
-        """Read from the store; whether it answered."""
+    def ask(self, question: Callable[[StoredRun], object]) -> bool:
+        """Read from the store; returns whether it answered."""
         with self._lock:
             return self._is_free(RECORDS) and self._attempt(RECORDS, question)
 
@@ -184,63 +182,90 @@ class ModelRun:
             self.finish("KILLED")
 
     def _log(self, record: Record, source: Path | None = None) -> bool:
-        """Send a record, or keep it; whether it was sent."""
-        lane = lane_of(record)
+        """Send or spool a record; returns whether it was sent."""
+        channel = channel_of(record)
         with self._lock:
-            if self._is_free(lane) and self._attempt(lane, lambda target: send(target, record, source)):
+            if self._is_free(channel) and self._attempt(channel, lambda stored: send(stored, record, source)):
                 return True
             try:
-                self._unsent.append(lane, record, source)
+                self._spool.append(channel, record, source)
             except OSError as error:
                 logger.warning("%s is lost to MLflow, for it cannot be kept: %s", record["kind"], error)
             return False
 
-    def _is_free(self, lane: str) -> bool:
-        """Whether the store answers as far as the lane needs it, and has what was kept before."""
-        for needed in _LANES[: _LANES.index(lane) + 1]:
-            away = self._away[needed]
-            if not away.is_due():
+    def _is_free(self, channel: str) -> bool:
+        """Whether the channel can send: it and those before it answer, and have their spooled records."""
+        for needed in _CHANNELS[: _CHANNELS.index(channel) + 1]:
+            retry = self._retries[needed]
+            if not retry.is_due():
                 return False
-            is_behind = away.is_on or self._unsent.has(needed)
-            if is_behind and not self._attempt(needed, partial(self._send_kept, needed)):
+            is_behind = retry.is_failing or self._spool.has(needed)
+            if is_behind and not self._attempt(needed, partial(self._send_spooled, needed)):
                 return False
         return True
 
-    def _send_kept(self, lane: str, target: Target) -> None:
-        with self._unsent.locked():
-            left = self._unsent.read(lane)
+    def _send_spooled(self, channel: str, stored: StoredRun) -> None:
+        with self._spool.locked():
+            left = self._spool.read(channel)
             if not left:
-                target.client.get_run(target.run_id)
+                stored.client.get_run(stored.run_id)
                 return
             try:
-                for group in joined(left):
-                    send_group(target, group, self._unsent.folder)
+                for group in grouped(left):
+                    send_group(stored, group, self._spool.folder)
                     left = left[len(group) :]
             finally:
-                self._unsent.replace(lane, left)
+                self._spool.replace(channel, left)
 
-    def _attempt(self, lane: str, act: Callable[[Target], object]) -> bool:
-        """Do something with the run in the store; whether it could be done."""
+    def _attempt(self, channel: str, act: Callable[[StoredRun], object]) -> bool:
+        """Act on the run in the store; returns whether that worked."""
         try:
-            if self._target is None:
-                self._target = find_or_make(self._store, self._unsent.opening())
-            act(self._target)
-        except outages() as error:
-            if lane == ARTIFACTS and not self._answers():
-                lane = RECORDS  # all of MLflow is away, which is told once
-            if lane == RECORDS:
-                self._target = None
-            self._away[lane].fail(error)
+            if self._stored is None:
+                self._stored = get_or_create_run(self._store, self._spool.spec())
+            act(self._stored)
+        except store_errors() as error:
+            if channel == ARTIFACTS and not self._answers():
+                channel = RECORDS  # all of MLflow fails: one message, not two
+            if channel == RECORDS:
+                self._stored = None
+            self._retries[channel].fail(error)
             return False
-        self._away[lane].succeed()
+        self._retries[channel].succeed()
         return True
 
     def _answers(self) -> bool:
         try:
-            find_or_make(self._store, self._unsent.opening())
-        except outages():
+            get_or_create_run(self._store, self._spool.spec())
+        except store_errors():
             return False
         return True
+
+
+class UntrackedRun(ModelRun):
+    """The run where no tracking is configured, as in tests of single nodes: accepts everything, does nothing."""
+
+    _stored: StoredRun | None = None
+
+    def __init__(self) -> None:
+        pass
+
+    def _log(self, *_: Any) -> bool:
+        return False
+
+    def ask(self, *_: Any) -> bool:
+        """No store answers."""
+        return False
+
+    def tags(self) -> dict[str, str]:
+        """None."""
+        return {}
+
+    def facts(self) -> dict[str, str]:
+        """None."""
+        return {}
+
+    def finish(self, status: str) -> None:
+        """Nothing is open."""
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

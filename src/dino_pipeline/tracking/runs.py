@@ -1,20 +1,49 @@
-"""The runs of models, for those who look back: what each was trained on, and what it left."""
+"""Runs in the store: find one by a tag, create it where it is missing, list those of models, read artifacts."""
 
+import logging
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from dino_pipeline.tracking.opening import FINGERPRINT_TAG
-from dino_pipeline.tracking.store import Store, asked, experiment_id, silence
+from dino_pipeline.tracking.spool import RunSpec
+from dino_pipeline.tracking.store import (
+    ARTIFACTS_FOLDER,
+    Store,
+    all_pages,
+    connect,
+    experiment_id,
+    local_path,
+    plain_errors,
+    silence,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+FINGERPRINT_TAG = "fingerprint"
+COMPARISON_TAG = "comparison_run"  # on the run that holds a comparison's table
+STUDY_TAG = "study_run"  # on the run that a study's trials are nested in
 DATA_TAG = "data_digest"
-MANIFEST = "data/manifest.parquet"  # of the artifacts: what the model was trained, chosen and measured on
+MANIFEST = (
+    "data/manifest.parquet"  # an artifact: the images that the model was trained, chosen and measured on
+)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class StoredRun:
+    """A run in a store that answers."""
+
+    client: "MlflowClient"
+    run_id: str
+    started: int  # milliseconds since 1970
+    newest_steps: dict[str, int] = field(default_factory=dict)  # by metric, for those logged so far
 
 
 class Run(NamedTuple):
-    """A model's run."""
+    """A model's run, as read."""
 
     run_id: str
     name: str
@@ -22,35 +51,57 @@ class Run(NamedTuple):
     tags: dict[str, str]
 
 
-def runs_of_models(client: "MlflowClient", store: Store) -> list[Run]:
-    """Every run that bears a model's fingerprint, the oldest first."""
-    with asked():
-        experiment = experiment_id(client, store)
-        found: list[Run] = []
-        token = None
-        while True:
-            page = client.search_runs([experiment], order_by=["attributes.start_time"], page_token=token)
-            found += [_run(run) for run in page if FINGERPRINT_TAG in run.data.tags]
-            token = page.token
-            if not token:
-                return found
-
-
-def run_of(client: "MlflowClient", run_id: str) -> Run:
-    """One run.
+def get_or_create_run(store: Store, spec: RunSpec) -> StoredRun:
+    """The run that the spec describes.
 
     Raises:
-        ValueError: there is none of this id.
+        Exception: one of `store_errors()`: the store does not answer.
     """
-    with asked():
-        return _run(client.get_run(run_id))
+    client = connect(store)
+    experiment = experiment_id(client, store)
+    _check_place(client.get_experiment(experiment).artifact_location, store)
+    found = find_by_tag(client, experiment, spec.found_by)
+    if found is not None:
+        return found
+    made = client.create_run(experiment, start_time=spec.started, run_name=spec.name, tags=spec.tags).info
+    if not spec.is_training:
+        client.set_terminated(made.run_id, "FINISHED")
+    return StoredRun(client, made.run_id, made.start_time)
+
+
+def find_by_tag(client: "MlflowClient", experiment: str, found_by: tuple[str, str]) -> StoredRun | None:
+    """The oldest run with this tag and value; None where there is none."""
+    tag, value = found_by
+    runs = client.search_runs([experiment], f"tags.{tag} = '{value}'", order_by=["attributes.start_time"])
+    return StoredRun(client, runs[0].info.run_id, runs[0].info.start_time) if runs else None
+
+
+def runs_of_models(client: "MlflowClient", store: Store) -> list[Run]:
+    """Every run with a model's fingerprint, the oldest first.
+
+    Raises:
+        ValueError: the store does not answer.
+    """
+    with plain_errors():
+        found = all_pages(
+            client.search_runs, [experiment_id(client, store)], order_by=["attributes.start_time"]
+        )
+        return [
+            Run(run.info.run_id, run.info.run_name, run.info.status.lower(), dict(run.data.tags))
+            for run in found
+            if FINGERPRINT_TAG in run.data.tags
+        ]
 
 
 def artifact(client: "MlflowClient", run_id: str, name: str, folder: Path) -> Path | None:
-    """Bring a file of a run's artifacts into `folder`; None where there is none."""
+    """Download a file of a run's artifacts into `folder`; None where there is none.
+
+    Raises:
+        ValueError: the store does not answer.
+    """
     from mlflow.artifacts import download_artifacts
 
-    with asked(), silence():
+    with plain_errors(), silence():
         if name not in {file.path for file in client.list_artifacts(run_id, name.rpartition("/")[0] or None)}:
             return None
         return Path(
@@ -60,5 +111,18 @@ def artifact(client: "MlflowClient", run_id: str, name: str, folder: Path) -> Pa
         )
 
 
-def _run(run: Any) -> Run:
-    return Run(run.info.run_id, run.info.run_name, run.info.status.lower(), dict(run.data.tags))
+def _check_place(address: str, store: Store) -> None:
+    """Warn where MLflow would write artifacts into the folder in which a moved project was before."""
+    if not store.file or not address.startswith("file:"):
+        return
+    if local_path(address).resolve() != (store.file.parent / ARTIFACTS_FOLDER).resolve():
+        _warn_of_move(str(local_path(address)))
+
+
+@cache
+def _warn_of_move(address: str) -> None:
+    logger.warning(
+        "this project was moved or copied, and MLflow still keeps its artifacts in %s: "
+        "`dino-pipeline repair-artifacts` puts that right",
+        address,
+    )

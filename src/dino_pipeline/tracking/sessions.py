@@ -1,18 +1,20 @@
-"""Each start and each resumption of a training leaves a record: from which step, when, on what, with which code."""
+"""A record of each start and resumption of a training: from which step, when, on what machine, with which code."""
 
 import json
+import os
+import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-from dino_pipeline.tracking.environment import environment, requirements
-from dino_pipeline.tracking.origin import origin_tags
-from dino_pipeline.tracking.records import RESUMED_TAG, SESSIONS
-from dino_pipeline.tracking.run import ModelRun
-from dino_pipeline.tracking.working_tree import uncommitted_diff
+import psutil
 
-__all__ = ["RESUMED_TAG", "SESSIONS", "log_session"]
+from dino_pipeline.tracking.git_info import origin_tags, uncommitted_diff
+from dino_pipeline.tracking.run import ModelRun
+
+_CPUINFO = Path("/proc/cpuinfo")
 
 
 def log_session(run: ModelRun, project_path: Path, facts: Mapping[str, Any]) -> None:
@@ -21,7 +23,7 @@ def log_session(run: ModelRun, project_path: Path, facts: Mapping[str, Any]) -> 
     Args:
         run: the model's.
         project_path: whose commit and uncommitted edits are logged.
-        facts: of this session, such as the step it goes on from; JSON-ready.
+        facts: about this session, such as its first step; JSON-ready.
     """
     begun = datetime.now(UTC).isoformat(timespec="seconds")
     texts = {
@@ -31,6 +33,55 @@ def log_session(run: ModelRun, project_path: Path, facts: Mapping[str, Any]) -> 
     }
     diff = uncommitted_diff(project_path)
     run.log_session({**texts, **({"uncommitted.diff": diff} if diff else {})})
+
+
+def requirements() -> str:
+    """Every installed package with its version, as pip reads it."""
+    found = {f"{package.metadata['Name']}=={package.version}" for package in distributions()}
+    return "\n".join(sorted(found, key=str.lower)) + "\n"
+
+
+def environment() -> dict[str, Any]:
+    """Python, system, processors, memory and GPUs; no name of the machine or its user."""
+    return {
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "cpu": _cpu(),
+        "cpu_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gigabytes": round(psutil.virtual_memory().total / 1e9, 1),
+        "gpus": _gpus(),
+        "cuda_visible_devices": os.environ.get("CUDA_VISIBLE_DEVICES"),
+    }
+
+
+def _cpu() -> str:
+    lines = _CPUINFO.read_text().splitlines() if _CPUINFO.is_file() else []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())
+
+
+def _gpus() -> list[dict[str, str]]:
+    """Name, memory and driver of each NVIDIA GPU; none without one, or without the extra `gpu`.
+
+    The driver's library answers without CUDA, which a process that only watches should not start.
+    """
+    try:
+        import pynvml
+    except ImportError:
+        return []
+    try:
+        pynvml.nvmlInit()
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
+        return [
+            {
+                "name": pynvml.nvmlDeviceGetName(handle),
+                "memory": f"{pynvml.nvmlDeviceGetMemoryInfo(handle).total // 2**20} MiB",
+                "driver": pynvml.nvmlSystemGetDriverVersion(),
+            }
+            for handle in handles
+        ]
+    except pynvml.NVMLError:
+        return []
 
 
 def _json(values: Mapping[str, Any]) -> str:

@@ -1,22 +1,23 @@
-"""Where runs are kept: opening MLflow's store quietly, and making its sqlite file where there is none."""
+"""MLflow's store: where it is, connecting to it quietly, and creating its sqlite file where there is none."""
 
 import fcntl
 import logging
 import os
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT = "dino_pipeline"
 _SECONDS_TO_WAIT = 5.0  # for another writer of the database
-ARTIFACTS = "artifacts"  # the folder beside the sqlite file
+ARTIFACTS_FOLDER = "artifacts"  # beside the sqlite file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,7 @@ class Store:
 
 
 def quieten() -> None:
-    """Before MLflow is imported: no telemetry, no chatter, and an outage noticed in seconds, not minutes."""
+    """Call before MLflow is imported: no telemetry, few log lines, and an outage shows in seconds, not minutes."""
     for name, value in {
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_LOGGING_LEVEL": "WARNING",
@@ -44,15 +45,16 @@ def quieten() -> None:
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     }.items():
         os.environ.setdefault(name, value)
-    logging.getLogger("mlflow.store.db.utils").setLevel(
-        logging.CRITICAL
-    )  # it tells of each failure, with frames
+    # It logs each failure with a traceback.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    # It logs each figure that a GPU does not have, at every sample.
+    logging.getLogger("mlflow.system_metrics.metrics.gpu_monitor").setLevel(logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # it tells of each retry
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # it logs each retry
 
 
-def outages() -> tuple[type[Exception], ...]:
-    """What a store that is away, locked, broken or full raises."""
+def store_errors() -> tuple[type[Exception], ...]:
+    """The exceptions of a store that is unreachable, locked, broken or full."""
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -60,7 +62,7 @@ def outages() -> tuple[type[Exception], ...]:
 
 
 def connect(store: Store) -> "MlflowClient":
-    """A client of the store, whose sqlite file is made where there is none."""
+    """A client of the store; creates its sqlite file where there is none."""
     from mlflow import MlflowClient
 
     if store.file:
@@ -71,7 +73,7 @@ def connect(store: Store) -> "MlflowClient":
 
 
 def _create_database(file: Path) -> None:
-    """Make MLflow's sqlite file whole or not at all: its migrations take seconds in which a run may die."""
+    """Create MLflow's sqlite file whole or not at all: its migrations take seconds, and a run may die meanwhile."""
     from mlflow import MlflowClient
 
     with (file.parent / ".creating").open("w") as guard:
@@ -94,12 +96,12 @@ def _check_answer(file: Path) -> None:
 
 
 def experiment_id(client: "MlflowClient", store: Store, name: str = EXPERIMENT) -> str:
-    """An experiment, made where there is none: all models are in one, for they compare within one table."""
+    """The id of an experiment, created where it is missing. All models share one: MLflow compares within one table."""
     from mlflow.exceptions import MlflowException
 
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
-        artifacts = (store.file.parent / ARTIFACTS).as_uri() if store.file else None
+        artifacts = (store.file.parent / ARTIFACTS_FOLDER).as_uri() if store.file else None
         try:
             return client.create_experiment(name, artifact_location=artifacts)
         except MlflowException:
@@ -112,7 +114,7 @@ def experiment_id(client: "MlflowClient", store: Store, name: str = EXPERIMENT) 
 
 @contextmanager
 def global_address(uri: str) -> Iterator[None]:
-    """MLflow's model registry reads the process's address; put back what was there."""
+    """Set the process's address, which MLflow's model registry reads, and restore it afterwards."""
     import mlflow
 
     names = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
@@ -141,16 +143,27 @@ def silence() -> Iterator[None]:
         enable_logging()  # type: ignore[no-untyped-call]
 
 
+def all_pages(search: Callable[..., Any], *args: Any, **options: Any) -> Iterator[Any]:
+    """All results of a search of MLflow's client, page by page."""
+    token = None
+    while True:
+        page = search(*args, **options, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
 @contextmanager
-def asked() -> Iterator[None]:
-    """Around a question to the store: what it raises becomes one line for people.
+def plain_errors() -> Iterator[None]:
+    """Turn an error of the store into one plain line.
 
     Raises:
         ValueError: the store does not answer, or has no such thing.
     """
     try:
         yield
-    except outages() as error:
+    except store_errors() as error:
         raise ValueError(f"MLflow: {in_short(error)}") from error
 
 
@@ -164,3 +177,8 @@ def without_passwords(text: str) -> str:
     """The text, its addresses without the user and password they may name."""
     # Up to the last @ before the path: people write an @ of the password as it is.
     return re.sub(r"//[^/\s]*@", "//", text)
+
+
+def local_path(address: str) -> Path:
+    """The path of a `file:` address, or of a plain path."""
+    return Path(unquote(urlsplit(address).path) if address.startswith("file:") else address)

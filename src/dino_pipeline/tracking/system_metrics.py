@@ -1,21 +1,24 @@
-"""How busy the machine is while a model trains, in the run's system metrics."""
+"""The load of the machine while a model trains, in the run's system metrics."""
 
 import threading
+from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from dino_pipeline.tracking.nvidia_smi import gpu_usage
 from dino_pipeline.tracking.run import ModelRun
 
+if TYPE_CHECKING:
+    from mlflow.system_metrics.metrics.base_metrics_monitor import BaseMetricsMonitor
+
 _SECONDS_BETWEEN_SAMPLES = 10.0
-_PREFIX = "system/"  # MLflow's, whose page shows such metrics apart
+_PREFIX = "system/"  # MLflow's; its page shows such metrics apart
 
 
 class SystemMetrics:
-    """A context in which processors, memory, disk, network and GPUs are watched.
+    """A context that samples processors, memory, disk, network and GPUs by MLflow's monitors.
 
-    MLflow's own monitor ends at the first outage of the store; this one sends what it has later, as the history does.
-    A metric's step is the number of seconds since the run began, so that a resumed training goes on after a gap.
+    MLflow's own loop ends at the first outage of the store; this one sends its samples later, as the history does.
+    A metric's step is the number of seconds since the run began, so that a resumed training continues after a gap.
     """
 
     def __init__(self, run: ModelRun) -> None:
@@ -34,20 +37,27 @@ class SystemMetrics:
         self._thread.join()
 
     def _watch(self) -> None:
-        from mlflow.system_metrics.metrics.cpu_monitor import CPUMonitor
-        from mlflow.system_metrics.metrics.disk_monitor import DiskMonitor
-        from mlflow.system_metrics.metrics.network_monitor import NetworkMonitor
-
-        monitors = [CPUMonitor(), DiskMonitor(), NetworkMonitor()]
-        monitors[0].collect_metrics()  # of no time at all; from here on it measures since the last
+        monitors = _monitors()
+        monitors[0].collect_metrics()  # processors: the load since the last call, of which there was none
         monitors[0].clear_metrics()
         has_ended = False
         while not has_ended:
             has_ended = self._ended.wait(_SECONDS_BETWEEN_SAMPLES)
-            sample = gpu_usage()
+            row: dict[str, float] = {}
             for monitor in monitors:
                 monitor.collect_metrics()
-                sample |= monitor.aggregate_metrics()
+                row |= {_PREFIX + name: value for name, value in monitor.aggregate_metrics().items()}
                 monitor.clear_metrics()
-            row = {_PREFIX + name: value for name, value in sample.items()}
             self._run.log_rows([row])
+
+
+def _monitors() -> "list[BaseMetricsMonitor]":
+    from mlflow.system_metrics.metrics.cpu_monitor import CPUMonitor
+    from mlflow.system_metrics.metrics.disk_monitor import DiskMonitor
+    from mlflow.system_metrics.metrics.gpu_monitor import GPUMonitor
+    from mlflow.system_metrics.metrics.network_monitor import NetworkMonitor
+
+    monitors: list[BaseMetricsMonitor] = [CPUMonitor(), DiskMonitor(), NetworkMonitor()]
+    with suppress(ImportError, RuntimeError):  # without the extra `gpu`, or without a GPU
+        monitors.append(GPUMonitor())
+    return monitors

@@ -1,18 +1,23 @@
 """Configuration in three soft layers: conf/base, then the recipe (`--env`), then the user's conf/local."""
 
+import logging
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
 from kedro.config import MissingConfigException, OmegaConfigLoader
+from omegaconf import OmegaConf
 
 from dino_pipeline.workspace.experiment_copy import outside_copy
+from dino_pipeline.workspace.overlays import merged
 from dino_pipeline.workspace.parameter_errors import nearest
 
 _USER_LAYER = "local"
 MERGE_STRATEGY = {"parameters": "soft", "globals": "soft", "catalog": "soft"}
+
+logger = logging.getLogger(__name__)
 
 
 def shared_parameters(conf_source: Path, recipe: str) -> dict[str, Any]:
@@ -21,11 +26,20 @@ def shared_parameters(conf_source: Path, recipe: str) -> dict[str, Any]:
     Raises:
         MissingConfigException: there is no such recipe.
     """
-    loader = OmegaConfigLoader(
-        conf_source, recipe, base_env="base", default_run_env="base", merge_strategy=MERGE_STRATEGY
+    loader = LayeredConfigLoader(
+        conf_source,
+        recipe,
+        user_layer=None,
+        base_env="base",
+        default_run_env="base",
+        merge_strategy=MERGE_STRATEGY,
     )
-    parameters: dict[str, Any] = loader["parameters"]
-    return parameters
+    return loader["parameters"]
+
+
+def files_to_merge(recipe: Path) -> list[Path]:
+    """What a recipe of several files has beside `parameters.yml`; none where the recipe is one file."""
+    return sorted([*recipe.glob("parameters_*.yml"), *recipe.glob("globals.yml")])
 
 
 class LayeredConfigLoader(OmegaConfigLoader):
@@ -33,6 +47,12 @@ class LayeredConfigLoader(OmegaConfigLoader):
 
     Kedro's own loader knows two layers, so that `--env` leaves conf/local out. Below the files of the catalog lie the
     entries that `generated_catalog` makes for the recipe's name.
+
+    The folder names the recipe: `${globals:recipe}` in the catalog and `params:recipe` are its name, and the base
+    layer's without a recipe. A `globals.yml` of a recipe of several files still stands above that.
+
+    Args:
+        user_layer: the folder of the user's own layer; None leaves it out, and unknown groups are then not refused.
 
     Raises:
         MissingConfigException: there is no recipe of this name; the text lists those there are.
@@ -45,6 +65,7 @@ class LayeredConfigLoader(OmegaConfigLoader):
         conf_source: str | Path,
         env: str | None = None,
         *,
+        user_layer: str | None = _USER_LAYER,
         generated_catalog: Callable[[str], dict[str, Any]] | None = None,
         **options: Any,
     ) -> None:
@@ -52,10 +73,18 @@ class LayeredConfigLoader(OmegaConfigLoader):
         if env and folder.is_dir() and not (folder / env).is_dir():
             recipes = sorted(path.name for path in folder.iterdir() if path.is_dir())
             raise MissingConfigException(f"There is no recipe {env!r}; conf/ has: {', '.join(recipes)}.")
-        super().__init__(conf_source, env, **options)
+        self.user_layer = user_layer
         self._generated_catalog = generated_catalog
+        super().__init__(conf_source, env, **options)
+        layer = self.env or self.default_run_env
+        self._recipe = self.base_env if layer == _USER_LAYER else layer
+        if self._recipe != self.base_env:
+            _warn_of_several_files(folder.absolute() / self._recipe)
+        self["globals"] = self["globals"] | {"recipe": self._recipe_name()}
 
     def __getitem__(self, key: str) -> dict[str, Any]:
+        if key != "globals":  # Kedro registers the resolver of the loader that was made last, for all of them
+            OmegaConf.register_new_resolver("globals", self._global, replace=True)
         try:
             return self._layered(key)
         except yaml.constructor.ConstructorError as error:
@@ -65,26 +94,42 @@ class LayeredConfigLoader(OmegaConfigLoader):
                 "YAML is read"
             ) from error
 
+    def _global(self, name: str, *default: Any) -> Any:
+        value = OmegaConf.select(OmegaConf.create(self["globals"]), name, default=(*default, None)[0])
+        if value is None and not default:
+            raise ValueError(f"${{globals:{name}}}: no globals.yml has {name}")
+        return value
+
     def _layered(self, key: str) -> dict[str, Any]:
-        was_set_by_hand = key in self
-        values = self._merged_layers(key, was_set_by_hand=was_set_by_hand)
-        if key == "parameters" and not was_set_by_hand:
-            self._refuse_unknown_groups(values)
+        values: dict[str, Any] = super().__getitem__(key)
+        if key in self:  # set by hand
+            return values
+        if key == "catalog" and self._generated_catalog:
+            values = merged(self._generated_catalog(self["globals"]["recipe"]), values)
+        if (self.env or self.default_run_env) != self.user_layer:
+            values = merged(values, self._user_values(key))
+        if key == "parameters":
+            values = {"recipe": self["globals"]["recipe"]} | values
+            if self.user_layer:
+                self._refuse_unknown_groups(values)
         return values
 
-    def _merged_layers(self, key: str, *, was_set_by_hand: bool) -> dict[str, Any]:
-        layer = outside_copy(Path(self.conf_source).absolute()) / _USER_LAYER
-        values: dict[str, Any] = super().__getitem__(key)
-        if key == "catalog" and self._generated_catalog and not was_set_by_hand:
-            generated = self._generated_catalog(self["globals"]["recipe"])
-            values = self._merge_configs(generated, values, key, str(self.conf_source))
-        if was_set_by_hand or not layer.is_dir() or (self.env or self.default_run_env) == _USER_LAYER:
-            return values
-        user_values = self.load_and_merge_dir_config(
+    def _recipe_name(self) -> str:
+        own = self._values_of(Path(self.conf_source) / self._recipe, "globals")
+        name: str = merged(own, self._user_values("globals")).get("recipe", self._recipe)
+        return name
+
+    def _user_values(self, key: str) -> dict[str, Any]:
+        if self.user_layer is None:
+            return {}
+        layer = outside_copy(Path(self.conf_source).absolute()) / self.user_layer
+        return self._values_of(layer, key) if layer.is_dir() else {}
+
+    def _values_of(self, layer: Path, key: str) -> dict[str, Any]:
+        values: dict[str, Any] = self.load_and_merge_dir_config(
             str(layer), self.config_patterns[key], key, set(), key == "credentials"
         )
-        merged: dict[str, Any] = self._merge_configs(values, user_values, key, str(layer))
-        return merged
+        return values
 
     def _refuse_unknown_groups(self, values: dict[str, Any]) -> None:
         for group in values:
@@ -97,3 +142,17 @@ class LayeredConfigLoader(OmegaConfigLoader):
     @cached_property
     def _known_groups(self) -> list[str]:  # once: Kedro asks for the parameters several times a run
         return list(shared_parameters(Path(self.conf_source), str(self.base_env)))
+
+
+@cache  # a run makes several loaders
+def _warn_of_several_files(recipe: Path) -> None:
+    files = files_to_merge(recipe)
+    if files:
+        logger.warning(
+            "conf/%s has %s and %d more: a recipe is one file, parameters.yml; `dino-pipeline merge-recipe %s` makes "
+            "it one.",
+            recipe.name,
+            files[0].name,
+            len(files) - 1,
+            recipe.name,
+        )

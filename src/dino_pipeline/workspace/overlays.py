@@ -27,12 +27,13 @@ def overlaid(parameters: Mapping[str, Any], values: Mapping[str, Any]) -> dict[s
 
     A group is merged key by key. Names are not judged here: the typed parameters refuse those they do not know.
     """
-    return _merged(parameters, nested(values))
+    return merged(parameters, nested(values))
 
 
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested values with others above them, key by key; neither argument is changed."""
+    result = dict(below)
     for key, value in above.items():
         both_groups = isinstance(value, Mapping) and isinstance(below.get(key), Mapping)
-        merged[key] = _merged(below[key], value) if both_groups else value
-    return merged
+        result[key] = merged(below[key], value) if both_groups else value
+    return result

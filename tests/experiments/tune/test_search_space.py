@@ -9,7 +9,7 @@ import pytest
 from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.experiments.tune.config import TuneConfig
 from dino_pipeline.experiments.tune.search_space import SearchSpace
-from dino_pipeline.recipes.reading import recipe_parameters
+from dino_pipeline.recipes.reading import recipe_names, recipe_parameters
 
 CONF = Path(__file__).parents[3] / "conf"
 RATE = "pretrain.schedules.learning_rate.start"
@@ -25,7 +25,7 @@ def drawn(asked: SearchSpace, count: int) -> list[dict[str, Any]]:
     return [asked.suggest(study.ask()) for _ in range(count)]
 
 
-@pytest.mark.parametrize("recipe", sorted(path.parent.name for path in CONF.glob("*/globals.yml")))
+@pytest.mark.parametrize("recipe", recipe_names(CONF))
 def test_the_space_of_conf_can_be_laid_over_any_recipe(recipe: str) -> None:
     parameters = recipe_parameters(recipe)
     asked = SearchSpace(from_dict(TuneConfig, parameters["tune"]), parameters)

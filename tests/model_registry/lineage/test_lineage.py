@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from dino_pipeline.__main__ import main
-from dino_pipeline.tracking import opening
+from dino_pipeline.tracking import tracker
 from tests.registered import RegisteredProject, git, relabelled
 
 
 @pytest.fixture(autouse=True)
 def _tracking_of_this_project(registered: RegisteredProject, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setattr(opening, "_store", opening.configure(registered.folder))
+    monkeypatch.setattr(tracker, "_store", tracker.configure(registered.folder))
 
 
 def lineage(registered: RegisteredProject, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

@@ -13,10 +13,10 @@ from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.extraction import FeatureBatch
 from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
-from dino_pipeline.model_registry.promotion.comparison import compare, questions
-from dino_pipeline.model_registry.promotion.config import PromoteConfig
+from dino_pipeline.model_registry.config import PromoteConfig
+from dino_pipeline.model_registry.promotion.comparison import compare, comparison_images
+from dino_pipeline.model_registry.promotion.exported_model import ExportedModel
 from dino_pipeline.model_registry.promotion.promote import require_gain
-from dino_pipeline.model_registry.promotion.served import Served
 from dino_pipeline.recipes.reading import recipe_parameters
 from tests.registered import SIZE, images_of_tints
 
@@ -49,12 +49,12 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     return images_of_tints(tmp_path_factory.mktemp("tints"))
 
 
-def naive_correct(served: Served, manifest: Manifest) -> np.ndarray:
+def naive_correct(model: ExportedModel, manifest: Manifest) -> np.ndarray:
     from dino_pipeline.dino.core.data.images import decode_rgb
 
     def embedded(part: Manifest) -> np.ndarray:
         pixels = np.stack([decode_rgb(part.read_bytes(i)) for i in range(len(part))]).transpose(0, 3, 1, 2)
-        return served.features(torch.from_numpy(pixels)).embedding.numpy()
+        return model.features(torch.from_numpy(pixels)).embedding.numpy()
 
     bank, queries = manifest.split("train"), manifest.split("val")
     similarity = cosine_similarity(embedded(queries), embedded(bank))
@@ -69,9 +69,9 @@ def naive_correct(served: Served, manifest: Manifest) -> np.ndarray:
 
 
 def test_the_gain_and_its_interval_are_those_of_naive_formulas(manifest: Manifest) -> None:
-    before, after = Served(corner, TRANSFORM), Served(mean_color, TRANSFORM)
-    found = compare(before, after, questions(manifest, None), PROMOTE, EXTRACT)
-    one, other = (naive_correct(served, manifest).astype(int) for served in (before, after))
+    before, after = ExportedModel(corner, TRANSFORM), ExportedModel(mean_color, TRANSFORM)
+    found = compare(before, after, comparison_images(manifest, None), PROMOTE, EXTRACT)
+    one, other = (naive_correct(model, manifest).astype(int) for model in (before, after))
     assert (found.before, found.after) == (one.mean(), other.mean())
     assert found.gain == pytest.approx(other.mean() - one.mean())
     assert 0 < found.gain < 1
@@ -84,7 +84,11 @@ def test_the_gain_and_its_interval_are_those_of_naive_formulas(manifest: Manifes
 
 def test_a_gain_must_be_large_enough_and_more_than_chance(manifest: Manifest) -> None:
     found = compare(
-        Served(corner, TRANSFORM), Served(mean_color, TRANSFORM), questions(manifest, None), PROMOTE, EXTRACT
+        ExportedModel(corner, TRANSFORM),
+        ExportedModel(mean_color, TRANSFORM),
+        comparison_images(manifest, None),
+        PROMOTE,
+        EXTRACT,
     )
     require_gain(found, replace(PROMOTE, minimum_gain=0.0))
     with pytest.raises(ValueError, match=r"\+100 points at least"):
@@ -97,7 +101,7 @@ def test_validation_images_that_the_champion_learned_are_left_out(manifest: Mani
     rows = manifest.table.to_pandas()
     all_learned = Manifest.from_pandas(rows.assign(split="train"), Path())
     with pytest.raises(ValueError, match="trained on every validation image"):
-        questions(manifest, all_learned)
-    assert len(questions(manifest, manifest).queries) == len(manifest.split("val"))
+        comparison_images(manifest, all_learned)
+    assert len(comparison_images(manifest, manifest).queries) == len(manifest.split("val"))
     with pytest.raises(ValueError, match="no validation images"):
-        questions(manifest.split("train"), None)
+        comparison_images(manifest.split("train"), None)

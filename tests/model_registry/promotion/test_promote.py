@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from dino_pipeline.__main__ import main
-from dino_pipeline.tracking import opening
+from dino_pipeline.tracking import tracker
 from tests.registered import RegisteredProject, git, relabelled
 
 
 @pytest.fixture(autouse=True)
 def _tracking_of_this_project(registered: RegisteredProject, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setattr(opening, "_store", opening.configure(registered.folder))
+    monkeypatch.setattr(tracker, "_store", tracker.configure(registered.folder))
 
 
 def promote(registered: RegisteredProject, *arguments: str) -> int:
@@ -122,12 +122,12 @@ def test_a_dirty_tree_is_refused_whether_edited_or_untracked(
         assert "dirty: commit or stash conf/smoke/parameters_promote.yml" in capsys.readouterr().err
     finally:
         recipe.unlink()
-    edited = registered.folder / "conf" / "smoke" / "parameters_extract.yml"
+    edited = registered.folder / "conf" / "smoke" / "parameters.yml"
     text = edited.read_text()
     edited.write_text(text + "# edited\n")
     try:
         assert promote(registered, "dirty", "1") == 1
-        assert "dirty: commit or stash conf/smoke/parameters_extract.yml" in capsys.readouterr().err
+        assert "dirty: commit or stash conf/smoke/parameters.yml" in capsys.readouterr().err
     finally:
         edited.write_text(text)
     assert registered.champion("dirty") is None

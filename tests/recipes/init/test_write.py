@@ -17,9 +17,8 @@ from dino_pipeline.dino.evaluation.config import EvaluateConfig, ExtractConfig
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig
 from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.pipeline_registry import EVALUATIONS, STAGES
+from dino_pipeline.recipes.reading import watched_groups
 from dino_pipeline.workspace.config_loader import MERGE_STRATEGY, LayeredConfigLoader
-
-ROOT = Path(__file__).parents[3]
 
 
 def test_a_recipe_in_a_new_folder_is_valid_and_says_why(
@@ -48,10 +47,11 @@ def test_a_recipe_in_a_new_folder_is_valid_and_says_why(
     assert values["ingest"]["source"] == str(photos)
     assert pretrain.projection_head.num_prototypes == 1024
     assert pretrain.multi_crop.global_crop_size == 28
-    text = (project / "conf" / "my_photos" / "parameters_pretrain.yml").read_text()
+    (file,) = (project / "conf" / "my_photos").iterdir()
+    text = file.read_text()
+    assert text.startswith("# Written by `dino-pipeline init`. 41 files")
     assert "# K for 28 images" in text
-    base = {file.name for file in (ROOT / "conf" / "base").glob("parameters_*.yml")}
-    assert {file.name for file in (project / "conf" / "my_photos").iterdir()} == {*base, "globals.yml"}
+    assert set(watched_groups()) <= yaml.safe_load(text).keys()
     for file, pipelines in (("dvc.yaml", STAGES), ("evaluations/dvc.yaml", EVALUATIONS)):
         stages = yaml.safe_load((project / file).read_text())["stages"]
         assert list(stages) == list(pipelines)
@@ -81,7 +81,7 @@ def test_images_of_other_channels_get_a_recipe_that_reads_them(tmp_path: Path) -
         file = tmp_path / "bands" / f"{number}.tif"
         tifffile.imwrite(file, pixels, photometric="minisblack", planarconfig="contig")
     assert main(["init", str(tmp_path / "project"), f"--images={tmp_path / 'bands'}"]) == 0
-    written = tmp_path / "project" / "conf" / "bands" / "parameters_pretrain.yml"
+    written = tmp_path / "project" / "conf" / "bands" / "parameters.yml"
     pretrain = yaml.safe_load(written.read_text())["pretrain"]
     assert pretrain["images"] == {"channels": 5, "bits": 16}
     assert len(pretrain["mean"]) == len(pretrain["std"]) == 5

@@ -12,8 +12,7 @@ from dino_pipeline.dino.training.progress import differing_keys
 from dino_pipeline.experiments.tune.search_space import value_of
 from dino_pipeline.recipes.writing import Choice, write_recipe
 
-_AUTHOR = "kedro run --pipeline=tune"
-_HEADING = f"Written by `{_AUTHOR}`"
+_HEADING = "Written by `kedro run --pipeline=tune`"
 
 
 def check_target(folder: Path) -> None:
@@ -22,7 +21,8 @@ def check_target(folder: Path) -> None:
     Raises:
         ValueError: there is a recipe of this name that no study wrote.
     """
-    if folder.exists() and _HEADING not in (folder / "globals.yml").read_text():
+    files = [*folder.glob("parameters.yml"), *folder.glob("globals.yml")]  # which older studies wrote
+    if folder.exists() and not any(_HEADING in file.read_text() for file in files):
         raise ValueError(f"{folder} is a recipe that no study wrote: give another name by tune.tuned_recipe")
 
 
@@ -39,18 +39,18 @@ def write_tuned(
     Args:
         folder: conf/<name of the new recipe>.
         values: by dotted name, what the chosen trial laid over the recipe.
-        heading: which study and trial, for globals.yml.
+        heading: which study and trial.
         recipe: the name of the one that was tuned.
         pretrain: its group in force, as plain values, without the trials' budget.
     """
     base = folder.parent / "base"
     choices = [
-        *_as_they_are(folder.parent / recipe if recipe != "base" else None),
         *_trained_with(base, values, pretrain),
+        *_as_they_are(folder.parent / recipe if recipe != "base" else None),
     ]
     with tempfile.TemporaryDirectory(prefix=".tuned-", dir=folder.parent) as scratch:
         fresh = Path(scratch) / folder.name
-        write_recipe(fresh, choices, heading=f"{_HEADING}. {heading}", author=_AUTHOR, base=base)
+        write_recipe(fresh, choices, heading=f"{_HEADING}. {heading}")
         if folder.exists():
             shutil.move(folder, Path(scratch) / "replaced")
         fresh.rename(folder)
@@ -71,7 +71,7 @@ def _trained_with(base: Path, values: Mapping[str, Any], pretrain: Mapping[str, 
 
 def _as_they_are(recipe: Path | None) -> list[Choice]:
     """The tuned recipe's other groups."""
-    files = sorted(recipe.glob("parameters_*.yml")) if recipe else []
+    files = sorted(recipe.glob("parameters*.yml")) if recipe else []
     groups = {name: group for file in files for name, group in yaml.safe_load(file.read_text()).items()}
     return [
         Choice(name, value)

@@ -1,1 +1,1 @@
-"""`dino-pipeline lineage`: from a model to what made it, from data to the models that saw it."""
+"""From a model to what made it; from data and images to the models that used them."""

@@ -1,5 +1,7 @@
-"""The manifest of a data version, from wherever it is still kept."""
+"""Find the manifest of a data version in MLflow, in the project, or in DVC."""
 
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -7,8 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from dino_pipeline.dino.core.data.manifest import Manifest, read_manifest
-from dino_pipeline.model_registry.lineage.code import commit_of
-from dino_pipeline.model_registry.lineage.from_dvc import from_dvc
 from dino_pipeline.model_registry.lineage.models import Model
 from dino_pipeline.tracking.runs import MANIFEST, artifact
 
@@ -16,51 +16,72 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
-class Kept(NamedTuple):
+class StoredManifest(NamedTuple):
     """A manifest, and where it was found."""
 
     manifest: Manifest
     place: str
 
 
-def find_manifest(digest: str, models: Sequence[Model], client: "MlflowClient", project: Path) -> Kept | None:
-    """The manifest of this digest: in MLflow, in the project's data, or in DVC at a model's commit.
+def find_manifest(
+    digest: str, models: Sequence[Model], client: "MlflowClient", project: Path
+) -> StoredManifest | None:
+    """The manifest with this digest: from MLflow, from the project's data, or from DVC at a model's commit.
 
     Args:
-        digest: of the data.
-        models: all that are known; those of other data are passed over.
+        models: all known ones; only those of this digest are looked at.
     """
     own = [model for model in models if model.data_digest == digest]
-    for kept in chain(_in_mlflow(own, client, project), _in_the_project(own, project), _in_dvc(own, project)):
-        if kept.manifest.digest() == digest:
-            return kept
+    for stored in chain(
+        _in_mlflow(own, client, project), _in_the_project(own, project), _in_dvc(own, project)
+    ):
+        if stored.manifest.digest() == digest:
+            return stored
     return None
 
 
-def _in_mlflow(models: Sequence[Model], client: "MlflowClient", project: Path) -> Iterator[Kept]:
+def read_from_dvc(project: Path, commit: str, path: str) -> bytes | None:
+    """The bytes of a file that DVC tracks at a commit, from its cache or its remote.
+
+    Args:
+        path: relative to the project.
+
+    Returns:
+        None if DVC does not track the file there, or has it neither in its cache nor in its remote.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "file"
+        command = ["get", "--quiet", ".", path, "--rev", commit, "--out", str(target)]
+        done = subprocess.run(
+            [sys.executable, "-m", "dvc", *command], cwd=project, capture_output=True, check=False
+        )
+        return target.read_bytes() if done.returncode == 0 and target.is_file() else None
+
+
+def _in_mlflow(models: Sequence[Model], client: "MlflowClient", project: Path) -> Iterator[StoredManifest]:
     for run in (model.run for model in models if model.run):
         with tempfile.TemporaryDirectory() as folder:
             file = artifact(client, run.run_id, MANIFEST, Path(folder))
             if file:
-                yield Kept(read_manifest(file, project), f"{MANIFEST} of MLflow run {run.run_id}")
+                yield StoredManifest(read_manifest(file, project), f"{MANIFEST} of MLflow run {run.run_id}")
 
 
-def _in_the_project(models: Sequence[Model], project: Path) -> Iterator[Kept]:
+def _in_the_project(models: Sequence[Model], project: Path) -> Iterator[StoredManifest]:
     data = project / "data"
     copies = [data / "06_models" / ".in_progress" / model.fingerprint for model in models]
     for folder in (*copies, *sorted((data / "03_primary").glob("*"))):
         file = folder / "manifest.parquet"
         if file.is_file():
-            yield Kept(read_manifest(file, project), str(file.relative_to(project)))
+            yield StoredManifest(read_manifest(file, project), str(file.relative_to(project)))
 
 
-def _in_dvc(models: Sequence[Model], project: Path) -> Iterator[Kept]:
+def _in_dvc(models: Sequence[Model], project: Path) -> Iterator[StoredManifest]:
     for model in models:
-        commit = commit_of(model)
+        commit = model.commit
         path = f"data/03_primary/{model.recipe}/manifest.parquet"
-        content = from_dvc(project, commit, path) if commit else None
+        content = read_from_dvc(project, commit, path) if commit else None
         if commit and content is not None:
             with tempfile.TemporaryDirectory() as folder:
                 file = Path(folder) / "manifest.parquet"
                 file.write_bytes(content)
-                yield Kept(read_manifest(file, project), f"{path} in DVC at commit {commit[:12]}")
+                yield StoredManifest(read_manifest(file, project), f"{path} in DVC at commit {commit[:12]}")

@@ -1,12 +1,12 @@
-"""The models that MLflow knows: trained or imported here, registered, or both."""
+"""The models in MLflow: trained or imported here, registered, or both."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from dino_pipeline.dino.weights.importing import UNKNOWN_DATA
-from dino_pipeline.tracking.opening import FINGERPRINT_TAG
+from dino_pipeline.tracking.git_info import COMMIT_TAG
 from dino_pipeline.tracking.registry import Version, versions
-from dino_pipeline.tracking.runs import DATA_TAG, Run, runs_of_models
+from dino_pipeline.tracking.runs import DATA_TAG, FINGERPRINT_TAG, Run, runs_of_models
 from dino_pipeline.tracking.store import Store
 
 if TYPE_CHECKING:
@@ -14,25 +14,30 @@ if TYPE_CHECKING:
 
 
 class Model(NamedTuple):
-    """What bears one fingerprint: its run and its registered versions."""
+    """A fingerprint with its run and its registered versions."""
 
     fingerprint: str
-    data_digest: str | None  # None: trained elsewhere, on data that no run here recorded
+    data_digest: str | None  # None: the model was trained elsewhere, and no run here recorded its data
     recipe: str
     run: Run | None
     versions: Sequence[Version]
 
     @property
     def title(self) -> str:
-        """The versions with their aliases, or the run's name where there is none."""
+        """The versions with their aliases, or the run's name if there is no version."""
         names = [f"{one} ({', '.join(one.aliases)})" if one.aliases else str(one) for one in self.versions]
         if names:
             return ", ".join(names)
         return f"{self.run.name}, not registered" if self.run else self.fingerprint
 
+    @property
+    def commit(self) -> str | None:
+        """The commit that the model was trained from, if its run recorded it."""
+        return self.run.tags.get(COMMIT_TAG) if self.run else None
+
 
 def known_models(client: "MlflowClient", store: Store) -> list[Model]:
-    """Every model, the one trained first at the start."""
+    """Every model, in the order of training."""
     runs: dict[str, Run] = {}
     for run in runs_of_models(client, store):
         runs.setdefault(run.tags[FINGERPRINT_TAG], run)
@@ -47,12 +52,12 @@ def known_models(client: "MlflowClient", store: Store) -> list[Model]:
 
 
 def model_of(models: Sequence[Model], fingerprint: str) -> Model:
-    """The model of a fingerprint, which one of them has."""
+    """The model with this fingerprint, which must be among them."""
     return next(model for model in models if model.fingerprint == fingerprint)
 
 
 def _model(fingerprint: str, run: Run | None, versions: list[Version]) -> Model:
-    # The run of a model that another machine trained says nothing of its data; its version does.
+    # The run of a model that another machine trained does not record its data; its version does.
     tags = {
         key: value
         for source in (*(version.tags for version in versions), run.tags if run else {})

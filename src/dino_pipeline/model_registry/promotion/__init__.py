@@ -1,1 +1,1 @@
-"""`dino-pipeline promote`: which registered version is the champion, why, and since when."""
+"""A challenger replaces the champion if it is better on the same validation images; a log records every change."""

@@ -1,4 +1,4 @@
-"""Two networks asked about the same validation images."""
+"""Compare two models on the same validation images."""
 
 from typing import Any, NamedTuple
 
@@ -15,37 +15,37 @@ from dino_pipeline.dino.metrics.bootstrap import Resampling
 from dino_pipeline.dino.metrics.feature_statistics import effective_rank
 from dino_pipeline.dino.metrics.knn import knn_rank_classes
 from dino_pipeline.dino.metrics.paired_difference import paired_difference
-from dino_pipeline.model_registry.promotion.config import PromoteConfig
-from dino_pipeline.model_registry.promotion.entry import Comparison
-from dino_pipeline.model_registry.promotion.served import Served
+from dino_pipeline.model_registry.config import PromoteConfig
+from dino_pipeline.model_registry.promotion.audit_record import Comparison
+from dino_pipeline.model_registry.promotion.exported_model import ExportedModel
 
 
-class Questions(NamedTuple):
-    """The images that both are asked about, and those whose labels vote."""
+class ComparisonImages(NamedTuple):
+    """The images on which two models are compared, and the bank whose labels vote in k-NN."""
 
     bank: Manifest
     queries: Manifest
-    data_digest: str  # of the manifest that both are from
+    data_digest: str  # of the manifest that bank and queries come from
 
     @property
     def are_labelled(self) -> bool:
-        """Whether k-NN can decide."""
+        """Whether k-NN can be measured."""
         return self.bank.is_labelled and self.queries.is_labelled
 
 
 class Embeddings(NamedTuple):
-    """Of one network, float32 [images, dimensions]."""
+    """Of one model, float32 [images, dimensions]."""
 
     bank: Tensor
     queries: Tensor
 
 
-def questions(manifest: Manifest, champion_data: Manifest | None) -> Questions:
-    """The manifest's train and validation images, without validation images that the champion was trained on.
+def comparison_images(manifest: Manifest, champion_data: Manifest | None) -> ComparisonImages:
+    """The train and validation images of a manifest, without validation images that the champion was trained on.
 
     Args:
         manifest: of the challenger's data.
-        champion_data: what the champion was trained on, where that is known.
+        champion_data: what the champion was trained on, if that is known.
 
     Raises:
         ValueError: no validation image is left.
@@ -59,30 +59,36 @@ def questions(manifest: Manifest, champion_data: Manifest | None) -> Questions:
         queries = queries.take(np.array(unseen, dtype=np.int64))
         if not unseen:
             raise ValueError("the champion was trained on every validation image of the challenger's data")
-    return Questions(manifest.split("train"), queries, manifest.digest())
+    return ComparisonImages(manifest.split("train"), queries, manifest.digest())
 
 
 def compare(
-    before: Served, after: Served, asked: Questions, config: PromoteConfig, extract: ExtractConfig
+    before: ExportedModel,
+    after: ExportedModel,
+    images: ComparisonImages,
+    config: PromoteConfig,
+    extract: ExtractConfig,
 ) -> Comparison:
-    """By how much `after` is better than `before`: k-NN with its interval, or effective ranks without labels."""
+    """How much better `after` is than `before`: by k-NN with an interval, or without labels by effective rank."""
     device = compute.device()
     with compute.fixed_threads(extract.num_threads):
-        embeddings = [_embeddings(served, asked, extract, device) for served in (before, after)]
-    values = _by_labels(embeddings, asked, config) if asked.are_labelled else _without_labels(embeddings)
+        embeddings = [_embeddings(model, images, extract, device) for model in (before, after)]
+    values = _by_labels(embeddings, images, config) if images.are_labelled else _without_labels(embeddings)
     return from_dict(
         Comparison,
         {
             **values,
-            "num_images": len(asked.queries),
-            "data_digest": asked.data_digest,
-            "validation_digest": asked.queries.digest(),
+            "num_images": len(images.queries),
+            "data_digest": images.data_digest,
+            "validation_digest": images.queries.digest(),
         },
     )
 
 
-def _by_labels(embeddings: list[Embeddings], asked: Questions, config: PromoteConfig) -> dict[str, Any]:
-    before, after = (_correct(one, asked, config) for one in embeddings)
+def _by_labels(
+    embeddings: list[Embeddings], images: ComparisonImages, config: PromoteConfig
+) -> dict[str, Any]:
+    before, after = (_correct(one, images, config) for one in embeddings)
     resampling = Resampling(config.confidence, config.num_resamples, config.seed)
     change = paired_difference(before, after, resampling, asked.queries.groups)
     return {
@@ -107,27 +113,29 @@ def _without_labels(embeddings: list[Embeddings]) -> dict[str, Any]:
     }
 
 
-def _embeddings(served: Served, asked: Questions, extract: ExtractConfig, device: torch.device) -> Embeddings:
+def _embeddings(
+    model: ExportedModel, images: ComparisonImages, extract: ExtractConfig, device: torch.device
+) -> Embeddings:
     bank, queries = (
         torch.from_numpy(
-            extract_features(images, {"it": served.features}, served.transform, extract, device=device)[
-                "it"
+            extract_features(part, {"model": model.features}, model.transform, extract, device=device)[
+                "model"
             ].embedding
         ).to(device)
-        for images in (asked.bank, asked.queries)
+        for part in (images.bank, images.queries)
     )
     return Embeddings(bank, queries)
 
 
-def _correct(embeddings: Embeddings, asked: Questions, config: PromoteConfig) -> Tensor:
-    """bool [queries], whether k-NN finds the class."""
-    classes = asked.bank.class_names
+def _correct(embeddings: Embeddings, images: ComparisonImages, config: PromoteConfig) -> Tensor:
+    """Whether k-NN predicts the class, bool [queries]."""
+    classes = images.bank.class_names
     k = config.num_neighbors
     ranked = knn_rank_classes(
         embeddings.bank,
-        torch.from_numpy(asked.bank.label_indices(classes)),
+        torch.from_numpy(images.bank.label_indices(classes)),
         embeddings.queries,
         num_neighbors=[k],
         temperature=config.temperature,
     )[k]
-    return ranked[:, 0].cpu() == torch.from_numpy(asked.queries.label_indices(classes))
+    return ranked[:, 0].cpu() == torch.from_numpy(images.queries.label_indices(classes))

@@ -1,4 +1,4 @@
-"""A challenger becomes the champion, or a rollback undoes that: asked, measured, written down, and only then done."""
+"""Promote a challenger to champion, or roll that back: check, measure, log, and only then move the alias."""
 
 import tempfile
 from collections.abc import Sequence
@@ -11,19 +11,23 @@ from dino_pipeline.dino.core.config import from_dict, to_dict
 from dino_pipeline.dino.evaluation import compute
 from dino_pipeline.dino.evaluation.baselines import pixel_features
 from dino_pipeline.dino.evaluation.config import ExtractConfig
-from dino_pipeline.model_registry.lineage.code import present_commit
+from dino_pipeline.model_registry.config import PromoteConfig
 from dino_pipeline.model_registry.lineage.manifests import find_manifest
 from dino_pipeline.model_registry.lineage.models import Model, known_models, model_of
-from dino_pipeline.model_registry.promotion.comparison import compare, questions
-from dino_pipeline.model_registry.promotion.config import PromoteConfig
-from dino_pipeline.model_registry.promotion.entry import Comparison, Entry
-from dino_pipeline.model_registry.promotion.history import undone
-from dino_pipeline.model_registry.promotion.refusals import clean_commit, obtainable_data
-from dino_pipeline.model_registry.promotion.served import Served, load_served
-from dino_pipeline.tracking.opening import FINGERPRINT_TAG
-from dino_pipeline.tracking.origin import origin_tags
-from dino_pipeline.tracking.promotions import append_entry, read_entries
-from dino_pipeline.tracking.registry import Version, aliased_version, move_alias, registered_version
+from dino_pipeline.model_registry.promotion.audit_record import AuditRecord, Comparison, promotion_to_undo
+from dino_pipeline.model_registry.promotion.comparison import compare, comparison_images
+from dino_pipeline.model_registry.promotion.exported_model import ExportedModel, load_exported_model
+from dino_pipeline.model_registry.promotion.preconditions import clean_commit, current_commit, obtainable_data
+from dino_pipeline.tracking.git_info import origin_tags
+from dino_pipeline.tracking.registry import (
+    Version,
+    aliased_version,
+    append_audit_record,
+    move_alias,
+    read_audit_records,
+    registered_version,
+)
+from dino_pipeline.tracking.runs import FINGERPRINT_TAG
 from dino_pipeline.tracking.store import Store
 
 if TYPE_CHECKING:
@@ -32,18 +36,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Registry:
-    """Where versions, their runs and the log are."""
+    """The store of versions, runs and the log."""
 
     client: "MlflowClient"
     store: Store
-    alias: str  # that the champion bears
+    alias: str  # of the champion
 
-    def entries(self, name: str) -> list[Entry]:
-        """The log of a registered model, the oldest entry first."""
-        return [from_dict(Entry, entry) for entry in read_entries(self.client, self.store, name)]
+    def records(self, name: str) -> list[AuditRecord]:
+        """The log of a registered model, the oldest record first."""
+        return [from_dict(AuditRecord, entry) for entry in read_audit_records(self.client, self.store, name)]
 
     def champion(self, name: str) -> Version | None:
-        """The version in use."""
+        """The version that has the alias; None if none has it."""
         return aliased_version(self.client, name, self.alias)
 
 
@@ -55,16 +59,16 @@ def promote(
     *,
     reason: str | None,
     num_hashed: int | None,
-) -> Entry:
-    """Make the challenger the champion where it is better on the validation images of its own data.
+) -> AuditRecord:
+    """Make the challenger the champion if it is better on the validation images of its own data.
 
     Args:
-        extract: how images are read; of sizes and normalisation each version has its own.
-        reason: needed without labels, and for a first champion that raw pixels beat.
+        extract: how images are loaded; each version has its own sizes and normalisation.
+        reason: required without labels, and for a first champion that raw pixels beat.
         num_hashed: images that are hashed again; None: all.
 
     Raises:
-        ValueError: it is not better by what `config` asks, or something else stands against it; nothing was changed.
+        ValueError: its gain is less than `config` requires, or a precondition fails; nothing was changed.
     """
     project = registry.store.project_path
     champion = registry.champion(challenger.name)
@@ -75,55 +79,56 @@ def promote(
     manifest = obtainable_data(
         _model(models, challenger), models, registry.client, project, num_hashed=num_hashed
     )
-    known = _model(models, champion).data_digest if champion else None
-    kept = find_manifest(known, models, registry.client, project) if known else None
-    asked = questions(manifest, kept.manifest if kept else None)
-    if not asked.are_labelled and not reason:
+    digest = _model(models, champion).data_digest if champion else None
+    stored = find_manifest(digest, models, registry.client, project) if digest else None
+    images = comparison_images(manifest, stored.manifest if stored else None)
+    if not images.are_labelled and not reason:
         raise ValueError(
-            "these data have no labels by which one could be called better: say why with --reason"
+            "these data have no labels, so no accuracy shows which version is better: say why with --reason"
         )
     with tempfile.TemporaryDirectory() as folder:
         comparison = compare(
-            *_contenders(registry, champion, challenger, extract, Path(folder)), asked, config, extract
+            *_contenders(registry, champion, challenger, extract, Path(folder)), images, config, extract
         )
-    if champion or not reason:  # a first champion may be worse than raw pixels where a person says why
+    if champion or not reason:  # a reason excuses a first champion that is worse than raw pixels
         require_gain(comparison, config)
-    entry = _entry(registry, "promotion", champion, challenger, comparison, commit, reason)
-    _carry_out(registry, entry, champion, challenger)
-    return entry
+    record = _record(registry, "promotion", champion, challenger, comparison, commit, reason)
+    _carry_out(registry, record, champion, challenger)
+    return record
 
 
-def roll_back(registry: Registry, name: str, number: int | None, *, reason: str | None) -> Entry:
-    """Give the alias back to the champion before; what was measured at the promotion stands in the log reversed.
+def roll_back(registry: Registry, name: str, number: int | None, *, reason: str | None) -> AuditRecord:
+    """Give the alias back to the previous champion; the log gets the promotion's comparison, reversed.
 
-    Nothing is measured again, and neither data nor a clean tree is asked for: a rollback is for the hour in which
-    the champion turns out bad.
+    A rollback measures nothing and requires neither data nor a clean tree, since it is for emergencies.
 
     Args:
-        number: the version to return to, where the caller wants that checked.
+        number: the version to return to, if the caller wants that checked.
 
     Raises:
-        ValueError: no reason is given, or there is nothing to go back to.
+        ValueError: there is no reason, or no previous champion.
     """
     if not reason:
-        raise ValueError("a rollback needs --reason: the numbers spoke for the champion when it was promoted")
+        raise ValueError(
+            "a rollback needs --reason: the measurements favoured the champion when it was promoted"
+        )
     champion = registry.champion(name)
-    last = undone(registry.entries(name), champion.number if champion else None)
-    assert last.before is not None  # `undone` sees to it
+    last = promotion_to_undo(registry.records(name), champion.number if champion else None)
+    assert last.before is not None  # `promotion_to_undo` checks it
     if number not in (None, last.before):
         raise ValueError(f"the champion before version {last.after} was version {last.before}, not {number}")
     target = registered_version(registry.client, name, last.before)
-    commit = present_commit(registry.store.project_path)
-    entry = _entry(registry, "rollback", champion, target, last.comparison.reversed(), commit, reason)
-    _carry_out(registry, entry, champion, target)
-    return entry
+    commit = current_commit(registry.store.project_path)
+    record = _record(registry, "rollback", champion, target, last.comparison.reversed(), commit, reason)
+    _carry_out(registry, record, champion, target)
+    return record
 
 
 def require_gain(comparison: Comparison, config: PromoteConfig) -> None:
-    """Whether the gain is large enough, and more than chance.
+    """Check that the gain is large enough, and more than chance.
 
     Raises:
-        ValueError: it is not; says what was measured.
+        ValueError: it is not; the message says what was measured.
     """
     if comparison.interval is None:
         return  # a person decided
@@ -136,22 +141,22 @@ def require_gain(comparison: Comparison, config: PromoteConfig) -> None:
 
 def _model(models: Sequence[Model], version: Version) -> Model:
     if FINGERPRINT_TAG not in version.tags:
-        raise ValueError(f"{version} bears no fingerprint: it is not a model of this project")
+        raise ValueError(f"{version} has no fingerprint: it is not a model of this project")
     return model_of(models, version.tags[FINGERPRINT_TAG])
 
 
 def _contenders(
     registry: Registry, champion: Version | None, challenger: Version, extract: ExtractConfig, folder: Path
-) -> tuple[Served, Served]:
-    """The champion, or raw pixels where there is none; and the challenger."""
+) -> tuple[ExportedModel, ExportedModel]:
+    """The champion, or raw pixels if there is none, and the challenger."""
     device = compute.device()
-    new = load_served(registry.client, challenger, folder / "challenger", device=device)
+    new = load_exported_model(registry.client, challenger, folder / "challenger", device=device)
     if champion is None:
-        return Served(pixel_features(new.transform, extract.baselines), new.transform), new
-    return load_served(registry.client, champion, folder / "champion", device=device), new
+        return ExportedModel(pixel_features(new.transform, extract.baselines), new.transform), new
+    return load_exported_model(registry.client, champion, folder / "champion", device=device), new
 
 
-def _entry(
+def _record(
     registry: Registry,
     kind: str,
     before: Version | None,
@@ -159,9 +164,9 @@ def _entry(
     comparison: Comparison,
     commit: str,
     reason: str | None,
-) -> Entry:
+) -> AuditRecord:
     return from_dict(
-        Entry,
+        AuditRecord,
         {
             "kind": kind,
             "when": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -175,27 +180,27 @@ def _entry(
     )
 
 
-def _carry_out(registry: Registry, entry: Entry, before: Version | None, after: Version) -> None:
-    """Write the entry, then move the alias: what the log holds and the alias does not follow can be seen and mended.
+def _carry_out(registry: Registry, record: AuditRecord, before: Version | None, after: Version) -> None:
+    """Log the record, then move the alias: if that fails, `--log` shows the difference and it can be repaired.
 
     Raises:
-        ValueError: the champion is no longer the one that was compared with.
+        ValueError: the champion is not the one of the comparison any more.
     """
     if registry.champion(after.name) != before:
         raise ValueError(f"the champion of {after.name} changed meanwhile: run the command again")
     numbers = {
-        "before": entry.comparison.before,
-        "after": entry.comparison.after,
-        "gain": entry.comparison.gain,
+        "before": record.comparison.before,
+        "after": record.comparison.after,
+        "gain": record.comparison.gain,
     }
-    if entry.comparison.interval:
-        numbers |= dict(zip(("low", "high"), entry.comparison.interval, strict=True))
-    append_entry(
+    if record.comparison.interval:
+        numbers |= dict(zip(("low", "high"), record.comparison.interval, strict=True))
+    append_audit_record(
         registry.client,
         registry.store,
         after.name,
-        to_dict(entry),
-        title=f"{after.name}: {entry.kind} {entry.before or 'none'} to {entry.after}",
+        to_dict(record),
+        title=f"{after.name}: {record.kind} {record.before or 'none'} to {record.after}",
         metrics=numbers,
     )
     move_alias(registry.client, after, registry.alias)

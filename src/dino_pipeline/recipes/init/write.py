@@ -1,9 +1,8 @@
 """From a folder of images to a recipe that runs."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import yaml
 
@@ -21,6 +20,7 @@ from dino_pipeline.recipes.init.hardware import find_hardware, images_per_second
 from dino_pipeline.recipes.init.measurement import measure
 from dino_pipeline.recipes.init.project import prepare_project
 from dino_pipeline.recipes.writing import nested, write_recipe
+from dino_pipeline.workspace.overlays import merged
 
 
 class Written(NamedTuple):
@@ -71,7 +71,7 @@ def init_recipe(
     data = replace(data, num_images=max(1, round(data.num_images * (1 - held_out))))
     parts = architecture(data, hardware)
     defaults = yaml.safe_load((base / "parameters_pretrain.yml").read_text())["pretrain"]
-    config = from_dict(PretrainConfig, _merged(defaults, nested(parts)["pretrain"]))
+    config = from_dict(PretrainConfig, merged(defaults, nested(parts)["pretrain"]))
     speed = images_per_second(config, sample, hardware)
     parts += schedule(data, hardware, batch=config.batch_size, images_per_second=speed, hours=hours)
     epochs = nested(parts)["pretrain"]["epochs"]
@@ -97,18 +97,5 @@ def init_recipe(
         folder,
         [*data_part, *parts, *evaluation(data, hardware)],
         heading=heading.strip(),
-        author="dino-pipeline init",
-        base=base,
     )
     return Written(folder, summary, said)
-
-
-def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Key by key, as the recipe's layers merge."""
-    result = dict(values)
-    for key, change in changes.items():
-        old = result.get(key)
-        result[key] = (
-            _merged(old, change) if isinstance(old, Mapping) and isinstance(change, Mapping) else change
-        )
-    return result

@@ -1,0 +1,51 @@
+"""`dino-pipeline dvc-stages`: dvc.yaml and evaluations/dvc.yaml, from the pipelines."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add_command(commands: Any) -> None:
+    """Add `dvc-stages` to the command line's subparsers."""
+    parser = commands.add_parser(
+        "dvc-stages",
+        help="write dvc.yaml and evaluations/dvc.yaml anew",
+        description="Make the stages of DVC from what the pipelines read and write, the catalog, the groups of "
+        "parameters and the imports. A project that runs the installed package watches no code.",
+    )
+    parser.add_argument("--project", type=Path, default=Path(), help="the project's folder (here)")
+    parser.set_defaults(make=_write, output=None)
+
+
+def _write(options: argparse.Namespace) -> str:
+    lines = []
+    for name, text in stage_files(options.project).items():
+        file = options.project / name
+        fresh = not file.exists() or file.read_text(encoding="utf-8") != text
+        if fresh:
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+        lines.append(f"{name}: {'written' if fresh else 'as it was'}.\n")
+    return "".join(lines)
+
+
+def stage_files(project: Path) -> dict[str, str]:
+    """What both files of a project should hold, by their names.
+
+    Raises:
+        ValueError: the folder is no project.
+    """
+    from dino_pipeline.evaluations.registry import EVALUATIONS
+    from dino_pipeline.pipeline_registry import STAGES, stage_pipelines
+    from dino_pipeline.project.dvc_stages import project_catalog, write_stages
+
+    if not (project / "conf" / "base").is_dir():
+        raise ValueError(f"{project.resolve()} is no project of dino_pipeline: it has no conf/base.")
+    pipelines = stage_pipelines()
+    code = project / "src" / "dino_pipeline"
+    return write_stages(
+        {name: pipelines[name] for name in STAGES},
+        {name: pipelines[name] for name in EVALUATIONS},
+        project_catalog(project / "conf"),
+        code=code if code.is_dir() else None,
+    )

@@ -1,0 +1,65 @@
+"""Check that the image files of a manifest are still as they were ingested."""
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from dino_pipeline.dino.core.data.manifest import Manifest
+
+
+class FileCheck(NamedTuple):
+    """Positions in the manifest of images that are missing or changed."""
+
+    missing: list[int]
+    changed: list[int]  # of another size, or with other bytes
+    num_hashed: int
+
+
+def check_images(manifest: Manifest, *, num_hashed: int | None) -> FileCheck:
+    """Compare each file's size with the manifest, and hash some images again.
+
+    Args:
+        num_hashed: images, evenly spaced, whose bytes are compared; None: all.
+    """
+    sizes: dict[str, int | None] = {}
+    missing, changed = [], []
+    rows = manifest.table.select(["path", "member", "offset", "bytes"]).to_pylist()
+    for position, row in enumerate(rows):
+        path = row["path"]
+        if path not in sizes:
+            sizes[path] = _size(manifest.root / path)
+        size = sizes[path]
+        if size is None:
+            missing.append(position)
+        elif not _fits(row["member"], row["offset"], row["bytes"], size):
+            changed.append(position)
+    wrong = {*missing, *changed}
+    intact = np.array([position for position in range(len(manifest)) if position not in wrong], dtype=int)
+    asked = len(intact) if num_hashed is None else min(num_hashed, len(intact))
+    chosen = intact[np.linspace(0, len(intact) - 1, asked).round().astype(int)] if asked else intact[:0]
+    hashes = manifest.sha256
+    for position in tqdm(chosen.tolist(), desc="hash", unit=" images", disable=None, leave=False):
+        if not _is_intact(manifest, position, hashes[position]):
+            changed.append(position)
+    return FileCheck(missing, changed, len(chosen))
+
+
+def _size(path: Path) -> int | None:
+    return path.stat().st_size if path.is_file() else None
+
+
+def _fits(member: str | None, offset: int | None, size: int, file_size: int) -> bool:
+    if member is None:
+        return file_size == size
+    return offset is None or offset + size <= file_size  # a .zip's members are compressed
+
+
+def _is_intact(manifest: Manifest, position: int, sha256: str) -> bool:
+    try:
+        content = manifest.read_bytes(position)
+    except ValueError:
+        return False
+    return hashlib.sha256(content).hexdigest() == sha256

@@ -1,0 +1,129 @@
+"""Make a recipe of several files one file, `parameters.yml`: comments come along, and no value changes."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dino_pipeline.dino.partial import written_whole
+from dino_pipeline.recipes.reading import watched_groups
+from dino_pipeline.recipes.writing import UNCHANGED, with_unchanged
+from dino_pipeline.workspace.config_loader import files_to_merge
+
+# What is written anew, or was true of each of several files.
+_REPLACED = re.compile(
+    rf"^{re.escape(UNCHANGED)}\n(\w+: {{}}\n)*|^# As in base; DVC watches this file\.\n|"
+    r"^# By `.*`, for the images and the machine that globals\.yml tells of; yours to change\.\n|^---\n",
+    re.MULTILINE,
+)
+
+
+def merge_recipe(folder: Path) -> list[Path]:
+    """Write conf/<recipe>/parameters.yml from all files of the recipe, and remove these.
+
+    A merge that was killed half-way is finished by the next one.
+
+    Returns:
+        The files that went; none where the recipe is one file already.
+
+    Raises:
+        ValueError: there is no such recipe, or a value would be lost: a group stands in two files, a value is an
+            interpolation, or globals.yml says more than the folder's name.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"There is no recipe {folder.name!r} in {folder.parent}.")
+    old = files_to_merge(folder)
+    if not old:
+        return []
+    target = folder / "parameters.yml"
+    parts = [file for file in old if file.name != "globals.yml"]
+    parts.sort(key=_place)
+    if target.exists():
+        parts.insert(0, target)
+    texts, values = _joined(parts)
+    heading = _heading(folder / "globals.yml")
+    if texts and heading not in texts[0]:
+        texts[0] = f"{heading}\n{texts[0]}"
+    whole = with_unchanged(texts)
+    _verify(whole, values, folder)
+    with written_whole(target) as fresh:
+        fresh.write_text(whole, encoding="utf-8")
+    for file in old:
+        file.unlink()
+    return old
+
+
+def _place(file: Path) -> tuple[int, str]:
+    """The head of parameters_pretrain.yml says what the recipe is; then the stages in order, then the others."""
+    group = file.stem.removeprefix("parameters_")
+    order = ["pretrain", *watched_groups()]
+    return (order.index(group) if group in order else len(order), group)
+
+
+def _heading(file: Path) -> str:
+    """The comments of globals.yml, which are about the whole recipe."""
+    if not file.exists():
+        return ""
+    values = _plain(file)
+    name = file.parent.name
+    if values.pop("recipe", name) != name:
+        raise ValueError(
+            f"{file} names the recipe otherwise than its folder, and data/ has folders of that name: rename "
+            f"{file.parent} likewise first."
+        )
+    if values:
+        raise ValueError(f"{file} also gives {', '.join(values)}, which parameters.yml has no place for.")
+    return "\n".join(line for line in file.read_text().splitlines() if line.startswith("#"))
+
+
+def _joined(parts: list[Path]) -> tuple[list[str], dict[str, Any]]:
+    """The texts one below the other, and all values that they give."""
+    values: dict[str, Any] = {}
+    home: dict[str, Path] = {}
+    texts = []
+    for file in parts:
+        own = {group: inside for group, inside in _plain(file).items() if inside != {}}
+        if own and all(group in values and values[group] == inside for group, inside in own.items()):
+            continue  # a merge was killed before it removed this file
+        twice = own.keys() & values.keys()
+        if twice:
+            group = min(twice)
+            raise ValueError(
+                f"{group} stands in {home[group]} and in {file}: bring it into one of them first."
+            )
+        text = _REPLACED.sub("", file.read_text())
+        comments = [line for line in text.splitlines() if line.startswith("#")]
+        if own or comments:
+            texts.append(text if own else "\n".join(comments))
+        values |= own
+        home |= dict.fromkeys(own, file)
+    return texts, values
+
+
+def _plain(file: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(file.read_text()) or {}
+    except yaml.YAMLError as error:
+        raise ValueError(f"{file} is no plain YAML: {error}") from error
+    if not isinstance(values, Mapping):
+        raise ValueError(f"{file} holds no groups of parameters.")
+    if "${" in yaml.safe_dump(values):
+        raise ValueError(
+            f"{file} has an interpolation, ${{...}}, which DVC does not read: write the value itself."
+        )
+    return dict(values)
+
+
+def _verify(text: str, values: Mapping[str, Any], folder: Path) -> None:
+    try:
+        names = re.findall(r"^(\w+):", text, re.MULTILINE)
+        merged = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(
+            f"The files of {folder} do not join line by line: merge them by hand. ({error})"
+        ) from error
+    kept = {group: inside for group, inside in merged.items() if inside != {}}
+    if kept != values or len(set(names)) != len(names):
+        raise ValueError(f"The files of {folder} do not join line by line: merge them by hand.")

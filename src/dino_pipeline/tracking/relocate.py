@@ -1,0 +1,79 @@
+"""Relocate a moved project: MLflow's database holds absolute addresses of artifacts, which then lead nowhere."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+from dino_pipeline.tracking.store import ARTIFACTS_FOLDER, EXPERIMENT, Store, local_path
+
+ADDRESSES = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
+_SECONDS_TO_WAIT = 30.0  # for another writer of the database
+
+
+class Relocation(NamedTuple):
+    """What was rewritten, or would be: the old folder, the new one, and the rows by `table.column`."""
+
+    before: Path
+    now: Path
+    num_rows: dict[str, int]
+
+
+def repair_addresses(store: Store, *, dry_run: bool) -> Relocation:
+    """Rewrite the addresses that lead to the store's old folder: all of them, or at an error none.
+
+    Args:
+        store: an sqlite file, its artifacts beside it.
+        dry_run: only count.
+
+    Raises:
+        ValueError: the store is no sqlite file, has no runs or no artifacts beside it, or is in use.
+    """
+    if store.file is None:
+        raise ValueError(
+            f"only an sqlite file holds addresses to repair, and MLFLOW_TRACKING_URI is {store.uri}"
+        )
+    now = store.file.parent
+    for path in (store.file, now / ARTIFACTS_FOLDER):
+        if not path.exists():
+            raise ValueError(f"there is no {path}: move mlruns/ with its database and artifacts, then repair")
+    try:
+        with closing(sqlite3.connect(store.file, timeout=_SECONDS_TO_WAIT, isolation_level=None)) as database:
+            database.execute("BEGIN IMMEDIATE")
+            before = _folder_of_before(database, store.file)
+            num_rows = {} if before.resolve() == now.resolve() else _rewrite(database, before, now)
+            database.execute("ROLLBACK" if dry_run else "COMMIT")
+    except sqlite3.Error as error:
+        raise ValueError(
+            f"{store.file} cannot be changed ({error}): end what uses it, such as `make ui`"
+        ) from error
+    return Relocation(before, now, num_rows)
+
+
+def _folder_of_before(database: sqlite3.Connection, file: Path) -> Path:
+    row = database.execute(
+        "SELECT artifact_location FROM experiments WHERE name = ?", [EXPERIMENT]
+    ).fetchone()
+    if row is None:
+        raise ValueError(f"{file} has no run of this project: there is nothing to repair")
+    return local_path(row[0]).parent
+
+
+def _rewrite(database: sqlite3.Connection, before: Path, now: Path) -> dict[str, int]:
+    num_rows = {}
+    for table, column in ADDRESSES:
+        count = 0
+        for old, new in ((before.as_uri(), now.as_uri()), (str(before), str(now))):
+            # The slash keeps /photos from matching /photos2.
+            count += database.execute(
+                f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?",
+                [new, len(old) + 1, len(old) + 1, f"{old}/"],
+            ).rowcount
+        num_rows[f"{table}.{column}"] = count
+    return num_rows

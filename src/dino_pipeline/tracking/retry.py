@@ -1,0 +1,52 @@
+"""An outage of the store: one line when it begins, one when it ends, and a few tries in between."""
+
+import logging
+import time
+
+from dino_pipeline.tracking.store import in_short
+
+SYNC_COMMAND = "dino-pipeline sync-mlflow"
+_SECONDS_TO_FIRST_TRY = 30.0
+_SECONDS_BETWEEN_TRIES_AT_MOST = 600.0
+
+logger = logging.getLogger(__name__)
+
+
+class Retry:
+    """Whether a channel of the store answers, and when to try again; for all runs of this process."""
+
+    def __init__(self, channel: str) -> None:
+        self.is_failing = False
+        self._channel = channel
+        self._try_at = 0.0
+        self._pause = _SECONDS_TO_FIRST_TRY
+
+    def is_due(self) -> bool:
+        """Whether to ask the store now: in an outage less and less often, since each try costs seconds."""
+        return not self.is_failing or time.monotonic() >= self._try_at
+
+    def hurry(self) -> None:
+        """Make the next try due at once."""
+        self._try_at = 0.0
+
+    def fail(self, error: BaseException) -> None:
+        """Record a failure; only the first of an outage is logged."""
+        if not self.is_failing:
+            self._pause = _SECONDS_TO_FIRST_TRY
+            logger.warning(
+                "MLflow's store does not take %s, and all goes on without it (%s): what it misses is kept in "
+                "data/.unsent, and sent when it answers again or by `%s`",
+                self._channel,
+                in_short(error),
+                SYNC_COMMAND,
+            )
+        else:
+            self._pause = min(2 * self._pause, _SECONDS_BETWEEN_TRIES_AT_MOST)
+        self.is_failing = True
+        self._try_at = time.monotonic() + self._pause
+
+    def succeed(self) -> None:
+        """Record that the store has everything; the end of an outage is logged."""
+        if self.is_failing:
+            logger.warning("MLflow's store takes %s again, and has what was kept for it", self._channel)
+        self.is_failing = False

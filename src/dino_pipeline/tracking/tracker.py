@@ -1,0 +1,193 @@
+"""The project's tracking: where its store is, opening runs, and sending spooled records."""
+
+import logging
+import os
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from dino_pipeline.tracking.git_info import origin_tags
+from dino_pipeline.tracking.retry import SYNC_COMMAND, Retry
+from dino_pipeline.tracking.run import ModelRun, UntrackedRun
+from dino_pipeline.tracking.runs import COMPARISON_TAG, FINGERPRINT_TAG, STUDY_TAG, find_by_tag
+from dino_pipeline.tracking.spool import ARTIFACTS, FOLDER, RECORDS, RunSpec, Spool, spooled_runs
+from dino_pipeline.tracking.store import (
+    Store,
+    connect,
+    experiment_id,
+    in_short,
+    quieten,
+    store_errors,
+    without_passwords,
+)
+from dino_pipeline.workspace.experiment_copy import outside_copy
+
+_RUN_ID = re.compile(r"[0-9a-f]{32}")
+_VERSION = re.compile(r"(?:models:/)?(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<number>\d+))")
+
+logger = logging.getLogger(__name__)
+
+_store: Store | None = None
+_retries = {channel: Retry(channel) for channel in (RECORDS, ARTIFACTS)}
+
+
+def configure(project_path: Path, tags: Mapping[str, str] | None = None) -> Store:
+    """Set where runs are kept: `MLFLOW_TRACKING_URI`, or the project's mlruns/mlflow.db. Touches nothing.
+
+    Args:
+        project_path: the project's folder, or the copy in which DVC runs an experiment: its runs are kept with the
+            project's.
+        tags: on every run created from now on, such as the recipe.
+    """
+    global _store, _retries
+    root = project_path.resolve()
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{outside_copy(root) / 'mlruns' / 'mlflow.db'}"
+    _store = Store(uri=uri, project_path=root, tags=dict(tags or {}))
+    _retries = {channel: Retry(channel) for channel in _retries}
+    return _store
+
+
+def open_model_run(fingerprint: str, *, name: str, tags: Mapping[str, str] | None = None) -> ModelRun:
+    """The run of a model in training: the one that its interrupted training left, or a new one.
+
+    Use it as a context manager: it ends FINISHED, KILLED (Ctrl-C, SIGTERM) or FAILED.
+    """
+    return _open((FINGERPRINT_TAG, fingerprint), name=name, tags=tags, is_training=True)
+
+
+def open_comparison_run(comparison: str) -> ModelRun:
+    """The run that holds the table and plot of a comparison of models; use it like `open_model_run`'s."""
+    return _open((COMPARISON_TAG, comparison), name=comparison, tags=None, is_training=True)
+
+
+def open_study_run(study: str) -> ModelRun:
+    """The run that a study's trials are nested in; use it like `open_model_run`'s."""
+    return _open((STUDY_TAG, study), name=study, tags=None, is_training=True)
+
+
+def model_run(
+    fingerprint: str, *, name: str | None = None, tags: Mapping[str, str] | None = None
+) -> ModelRun:
+    """The run of a finished model; its status stays. Created and tagged `imported` where it is missing."""
+    return _open(
+        (FINGERPRINT_TAG, fingerprint),
+        name=name or f"imported-{fingerprint[:8]}",
+        tags={**(tags or {}), "imported": "true"},
+        is_training=False,
+    )
+
+
+def find_run(fingerprint: str) -> ModelRun | None:
+    """The run of a model, as it is; None where there is none or the store does not answer."""
+    if _store is None or not _retries[RECORDS].is_due():
+        return None
+    quieten()
+    found_by = (FINGERPRINT_TAG, fingerprint)
+    try:
+        client = connect(_store)
+        if find_by_tag(client, experiment_id(client, _store), found_by) is None:
+            return None
+    except store_errors() as error:
+        _retries[RECORDS].fail(error)
+        return None
+    return _open(found_by, name="", tags=None, is_training=False)
+
+
+def fingerprint_of(name: str, store: Store) -> str | None:
+    """The fingerprint of a run id or of `[models:/]name@alias` or `[models:/]name/version`; None for other names.
+
+    Raises:
+        ValueError: the store has no such run or version, or does not answer.
+    """
+    version = _VERSION.fullmatch(name)
+    if not _RUN_ID.fullmatch(name) and not version:
+        return None
+    quieten()
+    try:
+        client = connect(store)
+        if not version:
+            tags = client.get_run(name).data.tags
+        elif version["alias"]:
+            tags = client.get_model_version_by_alias(version["name"], version["alias"]).tags
+        else:
+            tags = client.get_model_version(version["name"], version["number"]).tags
+    except store_errors() as error:
+        raise ValueError(f"{name}: MLflow's store has no such model ({in_short(error)})") from error
+    if FINGERPRINT_TAG not in tags:
+        raise ValueError(f"{name} bears no fingerprint: it is not a model of this project")
+    return str(tags[FINGERPRINT_TAG])
+
+
+def run_tags(fingerprint: str) -> dict[str, str]:
+    """The tags of a model's run; empty where it has none or the store does not answer. Creates no run."""
+    found = find_run(fingerprint)
+    return {} if found is None else found.tags()
+
+
+def send_spooled_runs() -> list[str]:
+    """Send the spooled records of every run; returns the runs' names.
+
+    Raises:
+        ValueError: the store does not take all of them, or is not the one that they are for.
+    """
+    assert _store is not None
+    quieten()
+    address = _address(_store)
+    sent = []
+    for spool in spooled_runs(_spool_root(_store)):
+        spec = spool.spec()
+        if spec.store != address:
+            raise ValueError(
+                f"{spool.folder} was kept for {spec.store}, and MLFLOW_TRACKING_URI leads to {address}: set it to "
+                "that one, or write the new address into opening.json if the server has moved"
+            )
+        try:
+            connect(_store)
+        except store_errors() as error:
+            raise ValueError(f"MLflow's store does not answer, all stays kept: {in_short(error)}") from error
+        if not ModelRun(_store, spec, spool, _retries).sync():
+            raise ValueError(f"MLflow's store does not take all of it; the rest stays in {spool.folder}")
+        sent.append(spec.name)
+    return sent
+
+
+def remind_of_spool() -> None:
+    """Log which command sends spooled records, if there are any."""
+    if _store is not None and spooled_runs(_spool_root(_store)):
+        logger.warning("kept for MLflow in %s: `%s` sends it", FOLDER, SYNC_COMMAND)
+
+
+def _open(
+    found_by: tuple[str, str], *, name: str, tags: Mapping[str, str] | None, is_training: bool
+) -> ModelRun:
+    if _store is None:
+        logger.debug("No tracking is configured: run %s is not tracked.", name)
+        return UntrackedRun()
+    quieten()
+    spec = RunSpec(
+        store=_address(_store),
+        found_by=found_by,
+        name=name,
+        tags={
+            **origin_tags(_store.project_path),
+            **_store.tags,
+            **(tags or {}),
+            found_by[0]: found_by[1],
+        },
+        started=int(time.time() * 1000),
+        is_training=is_training,
+    )
+    run = ModelRun(_store, spec, Spool(_spool_root(_store), spec), _retries)
+    run.open()
+    return run
+
+
+def _spool_root(store: Store) -> Path:
+    return outside_copy(store.project_path) / FOLDER
+
+
+def _address(store: Store) -> str:
+    """The store's address; that of the project's own store stays when the project moves."""
+    own = outside_copy(store.project_path) / "mlruns" / "mlflow.db"
+    return "mlruns/mlflow.db" if store.file == own else without_passwords(store.uri)
