@@ -215,7 +215,7 @@ def test_other_versions_of_python_that_are_installed_agree(version: str, tmp_pat
     start, end = source.index("_LOGGERS ="), source.index("def fingerprint")
     classes = source[source.index("def syntax_digest") : source.index("def _as_before")]
     helpers = source[source.index("class _Wordless") :]
-    imports = "import ast, hashlib, sys\nfrom collections.abc import Iterable, Iterator, Mapping\nfrom typing import Any\n"
+    imports = "import ast, hashlib, sys\nfrom collections.abc import *\nfrom typing import Any\n"
     call = "print(syntax_digest(open(sys.argv[1]).read()), end='')\n"
     alone.write_text(imports + source[start:end] + classes + helpers + call)
     printed = subprocess.run([python, alone, FIXTURE], capture_output=True, text=True, check=True).stdout

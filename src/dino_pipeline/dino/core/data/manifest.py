@@ -34,8 +34,12 @@ SCHEMA = pa.schema(
         ("height", pa.int32()),
         ("bytes", pa.int64()),  # encoded
         ("sha256", pa.string()),  # of the encoded bytes
+        ("group", pa.string()),  # of images that stand in one split and in one resample, else null
     ]
 )
+
+
+_ADDED = ("group",)  # the last columns, which manifests written before they were there read as null
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,9 @@ class Manifest:
     @classmethod
     def from_pandas(cls, rows: "pd.DataFrame", root: Path) -> "Manifest":
         """A whole manifest that is in memory as a data frame."""
-        table = pa.Table.from_pandas(rows[SCHEMA.names], schema=SCHEMA, preserve_index=False)
+        columns = [name for name in SCHEMA.names if name in rows or name not in _ADDED]
+        schema = pa.schema([SCHEMA.field(name) for name in columns])
+        table = _with_added(pa.Table.from_pandas(rows[columns], schema=schema, preserve_index=False))
         _refuse_escapes(table)
         return cls(table.replace_schema_metadata(None), root, np.arange(table.num_rows, dtype=np.int64))
 
@@ -115,6 +121,12 @@ class Manifest:
         return np.array(
             [-1 if label is None else index.get(label, -1) for label in self.labels], dtype=np.int64
         )
+
+    @property
+    def groups(self) -> list[str | None]:
+        """Names of groups, whose images stand in one split and in one resample; None where an image has none."""
+        groups: list[str | None] = self.table["group"].to_pylist()
+        return groups
 
     @property
     def sha256(self) -> list[str]:
@@ -188,11 +200,11 @@ def read_manifest(path: Path, root: Path) -> Manifest:
     if not path.is_file():
         raise ValueError(f"no manifest at {path}: run the ingest pipeline first")
     table = pq.read_table(path)
-    if table.column_names != SCHEMA.names:
+    if table.column_names not in (SCHEMA.names, SCHEMA.names[: -len(_ADDED)]):
         raise ValueError(
             f"{path} is no manifest: its columns are {table.column_names}, expected {SCHEMA.names}"
         )
-    table = table.replace_schema_metadata(None).cast(SCHEMA).combine_chunks()
+    table = _with_added(table).replace_schema_metadata(None).combine_chunks()
     _refuse_escapes(table)
     return Manifest(table, root, np.arange(table.num_rows, dtype=np.int64))
 
@@ -223,6 +235,13 @@ def _open_tar(path: str, _process: int) -> BinaryIO:
 @lru_cache(maxsize=8)
 def _open_zip(path: str, _process: int) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)
+
+
+def _with_added(table: pa.Table) -> pa.Table:
+    for name in _ADDED:
+        if name not in table.column_names:
+            table = table.append_column(SCHEMA.field(name), pa.nulls(table.num_rows, SCHEMA.field(name).type))
+    return table.cast(SCHEMA)
 
 
 def _refuse_escapes(table: pa.Table) -> None:
