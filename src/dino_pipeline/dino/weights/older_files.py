@@ -7,7 +7,7 @@ from dino_pipeline.dino.core.losses.config import OLD_NAMES
 
 # Dotted name of the field, as in conf/base and spec.json: the value that what lacks it was trained with. Each new field
 # of a class that conf/base has a group for, such as PretrainConfig, MonitoringConfig or LaunchConfig, gets a line.
-LATER_FIELDS: Mapping[str, Any] = {"pretrain.loss.options": {}}
+LATER_FIELDS: Mapping[str, Any] = {"pretrain.loss.options": {}, "ingest.group": None}
 # Dotted name of the field: values of before, by what they are called now.
 RENAMED_VALUES: Mapping[str, Mapping[str, str]] = {"pretrain.loss.name": OLD_NAMES}
 
