@@ -37,6 +37,7 @@ GROUPS_READ_AS_FILES = {"report": {"pretrain"}}
 # What a stage imports and DVC does not watch, since no output follows from it.
 UNWATCHED_CODE = {
     "dino_pipeline.tracking": "writes down what was made",
+    "dino_pipeline.workspace.config_loader": "reads parameters, which are watched themselves",
     "dino_pipeline.workspace.experiment_copy": "says where things lie",
     "dino_pipeline.dino.launching": "starts processes, and shows their errors",
     "dino_pipeline.dino.partial": "names files that are not whole yet",

@@ -10,14 +10,14 @@ from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig
 from dino_pipeline.experiments.compare.config import CompareConfig
-from dino_pipeline.experiments.compare.rows import Training, read_comparison, trainings
+from dino_pipeline.experiments.compare.rows import OverlayTraining, read_comparison, trainings
 
 MakeComparison = Callable[..., CompareConfig]
 
 
 @pytest.fixture
-def build(parameters: dict[str, dict[str, Any]]) -> Callable[[CompareConfig], list[Training]]:
-    def make(config: CompareConfig) -> list[Training]:
+def build(parameters: dict[str, dict[str, Any]]) -> Callable[[CompareConfig], list[OverlayTraining]]:
+    def make(config: CompareConfig) -> list[OverlayTraining]:
         return trainings(
             config,
             from_dict(PretrainConfig, parameters["pretrain"]),
@@ -29,7 +29,7 @@ def build(parameters: dict[str, dict[str, Any]]) -> Callable[[CompareConfig], li
 
 
 def test_every_overlay_is_trained_with_every_seed_the_first_seed_first(
-    comparing: MakeComparison, build: Callable[[CompareConfig], list[Training]]
+    comparing: MakeComparison, build: Callable[[CompareConfig], list[OverlayTraining]]
 ) -> None:
     crops = {"pretrain.multi_crop.num_local_crops": 0, "launch.compile": True}
     made = build(comparing(overlays={"plain": {}, "two crops": crops}, seeds=[4, 5]))
@@ -55,7 +55,7 @@ def test_every_overlay_is_trained_with_every_seed_the_first_seed_first(
 )
 def test_a_wrong_name_or_value_says_in_which_row(
     comparing: MakeComparison,
-    build: Callable[[CompareConfig], list[Training]],
+    build: Callable[[CompareConfig], list[OverlayTraining]],
     overlay: dict[str, Any],
     message: str,
 ) -> None:

@@ -9,7 +9,7 @@ from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig
 from dino_pipeline.experiments.compare.config import CompareConfig
 from dino_pipeline.experiments.compare.prediction import predict
-from dino_pipeline.experiments.compare.rows import Training, read_comparison, trainings
+from dino_pipeline.experiments.compare.rows import OverlayTraining, read_comparison, trainings
 from dino_pipeline.recipes.reading import conf_folder
 from dino_pipeline.workspace.config_loader import shared_parameters
 
@@ -24,7 +24,7 @@ UNPUBLISHED = {
 }
 
 
-def shipped(name: str, recipe: str) -> tuple[CompareConfig, list[Training]]:
+def shipped(name: str, recipe: str) -> tuple[CompareConfig, list[OverlayTraining]]:
     parameters = shared_parameters(conf_folder(), recipe)
     values = parameters["compare"] | {"file": f"conf/comparisons/{name}.yml", "overlays": {}}
     config = read_comparison(from_dict(CompareConfig, values), ROOT)

@@ -14,7 +14,7 @@ from dino_pipeline.dino.core.state import TrainingState
 from dino_pipeline.dino.core.step import training_step
 from dino_pipeline.dino.launching.torchrun import num_processes
 from dino_pipeline.dino.training.config import LaunchConfig
-from dino_pipeline.experiments.compare.rows import Training
+from dino_pipeline.experiments.compare.rows import OverlayTraining
 from dino_pipeline.recipes.cost import V100_FLOPS, training_cost
 
 _STEPS = 3  # the first also allocates and is not counted
@@ -32,7 +32,7 @@ class RowCost(NamedTuple):
     hours_here: float | None  # on this machine, one training after the other
 
 
-def predict(trainings: Sequence[Training], *, num_images: int | None) -> list[RowCost]:
+def predict(trainings: Sequence[OverlayTraining], *, num_images: int | None) -> list[RowCost]:
     """The cost of each row.
 
     Args:
@@ -93,7 +93,7 @@ def flops_per_second(config: PretrainConfig, launch: LaunchConfig) -> float:
     return one_process * num_processes(launch.cpu_processes)
 
 
-def _row_cost(row: Sequence[Training], num_images: int | None, rate: float) -> RowCost:
+def _row_cost(row: Sequence[OverlayTraining], num_images: int | None, rate: float) -> RowCost:
     config = row[0].pretrain
     flops = training_cost(config).flops_per_image
     found = RowCost(row[0].row, len(row), flops / 1e9, None, None, None)

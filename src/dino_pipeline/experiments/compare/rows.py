@@ -19,7 +19,7 @@ _SEED = "pretrain.seed"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training:
+class OverlayTraining:
     """One of the trainings of a row."""
 
     row: str
@@ -58,7 +58,7 @@ def row_names(config: CompareConfig) -> list[str]:
 
 def trainings(
     config: CompareConfig, pretrain: PretrainConfig, monitoring: MonitoringConfig, launch: LaunchConfig
-) -> list[Training]:
+) -> list[OverlayTraining]:
     """Each overlay with each seed; the first seed of every row comes before the second of any.
 
     Raises:
@@ -82,7 +82,7 @@ def in_a_line(error: ValidationError, *, group: str = "") -> str:
     )
 
 
-def _training(row: str, overlay: Mapping[str, Any], recipe: Mapping[str, Any]) -> Training:
+def _training(row: str, overlay: Mapping[str, Any], recipe: Mapping[str, Any]) -> OverlayTraining:
     foreign = [name for name in overlay if name.split(".")[0] not in recipe]
     if foreign:
         raise ValueError(
@@ -99,7 +99,7 @@ def _training(row: str, overlay: Mapping[str, Any], recipe: Mapping[str, Any]) -
             built[group] = from_dict(kind, values[group])
         except ValidationError as error:
             raise ValueError(f"compare.overlays, row {row!r}: {in_a_line(error, group=group)}") from error
-    return Training(row=row, **built)
+    return OverlayTraining(row=row, **built)
 
 
 def _check_names(config: CompareConfig) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from dino_pipeline.dino.launching.torchrun import WorkersFailedError
 from dino_pipeline.dino.training.launch import is_finished
 from dino_pipeline.dino.training.preparation import Prepared
-from dino_pipeline.experiments.compare.rows import Training
+from dino_pipeline.experiments.compare.rows import OverlayTraining
 from dino_pipeline.experiments.train import Trainer
 
 logger = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ class Trained(NamedTuple):
     failure: str
 
 
-def prepare_all(trainings: Sequence[Training], trainer: Trainer) -> list[Prepared]:
+def prepare_all(trainings: Sequence[OverlayTraining], trainer: Trainer) -> list[Prepared]:
     """Check each training.
 
     Raises:
@@ -38,7 +38,7 @@ def prepare_all(trainings: Sequence[Training], trainer: Trainer) -> list[Prepare
 
 
 def train_all(
-    trainings: Sequence[Training], prepared: Sequence[Prepared], trainer: Trainer, *, comparison: str
+    trainings: Sequence[OverlayTraining], prepared: Sequence[Prepared], trainer: Trainer, *, comparison: str
 ) -> list[Trained]:
     """Train one after the other; one that fails leaves the others to go on, one that another process trains is awaited.
 
