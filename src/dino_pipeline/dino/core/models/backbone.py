@@ -14,6 +14,7 @@ from dino_pipeline.dino.core.models.backbones.pooled import PooledBackbone
 from dino_pipeline.dino.core.models.backbones.vision_transformer import ViTBackbone
 
 Backbone = ViTBackbone | PooledBackbone
+_PLUG_INS = "dino_pipeline.dino.core.models.backbones"
 
 
 def build_backbone(config: BackboneConfig) -> Backbone:
@@ -54,6 +55,4 @@ def _adapter(model: nn.Module) -> type[Backbone]:
 def _plug_ins() -> list[ModuleType]:
     """The modules of backbones/."""
     files = sorted((Path(__file__).parent / "backbones").glob("*.py"))
-    return [
-        import_module(f"{__package__}.backbones.{file.stem}") for file in files if file.stem != "__init__"
-    ]
+    return [import_module(f"{_PLUG_INS}.{file.stem}") for file in files if file.stem != "__init__"]
