@@ -102,7 +102,7 @@ def train(run: Run) -> None:
     images = read_manifest(MANIFEST, ROOT)
     with tempfile.TemporaryDirectory() as folder:
         spec = TrainingSpec(
-            fingerprint=fingerprint(pretrain, images.digest()),
+            fingerprint=fingerprint(pretrain, images),
             recipe="base",
             manifest=str(MANIFEST),
             image_root=str(ROOT),

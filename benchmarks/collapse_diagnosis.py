@@ -190,7 +190,7 @@ def train(run: Run) -> dict[str, Any]:
     images = read_manifest(MANIFEST, ROOT)
     with tempfile.TemporaryDirectory() as folder:
         spec = TrainingSpec(
-            fingerprint=fingerprint(config, images.digest()),
+            fingerprint=fingerprint(config, images),
             recipe="base",
             manifest=str(MANIFEST),
             image_root=str(ROOT),

@@ -112,7 +112,7 @@ def measure(minutes: float) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as folder:
         spec = TrainingSpec(
-            fingerprint=fingerprint(pretrain, images.digest()),
+            fingerprint=fingerprint(pretrain, images),
             recipe="base",
             manifest=str(MANIFEST),
             image_root=str(ROOT),

@@ -153,15 +153,12 @@ def test_source_dependencies_exist() -> None:
     assert not [path for path in paths if not (ROOT / path).exists()]
 
 
-def test_the_folders_that_decide_the_weights_are_those_of_the_fingerprint() -> None:
-    from dino_pipeline.dino.training.fingerprint import _DECIDES_WEIGHTS
+def test_all_of_the_core_that_a_fingerprint_hashes_is_watched() -> None:
+    from dino_pipeline.dino.training.fingerprint import CORE
 
-    library = "src/dino_pipeline/dino/"
-    watched = {path.removeprefix(library) for path in dvc_stages()["pretrain"]["deps"] if library in path}
-    folders = {path.split("/")[0] for path in watched}
-    assert folders - {"features"} == set(_DECIDES_WEIGHTS), (
-        "features/ sizes the images that only a monitor sees"
-    )
+    watched = [ROOT / path for path in dvc_stages()["pretrain"]["deps"] if path.startswith("src/")]
+    unwatched = [file for file in CORE.rglob("*.py") if not {file, *file.parents} & set(watched)]
+    assert not [file for file in unwatched if file.stem != "__init__"]
 
 
 def test_the_demo_is_what_dvc_runs_until_told_otherwise() -> None:

@@ -160,7 +160,8 @@ INGESTED: list[tuple[dict[str, Any], str, str, str]] = [
     ({"source": "notes.doc"}, "ingest.source", "notes.doc", "unpack it and give the folder"),
     ({"source": "empty"}, "ingest.source", "empty", "Put images there"),
     ({"source": "photos", "minimum_size": 500}, "ingest.minimum_size", "photos", "right folder"),
-    ({"source": "photos", "validation_fraction": 0.01}, "ingest.validation_fraction", "0.01", "raise"),
+    ({"source": "list.csv"}, "ingest.validation_fraction", "1 distinct images", "give more"),
+    ({"source": "groups.csv"}, "the group 'p1'", "in train and in val", "correct the split or the group"),
     ({"source": "photos", "exclude": "gone.csv"}, "ingest.exclude", "gone.csv", "null excludes nothing"),
     ({"source": "list.csv", "copy_images": True}, "ingest.copy_images", "list.csv", "set it to false"),
     ({"source": "unnamed.csv"}, "column 'path'", "'file'", "name it so"),
@@ -254,6 +255,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.fromarray(pixels).save(project / "photos" / f"{number}.png")
     (project / "notes.doc").write_text("no image")
     (project / "list.csv").write_text("path\nphotos/0.png\n")
+    (project / "groups.csv").write_text("path,split,group\nphotos/0.png,train,p1\nphotos/1.png,val,p1\n")
     (project / "unnamed.csv").write_text("file\nphotos/0.png\n")
     return project
 

@@ -10,7 +10,7 @@ from dino_pipeline.ingestion.layout import arrange
 def splits_and_labels(*names: str, folders: tuple[str, ...] = ()) -> list[tuple[str | None, str | None]]:
     implied = {name.rpartition("/")[0] for name in names} - {""}
     parents = {"/".join(name.split("/")[:depth]) for name in implied for depth in range(1, 9)}
-    return [tuple(place) for place in arrange(names, parents | set(folders))]
+    return [(place.split, place.label) for place in arrange(names, parents | set(folders))]
 
 
 def test_a_flat_folder_is_unlabelled_train() -> None:

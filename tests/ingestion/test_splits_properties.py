@@ -1,4 +1,4 @@
-"""Splits of any images: disjoint, complete, the same in every order; and so is the data's digest."""
+"""Splits of any images: disjoint, complete, the same in every order and when images are added; the data's digest."""
 
 import hashlib
 from collections import Counter
@@ -7,9 +7,8 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
-import pytest
 import yaml
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dino_pipeline.dino.core.config import from_dict
@@ -18,7 +17,7 @@ from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.ingestion.inspection import Facts
 from dino_pipeline.ingestion.listing import SourceFile
 from dino_pipeline.ingestion.manifest import Row, manifest_table
-from dino_pipeline.ingestion.splits import carve, fill_splits, limit_train
+from dino_pipeline.ingestion.splits import fill_splits, limit_train, number
 
 PARAMETERS = Path(__file__).parents[2] / "conf" / "base" / "parameters_ingest.yml"
 CONFIG = from_dict(IngestConfig, yaml.safe_load(PARAMETERS.read_text())["ingest"])
@@ -26,37 +25,32 @@ SEEDS = st.integers(0, 9)
 FRACTIONS = st.floats(0.05, 0.5)
 
 
-def row(position: int, content: int, label: str | None) -> Row:
-    file = SourceFile(
-        name=f"{position}.png",
-        path=f"/photos/{position}.png",
-        member=None,
-        offset=None,
-        size=1,
-        mtime_ns=0,
-        problem=None,
-    )
-    return Row(file, Facts(8, 8, hashlib.sha256(str(content).encode()).hexdigest(), ""), "train", label)
+def row(position: int, content: int, label: str | None, group: str | None = None) -> Row:
+    file = SourceFile(f"{position}.png", f"/photos/{position}.png", None, None, 1, 0)
+    facts = Facts(8, 8, hashlib.sha256(str(content).encode()).hexdigest(), "")
+    return Row(file, facts, "train", label, group)
 
 
-# Contents repeat: copies of one image lie under several names.
-ROWS = st.lists(
-    st.tuples(st.integers(0, 40), st.sampled_from([None, "cat", "dog"])), min_size=1, max_size=60
-).map(lambda images: [row(position, *image) for position, image in enumerate(images)])
+# Contents repeat: copies of one image lie under several names, and may link groups.
+LABELS = st.sampled_from([None, "cat", "dog"])
+GROUPS = st.sampled_from([None, None, *"abcdefgh"])
+ROWS = st.lists(st.tuples(st.integers(0, 40), LABELS, GROUPS), min_size=1, max_size=60).map(
+    lambda images: [row(position, *image) for position, image in enumerate(images)]
+)
 
 
 def filled(rows: list[Row], validation: float, test: float, seed: int) -> list[Row] | None:
-    """The split rows; None where a share comes to no image, which is refused."""
+    """The split rows; None where there are too few images or groups, which is refused."""
     config = replace(CONFIG, validation_fraction=validation, test_fraction=test, seed=seed)
     try:
         return fill_splits(rows, config)
     except ValueError as error:
-        assert "raise ingest.validation_fraction" in str(error)  # noqa: PT017
+        assert "are too few to carve" in str(error)  # noqa: PT017
         return None
 
 
 @given(ROWS, FRACTIONS, FRACTIONS, SEEDS)
-def test_every_file_is_in_one_split_and_equal_images_are_in_the_same(
+def test_every_file_is_in_one_split_and_equal_images_and_groups_are_in_the_same(
     rows: list[Row], validation: float, test: float, seed: int
 ) -> None:
     split = filled(rows, validation, test, seed)
@@ -66,8 +60,49 @@ def test_every_file_is_in_one_split_and_equal_images_are_in_the_same(
     splits_of: dict[str, set[str]] = {}
     for r in split:
         splits_of.setdefault(r.facts.sha256, set()).add(r.split)
+        if r.group is not None:
+            splits_of.setdefault(r.group, set()).add(r.split)
     assert all(len(names) == 1 for names in splits_of.values())
-    assert {r.split for r in split} >= {"val", "test"}
+    assert {r.split for r in split} == {"train", "val", "test"}
+
+
+# Each content has one group or none: what links two old groups has to move one of them.
+IMAGES = st.lists(st.tuples(st.integers(0, 80), LABELS), max_size=60)
+MANY = [(content, None) for content in range(100, 200)]  # so that no split is empty
+
+
+def of_one_group(first: int, images: list[tuple[int, str | None]]) -> list[Row]:
+    return [
+        row(first + i, content, label, None if content % 3 or content >= 100 else "abcdefgh"[content % 8])
+        for i, (content, label) in enumerate(images)
+    ]
+
+
+@given(IMAGES, IMAGES, st.lists(LABELS, min_size=160, max_size=160), FRACTIONS, FRACTIONS, SEEDS)
+def test_added_images_and_other_labels_move_no_old_image(
+    images: list[tuple[int, str | None]],
+    added: list[tuple[int, str | None]],
+    labels: list[str | None],
+    validation: float,
+    test: float,
+    seed: int,
+) -> None:
+    rows = of_one_group(0, MANY + images)
+
+    def expected(one: Row) -> str:
+        name = f"group:{one.group}" if one.group else one.facts.sha256
+        if number(seed, "test", name) < test:
+            return "test"
+        return "val" if number(seed, "val", name) < validation else "train"
+
+    assume({expected(one) for one in rows} == {"train", "val", "test"})
+    before = filled(rows, validation, test, seed)
+    relabelled = [one._replace(label=label) for one, label in zip(rows, labels, strict=False)]
+    after = filled([*relabelled, *of_one_group(500, added)], validation, test, seed)
+    assert before is not None
+    assert after is not None
+    assert [one.split for one in before] == [expected(one) for one in rows]
+    assert [one.split for one in after[: len(rows)]] == [one.split for one in before]
 
 
 @given(ROWS, FRACTIONS, SEEDS, st.randoms(use_true_random=False))
@@ -105,18 +140,16 @@ def test_a_smaller_train_has_the_distinct_images_asked_for(rows: list[Row], most
     assert set(kept) <= {*rows, held_out}
 
 
-@given(
-    st.lists(st.integers(0, 40).map(str), min_size=1, max_size=80, unique=True),
-    st.floats(0.0, 1.0),
-    SEEDS,
-)
-def test_a_share_is_a_share_within_one_image(hashes: list[str], fraction: float, seed: int) -> None:
-    labels = ["even" if int(image) % 2 == 0 else "odd" for image in hashes]
-    chosen = carve(hashes, labels, fraction=fraction, seed=seed)
-    assert sum(chosen) == pytest.approx(fraction * len(hashes), abs=1)
-    for label in set(labels):
-        of_class = [is_chosen for is_chosen, other in zip(chosen, labels, strict=True) if other == label]
-        assert sum(of_class) == pytest.approx(fraction * len(of_class), abs=1)
+@given(ROWS, st.integers(1, 50), SEEDS)
+def test_a_smaller_train_has_each_class_in_proportion_within_one_image(
+    rows: list[Row], most: int, seed: int
+) -> None:
+    one_of_each = list({r.facts.sha256: r for r in rows}.values())
+    kept = Counter(
+        r.label for r in limit_train(one_of_each, replace(CONFIG, max_train_images=most, seed=seed))
+    )
+    for label, count in Counter(r.label for r in one_of_each).items():
+        assert abs(kept[label] - min(1, most / len(one_of_each)) * count) < 1
 
 
 def digest(rows: list[Row]) -> str:

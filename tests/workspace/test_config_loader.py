@@ -161,11 +161,10 @@ def test_a_project_of_before_names_types_where_they_were_and_lacks_what_came_lat
 
 
 def test_what_came_later_stands_in_conf_base_all_the_same() -> None:
-    written = {
-        key: value
-        for file in (conf_folder() / "base").glob("parameters*.yml")
-        for key, value in yaml.safe_load(file.read_text()).items()
-    }
+    written: dict[str, Any] = {}
+    for file in (conf_folder() / "base").glob("parameters*.yml"):
+        for key, value in yaml.safe_load(file.read_text()).items():
+            written[key] = {**written.get(key, {}), **value} if isinstance(value, dict) else value
     for name in older_files.LATER_FIELDS:
         group = written
         for key in name.split("."):

@@ -15,7 +15,7 @@ from dino_pipeline.dino.core.data.decoding import decode_image
 from dino_pipeline.dino.core.data.images import DeepPixels, UnreadableImageError
 from dino_pipeline.dino.core.data.images_config import ImagesConfig, PixelStatistics
 from dino_pipeline.dino.core.models.backbone import Backbone
-from dino_pipeline.dino.core.models.vision_transformer import ViTBackbone
+from dino_pipeline.dino.core.models.backbones.vision_transformer import ViTBackbone
 from dino_pipeline.dino.evaluation.attention import class_attention, feature_colors, most_attended
 from dino_pipeline.dino.evaluation.sizes import cell_size, fitted, resized
 from dino_pipeline.dino.features.evaluation_transform import normalise

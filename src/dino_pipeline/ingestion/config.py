@@ -1,13 +1,17 @@
 """Parameters of ingestion: where the images are, which to refuse, how to split them."""
 
-from typing import Annotated, Literal
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from dino_pipeline.dino.core.config import frozen
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[int, Field(ge=1)]
+
+_GROUP_FORMS = "it is null, {level: N} or {pattern: REGEX}"
 
 
 @frozen
@@ -30,6 +34,36 @@ class TorchvisionConfig:
 
 
 @frozen
+class GroupConfig:
+    """Where a folder says which images belong together: by exactly one of the two."""
+
+    level: Positive | None  # the folder below the split's folder, else below the source; 1 is the first
+    pattern: (
+        str | None
+    )  # a regular expression on the path below the source; its first group, or the one named group
+
+    def __post_init__(self) -> None:
+        if (self.level is None) == (self.pattern is None):
+            raise ValueError(_GROUP_FORMS)
+        if self.pattern is not None:
+            try:
+                groups = re.compile(self.pattern).groups
+            except re.error as error:
+                raise ValueError(f"pattern is no regular expression: {error}") from error
+            if not groups:
+                raise ValueError("pattern has no parentheses around what names the group: (?P<group>...)")
+
+
+def _with_both(values: Any) -> Any:
+    """A mapping with one of the two keys gets the other as null."""
+    if not isinstance(values, Mapping):
+        return values
+    if not {"level", "pattern"} >= set(values):
+        raise ValueError(_GROUP_FORMS)
+    return {"level": None, "pattern": None} | dict(values)
+
+
+@frozen
 class IngestConfig:
     """The `ingest` parameters."""
 
@@ -40,6 +74,7 @@ class IngestConfig:
     max_pixels: Positive
     max_file_megabytes: Positive
     max_unpacked_gigabytes: Positive
+    group: Annotated[GroupConfig | None, BeforeValidator(_with_both)]  # images that stand in one split
     validation_fraction: Fraction
     test_fraction: Fraction
     max_train_images: Positive | None  # distinct ones, each class in proportion; None keeps all

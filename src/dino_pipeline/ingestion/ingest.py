@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from dino_pipeline.dino.core.data.images_config import ImagesConfig
-from dino_pipeline.ingestion.config import IngestConfig
+from dino_pipeline.ingestion.config import GroupConfig, IngestConfig
 from dino_pipeline.ingestion.duplicates import (
     count_duplicates,
     drop_duplicates,
@@ -19,6 +19,7 @@ from dino_pipeline.ingestion.duplicates import (
 from dino_pipeline.ingestion.exclusion import exclude, read_exclusions
 from dino_pipeline.ingestion.index import gather_facts
 from dino_pipeline.ingestion.inspection import Facts
+from dino_pipeline.ingestion.layout import group_of
 from dino_pipeline.ingestion.listing import Listing, SourceContext, SourceFile
 from dino_pipeline.ingestion.manifest import Row, manifest_table, quarantine_table
 from dino_pipeline.ingestion.sources.registry import list_sources
@@ -72,7 +73,7 @@ def ingest(
             "Is this the right folder, and is ingest.minimum_size right?"
         )
 
-    rows, refused = _place(listings, facts, reasons)
+    rows, refused = _place(listings, facts, reasons, config.group)
     rows = fill_splits(rows, config)  # before the exclusion, which then moves no image to another split
     exclusion: dict[str, Any] = {"list": None, "images": 0, "not_found": 0}
     if exclusions:
@@ -99,9 +100,9 @@ def ingest(
 
 
 def _place(
-    listings: Sequence[Listing], facts: Sequence[Facts], reasons: Sequence[str]
+    listings: Sequence[Listing], facts: Sequence[Facts], reasons: Sequence[str], by_path: GroupConfig | None
 ) -> tuple[list[Row], list[tuple[SourceFile, str]]]:
-    """Usable images with split and label, and the other files with the reason."""
+    """Usable images with split, label and group, and the other files with the reason."""
     rows: list[Row] = []
     refused: list[tuple[SourceFile, str]] = []
     start = 0
@@ -109,7 +110,9 @@ def _place(
         part = slice(start, start + len(listing.files))
         start = part.stop
         usable = [not reason for reason in reasons[part]]
-        places = iter(listing.places_of(list(compress(listing.files, usable))))
+        all_places = listing.places_of(list(compress(listing.files, usable)))
+        is_given = any(place.split not in ("train", None) for place in all_places)
+        places = iter(all_places)
         for file, fact, reason in zip(listing.files, facts[part], reasons[part], strict=True):
             place = None if reason else next(places)
             if place is None:
@@ -117,7 +120,15 @@ def _place(
             elif place.split is None:
                 refused.append((file, "outside the split folders: it lies beside them"))
             else:
-                rows.append(Row(file, fact, place.split, place.label))
+                group = group_of(file.name, place, by_path)
+                rows.append(Row(file, fact, place.split, place.label, group, is_given))
+    num_alone = sum(row.group is None for row in rows)
+    if by_path and num_alone:
+        logger.warning(
+            "ingest.group finds no group in the paths of %s of %s images: each of them stands alone",
+            f"{num_alone:,}",
+            f"{len(rows):,}",
+        )
     return rows, refused
 
 

@@ -1,10 +1,12 @@
 """Splits and classes from the folders that images lie in."""
 
 import logging
+import re
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from dino_pipeline.dino.core.data.manifest import SPLITS
+from dino_pipeline.ingestion.config import GroupConfig
 
 logger = logging.getLogger(__name__)
 
@@ -22,10 +24,12 @@ Parts = tuple[str, ...]
 
 
 class Place(NamedTuple):
-    """Where an image belongs; split None: it lies beside the split folders."""
+    """Where an image belongs."""
 
-    split: str | None
+    split: str | None  # None: it lies beside the split folders
     label: str | None
+    folders: Parts = ()  # those it lies in, below its split's folder, else below the source
+    group: str | None = None  # where the source itself gives one
 
 
 def arrange(names: Sequence[str], folders: Collection[str]) -> list[Place]:
@@ -42,17 +46,39 @@ def arrange(names: Sequence[str], folders: Collection[str]) -> list[Place]:
     Raises:
         ValueError: a split folder has no images, or there is no train split among the split folders.
     """
-    images, kept_folders = _inside_shared_folder(
-        [_parts(name) for name in names], [_parts(f) for f in folders]
-    )
+    whole = [_parts(name) for name in names]
+    images, kept_folders = _inside_shared_folder(whole, [_parts(f) for f in folders])
     if not _has_split_folders(images, kept_folders):
         labels, _ = _inside_shared_folder(images, [])
-        return [Place("train", _class_of(parts)) for parts in labels]
+        return [
+            Place("train", _class_of(inner), parts[:-1]) for inner, parts in zip(labels, whole, strict=True)
+        ]
 
     _check_splits(images, kept_folders)
     splits = [_split_of(parts) for parts in images]
     inner = iter(_inside_shared_folder([p[1:] for p, s in zip(images, splits, strict=True) if s], [])[0])
-    return [Place(split, _class_of(next(inner))) if split else Place(None, None) for split in splits]
+    return [
+        Place(split, _class_of(next(inner)), parts[1:-1]) if split else Place(None, None)
+        for split, parts in zip(splits, images, strict=True)
+    ]
+
+
+def group_of(name: str, place: Place, config: GroupConfig | None) -> str | None:
+    """The group that the source gives, else the one that a level or a pattern finds in the path; None: none.
+
+    Args:
+        name: of the image, "/" between parts.
+    """
+    if place.group is not None or config is None:
+        return place.group
+    if config.level is not None:
+        return place.folders[config.level - 1] if config.level <= len(place.folders) else None
+    assert config.pattern is not None
+    match = re.search(config.pattern, name)
+    if match is None:
+        return None
+    found: str | None = match["group"] if "group" in match.re.groupindex else match[1]
+    return found or None
 
 
 def _parts(name: str) -> Parts:

@@ -19,6 +19,8 @@ class Row(NamedTuple):
     facts: Facts
     split: str
     label: str | None
+    group: str | None = None  # of images that stand in one split
+    is_given: bool = False  # whether the source itself says the split
 
 
 def manifest_table(rows: Sequence[Row], project_folder: Path) -> pa.Table:
@@ -34,6 +36,7 @@ def manifest_table(rows: Sequence[Row], project_folder: Path) -> pa.Table:
         "height": [row.facts.height for row in ordered],
         "bytes": [row.file.size for row in ordered],
         "sha256": [row.facts.sha256 for row in ordered],
+        "group": [row.group for row in ordered],
     }
     return pa.table(columns, schema=SCHEMA)
 

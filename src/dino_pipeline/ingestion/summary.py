@@ -23,6 +23,7 @@ def summarise(table: pa.Table, reasons: Sequence[str]) -> dict[str, Any]:
         "digest": manifest.digest(),
         "num_images": len(manifest),
         "splits": {split: len(part) for split, part in parts.items()},
+        "num_groups": len({group for group in manifest.groups if group is not None}),
         "num_classes": len(manifest.class_names),
         "classes": dict(sorted(Counter(label for label in manifest.labels if label is not None).items())),
         "is_labelled": manifest.is_labelled,
@@ -47,6 +48,8 @@ def report(summary: dict[str, Any]) -> None:
     classes = f"{summary['num_classes']} classes" if summary["num_classes"] else "unlabelled"
     if summary["num_classes"] and num_unlabelled:
         classes += f", and {num_unlabelled:,} images without one, so it counts as unlabelled"
+    if summary["num_groups"]:
+        classes += f"; {summary['num_groups']:,} groups"
     logger.info("Ingested %s images (%s; %s)", f"{summary['num_images']:,}", splits, classes)
     if summary["quarantined"]:
         counts = ", ".join(f"{count} {kind}" for kind, count in summary["quarantined"].items())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from dino_pipeline.dino.training.adoption import Training, check_free, move, read_training
+from dino_pipeline.dino.training.adoption import AdoptableTraining, check_free, move, read_training
 from dino_pipeline.dino.training.checkpoint import checkpoint_step
 from dino_pipeline.dino.training.finish import FINISHED, earlier_fingerprints
 from dino_pipeline.dino.training.kept_checkpoints import LAST
@@ -68,7 +68,7 @@ def _adopt_one(folder: Path, models: Path, project: Path, store: Store) -> str:
     return f"{what}; now {fingerprint}"
 
 
-def _state(training: Training) -> str:
+def _state(training: AdoptableTraining) -> str:
     if (training.folder / FINISHED).is_dir():
         return "finished"
     last = training.folder / LAST

@@ -12,7 +12,7 @@ from dino_pipeline.dino.core.data.images import DeepPixels
 from dino_pipeline.dino.core.data.images_config import PixelStatistics
 from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.core.models.backbone import Backbone
-from dino_pipeline.dino.core.models.vision_transformer import ViTBackbone
+from dino_pipeline.dino.core.models.backbones.vision_transformer import ViTBackbone
 from dino_pipeline.dino.evaluation.attention import class_attention, feature_colors
 from dino_pipeline.dino.evaluation.sizes import fitted, resized
 from dino_pipeline.dino.features.evaluation_transform import EvaluationDataset, normalise

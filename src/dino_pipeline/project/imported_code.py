@@ -10,7 +10,7 @@ class ImportedCode:
     """The imports inside one package.
 
     Imports inside functions count, those under `if TYPE_CHECKING:` do not. A module that is named in a string counts as
-    imported: torchrun starts workers by name.
+    imported: torchrun starts workers by name. So do all modules of a package named in a string: they are plug-ins.
 
     Args:
         package: the package's folder.
@@ -57,9 +57,10 @@ class ImportedCode:
         """The modules of this package that one imports directly."""
         if module not in self._imports:
             tree = ast.parse(self.modules[module].read_text())
-            self._imports[module] = {name for name in _names(tree) if name in self.modules} - {
-                self.package.name
-            }
+            named = {name for name in _strings(tree) if name in self.modules} - {self.package.name}
+            imported = {name for name in _names(tree) if name in self.modules}
+            plug_ins = {other for other in self.modules for name in named if other.startswith(f"{name}.")}
+            self._imports[module] = (imported | named | plug_ins) - {self.package.name}
             for source, name in _names_from(tree):
                 whole = f"{source}.{name}"
                 self._imports[module] |= {whole if whole in self.modules else source} & self.modules.keys()
@@ -103,7 +104,11 @@ def _names(tree: ast.AST) -> Iterator[str]:
     for node in _nodes(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+
+
+def _strings(tree: ast.AST) -> Iterator[str]:
+    for node in _nodes(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
 
 

@@ -81,9 +81,9 @@ def first_views(images: Manifest, pretrain: dict[str, Any], *, thumbnail_size: i
     read_as = from_dict(ImagesConfig, pretrain["images"])
     scale = _SHOWN_WIDTH / config.global_crop_size
     shown = []
-    for position, row in enumerate(images.row_ids):
+    for position, place in enumerate(images.places):
         image = decode_image(images.read_bytes(position), read_as)
-        views = multi_crop(image, config, seed=pretrain["seed"], epoch=0, row=int(row))
+        views = multi_crop(image, config, seed=pretrain["seed"], epoch=0, place=int(place))
         global_views, local_views = (
             [
                 Picture(

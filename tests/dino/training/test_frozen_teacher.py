@@ -66,13 +66,16 @@ def test_the_student_is_published_and_its_teacher_beside_it(
     )
 
 
-def test_the_same_weights_are_the_same_training_wherever_they_lie(file: Path, tmp_path: Path) -> None:
+def test_the_same_weights_are_the_same_training_wherever_they_lie(
+    file: Path, tmp_path: Path, tiny_manifest: Path
+) -> None:
+    images = read_manifest(tiny_manifest, tiny_manifest.parent)
     torch.save(weights(seed=1), tmp_path / "other.pth")
     (tmp_path / "elsewhere").mkdir()
     copied = tmp_path / "elsewhere" / file.name
     copied.write_bytes(file.read_bytes())
     one, copy, other = (
-        fingerprint(resolve(from_dict(PretrainConfig, PRETRAIN | named(name)), root=Path()).config, "data")
+        fingerprint(resolve(from_dict(PretrainConfig, PRETRAIN | named(name)), root=Path()).config, images)
         for name in (file, copied, tmp_path / "other.pth")
     )
     assert one == copy != other

@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.data.manifest import read_manifest
 from dino_pipeline.dino.core.models.student_teacher import build_student_and_teacher
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.core.schedules import schedule_values
@@ -92,16 +93,20 @@ def test_a_full_checkpoint_brings_head_and_center_unless_a_new_head_is_asked_for
     assert new.state["center"] is None
 
 
-def test_the_file_counts_by_its_bytes_and_not_by_its_place(backbone_file: Path, tmp_path: Path) -> None:
+def test_the_file_counts_by_its_bytes_and_not_by_its_place(
+    backbone_file: Path, tmp_path: Path, tiny_manifest: Path
+) -> None:
+    images = read_manifest(tiny_manifest, tiny_manifest.parent)
+
     def identity(path: Path) -> str:
-        return fingerprint(resolve(config(initial_weights=str(path)), root=Path()).config, "data")
+        return fingerprint(resolve(config(initial_weights=str(path)), root=Path()).config, images)
 
     copy = tmp_path / "elsewhere.pth"
     copy.write_bytes(backbone_file.read_bytes())
     other = tmp_path / "other.pth"
     torch.save({k: v + 0.1 for k, v in torch.load(backbone_file).items()}, other)
     assert identity(copy) == identity(backbone_file)
-    assert len({identity(backbone_file), identity(other), fingerprint(config(), "data")}) == 3
+    assert len({identity(backbone_file), identity(other), fingerprint(config(), images)}) == 3
 
 
 def test_weights_of_another_shape_and_missing_files_are_refused(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from dino_pipeline.dino.weights.older_files import completed
 
 TABLE: Mapping[str, Any] = {
     "pretrain.teacher.name": "momentum",
-    "pretrain.predictor.num_layers": 0,
+    "pretrain.predictor": {"num_layers": 0},
     "launch.compile": False,
 }
 

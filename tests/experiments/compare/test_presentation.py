@@ -16,7 +16,10 @@ RANDOM, PIXELS = [1, 0, 0, 0, 0, 0, 0, 0], [1, 1, 0, 0, 0, 0, 0, 0]
 def scores(teacher: list[int], *, architecture: str = "vit", collapse: str = "") -> Scores:
     answers = {"teacher": teacher, "random": RANDOM, "pixels": PIXELS}
     correct = {name: {"test": torch.tensor(hits, dtype=torch.bool)} for name, hits in answers.items()}
-    return Scores(fingerprint="f", correct=correct, architecture=architecture, collapse=collapse)
+    groups = {"test": [None] * len(teacher)}
+    return Scores(
+        fingerprint="f", correct=correct, groups=groups, architecture=architecture, collapse=collapse
+    )
 
 
 @pytest.fixture

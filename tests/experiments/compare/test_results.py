@@ -21,6 +21,7 @@ def row(
         over_seeds=interval(seeds) if seeds else None,
         over_random=None if gain is None else PairedDifference(gain, gain - 0.01, gain + 0.01),
         share_correct=torch.tensor([1.0, 0.0]),
+        groups=None,
     )
 
 

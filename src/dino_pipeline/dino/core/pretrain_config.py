@@ -65,9 +65,34 @@ class PretrainConfig:
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "PretrainConfig":
-        _refuse_meaningless(
-            self.loss, self.teacher, self.predictor, self.multi_crop, initial_weights=self.initial_weights
-        )
+        loss, teacher = self.loss, self.teacher
+        if loss.name == "distillation" and teacher.learns:
+            raise ValueError(
+                f"pretrain.loss.name is distillation, and pretrain.teacher.name is {teacher.name}: a "
+                "network that repeats its own output for the same view learns nothing; set teacher.name to frozen"
+            )
+        if loss.name == "distillation" and self.multi_crop.num_local_crops:
+            raise ValueError(
+                f"pretrain.multi_crop.num_local_crops is {self.multi_crop.num_local_crops}, and pretrain.loss.name "
+                "distillation compares views that the teacher sees, the global crops: set num_local_crops to 0"
+            )
+        if teacher.name != "peer":
+            return self
+        if self.predictor.num_layers:
+            raise ValueError(
+                f"pretrain.predictor.num_layers is {self.predictor.num_layers}, and pretrain.teacher.name is peer: one "
+                "output would serve as the student's and as the teacher's; set num_layers to 0"
+            )
+        if self.initial_weights is not None:
+            raise ValueError(
+                f"pretrain.initial_weights is {self.initial_weights}, and pretrain.teacher.name is peer: two "
+                "networks that begin as one have nothing to tell each other; set initial_weights to null"
+            )
+        if loss.name == "supervised":
+            raise ValueError(
+                "pretrain.loss.name is supervised, which needs no teacher, and pretrain.teacher.name is peer: set "
+                "teacher.name to none"
+            )
         return self
 
     @property
@@ -93,45 +118,3 @@ class PretrainConfig:
                 "pretrain.mean and pretrain.std are not measured yet: kedro run and dino-pipeline spec do it"
             )
         return PixelStatistics(self.mean, self.std)
-
-
-def _refuse_meaningless(
-    loss: LossConfig,
-    teacher: TeacherConfig,
-    predictor: PredictorConfig,
-    multi_crop: MultiCropConfig,
-    *,
-    initial_weights: str | None,
-) -> None:
-    """Hold the parts of a training's method against one another.
-
-    Raises:
-        ValueError: naming the parameter, its value and the remedy.
-    """
-    if loss.name == "distillation" and teacher.learns:
-        raise ValueError(
-            f"pretrain.loss.name is distillation, and pretrain.teacher.name is {teacher.name}: who repeats itself of "
-            "the same view learns nothing; set teacher.name to frozen"
-        )
-    if loss.name == "distillation" and multi_crop.num_local_crops:
-        raise ValueError(
-            f"pretrain.multi_crop.num_local_crops is {multi_crop.num_local_crops}, and pretrain.loss.name distillation "
-            "compares views that the teacher sees, the global crops: set num_local_crops to 0"
-        )
-    if teacher.name != "peer":
-        return
-    if predictor.num_layers:
-        raise ValueError(
-            f"pretrain.predictor.num_layers is {predictor.num_layers}, and pretrain.teacher.name is peer: one answer "
-            "would serve as the student's and as the teacher's; set num_layers to 0"
-        )
-    if initial_weights is not None:
-        raise ValueError(
-            f"pretrain.initial_weights is {initial_weights}, and pretrain.teacher.name is peer: two networks that "
-            "begin as one have nothing to tell each other; set initial_weights to null"
-        )
-    if loss.name == "supervised":
-        raise ValueError(
-            "pretrain.loss.name is supervised, which needs no teacher, and pretrain.teacher.name is peer: set "
-            "teacher.name to none"
-        )

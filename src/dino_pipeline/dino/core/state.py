@@ -10,6 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from dino_pipeline.dino.core.distributed import world_size
 from dino_pipeline.dino.core.losses.loss import Loss, build_loss
+from dino_pipeline.dino.core.models.backbones.vision_transformer import ViTBackbone
 from dino_pipeline.dino.core.models.batch_norm import globalize_batch_norm
 from dino_pipeline.dino.core.models.sharding import load_whole, load_whole_optimizer, shard, spread, whole
 from dino_pipeline.dino.core.models.snapshots import Snapshots
@@ -18,7 +19,6 @@ from dino_pipeline.dino.core.models.student_teacher import (
     build_peers,
     build_student_and_teacher,
 )
-from dino_pipeline.dino.core.models.vision_transformer import ViTBackbone
 from dino_pipeline.dino.core.optimization.optimizers import build_optimizer
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 

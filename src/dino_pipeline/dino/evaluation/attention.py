@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from dino_pipeline.dino.core.models.convnet import PooledBackbone
-from dino_pipeline.dino.core.models.vision_transformer import ViTBackbone
+from dino_pipeline.dino.core.models.backbones.pooled import PooledBackbone
+from dino_pipeline.dino.core.models.backbones.vision_transformer import ViTBackbone
 
 
 @torch.inference_mode()

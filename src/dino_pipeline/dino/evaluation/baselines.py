@@ -93,7 +93,7 @@ def measure_batch_norm(
     # Whole batches only: each counts the same, and a last one of a single image may have no variance.
     batch_size = min(config.batch_size, num_images)
     rows = evenly_spaced(len(train), num_images // batch_size * batch_size)
-    images = Manifest(train.table.take(rows), train.root, train.row_ids[rows])
+    images = train.take(rows)
     network.eval()
     layers = [module for module in network.modules() if isinstance(module, _BatchNorm)]
     momenta = [layer.momentum for layer in layers]

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.core.models.backbone import Backbone
-from dino_pipeline.dino.core.models.vision_transformer import ViTBackbone
+from dino_pipeline.dino.core.models.backbones.vision_transformer import ViTBackbone
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.features import Features
 from dino_pipeline.dino.features.evaluation_transform import evaluation_loader, normalise

@@ -7,7 +7,7 @@ from torch import Tensor
 from dino_pipeline.dino.core.data.images import DeepPixels
 from dino_pipeline.dino.core.data.resampling import resample
 from dino_pipeline.dino.core.models.backbone import Backbone
-from dino_pipeline.dino.core.models.vision_transformer import ViTBackbone
+from dino_pipeline.dino.core.models.backbones.vision_transformer import ViTBackbone
 
 _CONVNET_STRIDE = 32  # px a cell of the last feature map
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from dino_pipeline.dino.metrics.bootstrap import USUAL, Resampling, bootstrap_mean
+from dino_pipeline.dino.metrics.bootstrap import USUAL, Groups, Resampling, bootstrap_mean
 
 
 class PairedDifference(NamedTuple):
@@ -15,11 +15,14 @@ class PairedDifference(NamedTuple):
     high: float
 
 
-def paired_difference(before: Tensor, after: Tensor, resampling: Resampling = USUAL) -> PairedDifference:
+def paired_difference(
+    before: Tensor, after: Tensor, resampling: Resampling = USUAL, groups: Groups | None = None
+) -> PairedDifference:
     """By how much the share of correct answers changed, resampling images with both their answers.
 
     Args:
         before, after: [images], whether each image was classified correctly, or the share of several models that
             did.
+        groups: of the images, resampled as a whole; None: each image on its own.
     """
-    return PairedDifference(*bootstrap_mean(after.double() - before.double(), resampling))
+    return PairedDifference(*bootstrap_mean(after.double() - before.double(), resampling, groups))

@@ -18,7 +18,7 @@ from dino_pipeline.dino.weights.older_files import completed
 from dino_pipeline.dino.weights.published import DESCRIPTION, add_identity
 
 
-class Training(NamedTuple):
+class AdoptableTraining(NamedTuple):
     """A training that this code can continue or publish."""
 
     folder: Path  # named by its earlier fingerprint until `move`
@@ -29,7 +29,7 @@ class Training(NamedTuple):
         return self.folder.name == self.spec.fingerprint
 
 
-def read_training(folder: Path) -> Training:
+def read_training(folder: Path) -> AdoptableTraining:
     """A training by its progress folder, whichever version of this code wrote it.
 
     Raises:
@@ -37,15 +37,15 @@ def read_training(folder: Path) -> Training:
     """
     spec = from_dict(TrainingSpec, completed(json.loads((folder / SPEC).read_text())))
     manifest = folder / "manifest.parquet"
-    identity = fingerprint(spec.pretrain, read_manifest(manifest, Path(spec.image_root)).digest())
+    identity = fingerprint(spec.pretrain, read_manifest(manifest, Path(spec.image_root)))
     now = progress_folder(folder.parent, identity)
-    return Training(
+    return AdoptableTraining(
         folder,
         replace(spec, fingerprint=identity, folder=str(now), manifest=str(now / manifest.name)),
     )
 
 
-def check_free(training: Training) -> None:
+def check_free(training: AdoptableTraining) -> None:
     """Raise ValueError where another training has the fingerprint of now, and `move` would lose one of them."""
     target = Path(training.spec.folder)
     is_finished = (training.folder / FINISHED).is_dir()
@@ -53,7 +53,7 @@ def check_free(training: Training) -> None:
         raise ValueError(f"there is progress under its new fingerprint {target.name} already")
 
 
-def move(training: Training) -> Path:
+def move(training: AdoptableTraining) -> Path:
     """Let a training have its fingerprint of now; the folder it is in from now on.
 
     The folder and the finished model's description list the earlier one; checkpoints keep it. After a kill the same

@@ -9,7 +9,7 @@ from dino_pipeline.dino.core.bfloat16 import multiplies_bfloat16
 from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.core.losses.loss import build_loss, loss_class
 from dino_pipeline.dino.core.models.backbone import Backbone, build_backbone
-from dino_pipeline.dino.core.models.vision_transformer import ViTBackbone
+from dino_pipeline.dino.core.models.backbones.vision_transformer import ViTBackbone
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig
 

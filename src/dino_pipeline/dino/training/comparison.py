@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from dino_pipeline.dino.metrics.bootstrap import Groups
 from dino_pipeline.dino.metrics.paired_difference import paired_difference
 from dino_pipeline.dino.partial import written_whole
 from dino_pipeline.dino.training.online_evaluation import Judged
@@ -14,8 +15,12 @@ START = "start.pt"
 VERDICT = "verdict.json"
 
 
-def compare(start: Judged, end: Judged) -> dict[str, Any]:
-    """The verdict: better, worse or the same by k-NN accuracy and its 95 % interval; `unjudged` without labels."""
+def compare(start: Judged, end: Judged, groups: Groups | None = None) -> dict[str, Any]:
+    """The verdict: better, worse or the same by k-NN accuracy and its 95 % interval; `unjudged` without labels.
+
+    Args:
+        groups: of the images that both were judged by; the interval is of whole groups.
+    """
     verdict: dict[str, Any] = {
         "verdict": "unjudged",
         "effective_rank": [start.effective_rank, end.effective_rank],
@@ -23,7 +28,7 @@ def compare(start: Judged, end: Judged) -> dict[str, Any]:
     }
     if start.correct is None or end.correct is None:
         return verdict
-    change = paired_difference(start.correct, end.correct)
+    change = paired_difference(start.correct, end.correct, groups=groups)
     word = "better" if change.low > 0 else "worse" if change.high < 0 else "the same"
     return verdict | {
         "verdict": word,

@@ -52,7 +52,7 @@ def prepare(
         root=project_folder,
         num_processes=num_processes(launch.cpu_processes),
     )
-    identity = fingerprint(resolved_pretrain, images.digest())
+    identity = fingerprint(resolved_pretrain, images)
     folder = progress_folder(training_folder, identity)
     spec = TrainingSpec(
         fingerprint=identity,
@@ -127,7 +127,7 @@ def prepare_for_workers(
     start, pretrain = _checked(images, pretrain, monitoring, launch, root=Path(), num_processes=None)
     store(start, folder)
     return TrainingSpec(
-        fingerprint=fingerprint(pretrain, images.digest()),
+        fingerprint=fingerprint(pretrain, images),
         recipe=recipe,
         manifest=str(manifest.absolute()),
         image_root=str(image_root.absolute()),

@@ -155,7 +155,8 @@ class Run:
         """Whether the published network is better than the weights it started from; None if they were random."""
         if self.spec.pretrain.initial_weights is None:
             return None
-        return compare(load_start(self._start), self.evaluation.judge(self.state.product, self.device))
+        end = self.evaluation.judge(self.state.product, self.device)
+        return compare(load_start(self._start), end, self.evaluation.queries.groups)
 
     def save(self) -> None:
         """Write the checkpoint that this training can be resumed from."""

@@ -7,7 +7,7 @@ from dino_pipeline.dino.core.losses.config import OLD_NAMES
 
 # Dotted name of the field, as in conf/base and spec.json: the value that what lacks it was trained with. Each new field
 # of a class that conf/base has a group for, such as PretrainConfig, MonitoringConfig or LaunchConfig, gets a line.
-LATER_FIELDS: Mapping[str, Any] = {"pretrain.loss.options": {}}
+LATER_FIELDS: Mapping[str, Any] = {"pretrain.loss.options": {}, "ingest.group": None}
 # Dotted name of the field: values of before, by what they are called now.
 RENAMED_VALUES: Mapping[str, Mapping[str, str]] = {"pretrain.loss.name": OLD_NAMES}
 
@@ -31,14 +31,15 @@ def completed(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _group_of(name: str, values: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
-    """The group that the field of a dotted name is in, made where it is missing, and the field's own name.
+    """The group that the field of a dotted name is in, and the field's own name.
 
-    None where the values lack the first group, or a group is null, such as the architecture of a teacher that is none.
+    None where the values lack the group, as an imported model's do, or it is null, such as the architecture of a
+    teacher that is none. A group that came later is a field of the group around it.
     """
-    first, *groups, field = name.split(".")
-    group = values.get(first)
+    *groups, field = name.split(".")
+    group: dict[str, Any] | None = values
     for key in groups:
-        group = group.setdefault(key, {}) if group is not None else None
+        group = group.get(key) if group is not None else None
     return group, field
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from PIL import Image
 
-from dino_pipeline.dino.core.models.vision_transformer import ViTBackbone
+from dino_pipeline.dino.core.models.backbones.vision_transformer import ViTBackbone
 from dino_pipeline.dino.evaluation.attention_segmentation.config import AttentionSegmentationConfig
 from dino_pipeline.dino.evaluation.attention_segmentation.measure import Normalisation, best_mask, head_masks
 from dino_pipeline.dino.evaluation.voc import MaskedImages

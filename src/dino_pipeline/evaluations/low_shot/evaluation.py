@@ -10,7 +10,9 @@ def run(context: Context[LowShotConfig]) -> Results:
     """Accuracies of every network, on the same draws."""
     from dino_pipeline.dino.evaluation.low_shot.measure import low_shot, table
 
-    report = low_shot(context.features, context.config, device=context.device)
+    features = context.features
+    groups = context.images.take(next(iter(features.values())).split("train").row_ids).groups
+    report = low_shot(features, context.config, device=context.device, groups=groups)
     metrics = {
         f"{network}/{classifier}_{share}_{split}": measured[split]
         for share, by_network in report["results"].items()
@@ -34,7 +36,7 @@ EVALUATION = Evaluation(
     name="low_shot",
     description="Logistic regression and k-NN on few labels",
     config=LowShotConfig,
-    needs=tuple(FEATURES[network] for network in _NETWORKS),
+    needs=("manifest", *(FEATURES[network] for network in _NETWORKS)),
     after="extract",
     outputs={"low_shot_metrics": "low_shot.json", "low_shot_picture": "low_shot.png"},
     run=run,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dino_pipeline.dino.metrics.bootstrap import MeanInterval, bootstrap_mean
+from dino_pipeline.dino.metrics.bootstrap import Groups, MeanInterval, bootstrap_mean
 from dino_pipeline.dino.metrics.paired_difference import PairedDifference, paired_difference
 from dino_pipeline.dino.metrics.student_t import interval
 from dino_pipeline.experiments.compare.scoring import Scores
@@ -27,6 +27,7 @@ class RowAccuracy:
         over_seeds: the mean with Student's interval, None of a single model.
         over_random: gain over the same networks untrained, image by image; None of the baselines.
         share_correct: [images], the share of the row's models that classified each image.
+        groups: of the images, resampled as a whole.
     """
 
     by_model: tuple[float, ...]
@@ -34,6 +35,7 @@ class RowAccuracy:
     over_seeds: MeanInterval | None
     over_random: PairedDifference | None
     share_correct: Tensor
+    groups: Groups | None
 
     @property
     def intervals(self) -> list[MeanInterval]:
@@ -41,24 +43,28 @@ class RowAccuracy:
         return [self.over_images, *([self.over_seeds] if self.over_seeds else [])]
 
 
-def row_accuracy(correct: Sequence[Tensor], random: Sequence[Tensor] | None) -> RowAccuracy:
+def row_accuracy(
+    correct: Sequence[Tensor], random: Sequence[Tensor] | None, groups: Groups | None = None
+) -> RowAccuracy:
     """Accuracy of one or more models.
 
     Args:
         correct: bool [images] of each model: whether it classified the image.
         random: likewise of the same networks untrained.
+        groups: of the images.
     """
     share = torch.stack(list(correct)).double().mean(dim=0)
     by_model = tuple(float(hits.double().mean()) for hits in correct)
     mean, half_width = interval(by_model)
     return RowAccuracy(
         by_model=by_model,
-        over_images=bootstrap_mean(share),
+        over_images=bootstrap_mean(share, groups=groups),
         over_seeds=None if half_width is None else MeanInterval(mean, mean - half_width, mean + half_width),
         over_random=None
         if random is None
-        else paired_difference(torch.stack(list(random)).double().mean(dim=0), share),
+        else paired_difference(torch.stack(list(random)).double().mean(dim=0), share, groups=groups),
         share_correct=share,
+        groups=groups,
     )
 
 
@@ -68,6 +74,7 @@ def measure_models(scores: Sequence[Scores], splits: Sequence[str]) -> Mapping[s
         split: row_accuracy(
             [one.correct["teacher"][split] for one in scores],
             [one.correct["random"][split] for one in scores],
+            scores[0].groups[split],
         )
         for split in splits
     }
@@ -75,4 +82,6 @@ def measure_models(scores: Sequence[Scores], splits: Sequence[str]) -> Mapping[s
 
 def measure_baseline(scores: Scores, network: str, splits: Sequence[str]) -> Mapping[str, RowAccuracy]:
     """What a model was compared with, by split."""
-    return {split: row_accuracy([scores.correct[network][split]], None) for split in splits}
+    return {
+        split: row_accuracy([scores.correct[network][split]], None, scores.groups[split]) for split in splits
+    }

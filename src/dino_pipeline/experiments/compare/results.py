@@ -165,7 +165,12 @@ def verdicts(
         if not {better, worse} & set(incomplete):
             word = "held" if _is_above(high, low) else "reversed" if _is_above(low, high) else "undecided"
         found.append(
-            OrderingVerdict(better, worse, word, paired_difference(low.share_correct, high.share_correct))
+            OrderingVerdict(
+                better,
+                worse,
+                word,
+                paired_difference(low.share_correct, high.share_correct, groups=high.groups),
+            )
         )
     return found
 

@@ -18,6 +18,7 @@ from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.features import Features
 from dino_pipeline.dino.evaluation.labels import class_names, label_indices
 from dino_pipeline.dino.evaluation.launch import extract
+from dino_pipeline.dino.metrics.bootstrap import Groups
 from dino_pipeline.dino.metrics.collapse import Settings, diagnose
 from dino_pipeline.dino.metrics.knn import knn_rank_classes
 from dino_pipeline.dino.partial import written_whole
@@ -35,12 +36,14 @@ class Scores:
     Attributes:
         fingerprint: of its training.
         correct: bool [images] by network (teacher, random, pixels) and split; a split without labels is left out.
+        groups: of the images, by split.
         architecture: of its backbone, which random initialisation shares.
         collapse: how its training collapsed; empty where it did not or left no history.
     """
 
     fingerprint: str
     correct: Mapping[str, Mapping[str, Tensor]]
+    groups: Mapping[str, Groups]
     architecture: str
     collapse: str
 
@@ -94,6 +97,7 @@ def score(
         fingerprint=published.fingerprint,
         correct=kept(("teacher",), *({"model": one} for one in published.fingerprints))
         | kept(("random", "pixels"), {"backbone": backbone, "transform": to_dict(transform)}),
+        groups={split: images.split(split).groups for split in labelled_splits(images)},
         architecture=json.dumps(backbone, sort_keys=True),
         collapse=_collapse(model, published.config),
     )

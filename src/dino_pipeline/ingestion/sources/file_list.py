@@ -1,4 +1,4 @@
-"""List the files that a .csv, .tsv or .parquet names, with labels and splits from its columns."""
+"""List the files that a .csv, .tsv or .parquet names, with labels, splits and groups from its columns."""
 
 from pathlib import Path
 from stat import S_ISREG
@@ -13,7 +13,8 @@ from dino_pipeline.ingestion.listing import Listing, SourceFile, make_listing
 def list_table(table: Path) -> Listing:
     """The files of the column `path`, relative to the table's folder; a missing file has a `problem`.
 
-    The columns `label` and `split` are optional; an empty label means none. Other columns are ignored.
+    The columns `label`, `split` and `group` are optional; an empty label or group means none. Other columns are
+    ignored.
 
     Raises:
         ValueError: it cannot be read as a table, has no column `path`, or names an unknown split.
@@ -24,10 +25,13 @@ def list_table(table: Path) -> Listing:
             f"{table} has no column 'path', only {', '.join(map(repr, rows.columns))}: name it so."
         )
     labels = rows["label"] if "label" in rows else [""] * len(rows)
+    groups = rows["group"] if "group" in rows else [""] * len(rows)
     splits = _splits(rows["split"], table) if "split" in rows else ["train"] * len(rows)
     places = {
-        name: Place(split, label or None)
-        for name, split, label in reversed(list(zip(rows["path"], splits, labels, strict=True)))
+        name: Place(split, label or None, tuple(name.split("/")[:-1]), group or None)
+        for name, split, label, group in reversed(
+            list(zip(rows["path"], splits, labels, groups, strict=True))
+        )
     }  # reversed: of a file named twice, the first line counts
     listing = make_listing([_file(name, table.parent) for name in places if name], ())
     return Listing(listing.files, set(), places)

@@ -90,7 +90,7 @@ def _by_labels(
 ) -> dict[str, Any]:
     before, after = (_correct(one, images, config) for one in embeddings)
     resampling = Resampling(config.confidence, config.num_resamples, config.seed)
-    change = paired_difference(before, after, resampling)
+    change = paired_difference(before, after, resampling, images.queries.groups)
     return {
         "metric": f"knn_{config.num_neighbors}",
         "before": int(before.sum()) / len(before),

@@ -54,8 +54,8 @@ def images_per_second(config: PretrainConfig, images: Sequence[bytes], hardware:
     try:
         start = clock()
         views = [
-            multi_crop(decode_image(data, config.images), config.multi_crop, seed=0, epoch=0, row=row)
-            for row, data in enumerate(encoded)
+            multi_crop(decode_image(data, config.images), config.multi_crop, seed=0, epoch=0, place=place)
+            for place, data in enumerate(encoded)
         ]
         loading = clock() - start
         small = replace(config, batch_size=_IMAGES, accumulation_steps=1)

@@ -47,6 +47,23 @@ def test_a_split_keeps_the_row_ids_of_the_whole_file(manifest: Manifest) -> None
         manifest.split("training")
 
 
+def test_groups_are_read_and_a_manifest_from_before_there_were_groups_has_none(
+    manifest: Manifest, tmp_path: Path
+) -> None:
+    assert manifest.groups == [None] * 3
+    grouped = manifest.table.set_column(len(SCHEMA) - 1, SCHEMA.field("group"), pa.array(["p1", None, "p1"]))
+    pq.write_table(grouped, tmp_path / "grouped.parquet")
+    assert read_manifest(tmp_path / "grouped.parquet", tmp_path).groups == ["p1", None, "p1"]
+    pq.write_table(manifest.table.drop(["group"]), tmp_path / "old.parquet")
+    old = read_manifest(tmp_path / "old.parquet", tmp_path)
+    assert old.table.equals(manifest.table)
+    in_memory = Manifest.from_pandas(manifest.table.drop(["group"]).to_pandas(), tmp_path)
+    assert in_memory.table.equals(manifest.table)
+    assert read_manifest(tmp_path / "grouped.parquet", tmp_path).digest() == old.digest(), (
+        "no weight hangs on it"
+    )
+
+
 def test_what_is_held_out_is_test_then_val_then_train(manifest: Manifest) -> None:
     assert manifest.held_out().row_ids.tolist() == [1]  # val: there is no test
     assert manifest.split("train").held_out().row_ids.tolist() == [0, 2]

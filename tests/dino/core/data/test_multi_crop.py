@@ -48,12 +48,12 @@ def image(seed: int = 0) -> np.ndarray:
 
 def test_crops_have_their_sizes_and_a_view_is_a_function_of_its_address() -> None:
     config = replace(PAPERS, num_local_crops=3)
-    views = multi_crop(image(), config, seed=1, epoch=2, row=3)
+    views = multi_crop(image(), config, seed=1, epoch=2, place=3)
     assert views.global_crops.shape == (2, 224, 224, 3)
     assert views.local_crops.shape == (3, 96, 96, 3)
-    again = multi_crop(image(), config, seed=1, epoch=2, row=3)
+    again = multi_crop(image(), config, seed=1, epoch=2, place=3)
     assert all(np.array_equal(a, b) for a, b in zip(views, again, strict=True))
-    fewer = multi_crop(image(), PAPERS, seed=1, epoch=2, row=3)
+    fewer = multi_crop(image(), PAPERS, seed=1, epoch=2, place=3)
     assert np.array_equal(fewer.local_crops[0], views.local_crops[0])
     for other in ({"seed": 9}, {"epoch": 9}, {"row": 9}):
         address = {"seed": 1, "epoch": 2, "row": 3} | other
@@ -61,7 +61,7 @@ def test_crops_have_their_sizes_and_a_view_is_a_function_of_its_address() -> Non
 
 
 def test_no_local_crops_give_an_empty_array() -> None:
-    views = multi_crop(image(), replace(PAPERS, num_local_crops=0), seed=0, epoch=0, row=0)
+    views = multi_crop(image(), replace(PAPERS, num_local_crops=0), seed=0, epoch=0, place=0)
     assert views.local_crops.shape == (0, 96, 96, 3)
 
 
@@ -106,7 +106,7 @@ def test_views_are_the_same_wherever_they_are_augmented() -> None:
     photograph = np.kron(image(), np.ones((4, 4, 1))).astype(np.uint8)
     for row in range(4):
         here, there = (
-            make(photograph, PAPERS, seed=1, epoch=2, row=row) for make in (multi_crop, augmented_on_device)
+            make(photograph, PAPERS, seed=1, epoch=2, place=row) for make in (multi_crop, augmented_on_device)
         )
         assert here.drawn is None
         for ours, theirs in ((here[0], there[0]), (here[1], there[1])):
@@ -131,7 +131,7 @@ def test_views_are_distributed_like_the_references(
     rows = {"global1": [], "global2": [], "local": []}
     for draw in range(num_draws):
         photograph = photographs[draw % len(files)]
-        views = make_views(photograph, PAPERS, seed=0, epoch=draw, row=draw % len(files))
+        views = make_views(photograph, PAPERS, seed=0, epoch=draw, place=draw % len(files))
         for name, crop in zip(rows, [*views.global_crops, views.local_crops[0]], strict=True):
             rows[name].append(statistics(crop))
     distances = {

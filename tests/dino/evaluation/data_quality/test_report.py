@@ -80,7 +80,7 @@ def test_views_are_the_global_crops_of_training(manifest, model, extract_config,
     found = view_pair_features(images, networks, views_config, extract_config, seed=5, device=CPU)
     for position in (0, 9):
         image = decode_rgb(images.read_bytes(position))
-        views = multi_crop(image, views_config, seed=5, epoch=0, row=int(images.row_ids[position]))
+        views = multi_crop(image, views_config, seed=5, epoch=0, place=int(images.places[position]))
         pixels = torch.from_numpy(views.global_crops).permute(0, 3, 1, 2).float() / 255
         with torch.no_grad():
             expected = networks.backbones["teacher"]((pixels - 0.5) / 0.25)

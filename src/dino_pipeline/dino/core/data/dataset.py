@@ -47,17 +47,17 @@ class MultiCropDataset(Dataset[Views]):
         self.make_views = multi_crop_to_augment if augment_on_device else multi_crop
 
     def __getitem__(self, address: Address) -> Views:
-        row = int(self.manifest.row_ids[address.position])
-        return self.views(self.manifest.read_bytes(address.position), epoch=address.epoch, row=row)
+        place = int(self.manifest.places[address.position])
+        return self.views(self.manifest.read_bytes(address.position), epoch=address.epoch, place=place)
 
-    def views(self, data: bytes, *, epoch: int, row: int) -> Views:
-        """An encoded image, seen as that of `row` is in an epoch.
+    def views(self, data: bytes, *, epoch: int, place: int) -> Views:
+        """An encoded image, seen as the one at `place` of its split is in an epoch.
 
         Raises:
             UnreadableImageError: it cannot be decoded.
         """
         image = decode_image(data, self.images)
-        return self.make_views(image, self.config, seed=self.seed, epoch=epoch, row=row)
+        return self.make_views(image, self.config, seed=self.seed, epoch=epoch, place=place)
 
 
 class ShuffledBatches(Sampler[list[Address]]):
@@ -130,15 +130,15 @@ class ReplacingDataset(Dataset[Sample]):
             ValueError: nor could any of the images drawn in its place be read.
         """
         manifest = self.dataset.manifest
-        row = int(manifest.row_ids[address.position])
-        draws = generator_at(self.dataset.seed, Domain.REPLACEMENT, address.epoch, row)
+        place = int(manifest.places[address.position])
+        draws = generator_at(self.dataset.seed, Domain.REPLACEMENT, address.epoch, place)
         position = address.position
         unreadable: list[Unreadable] = []
         for _ in range(_MAX_TRIES):
             try:
                 # Views are drawn by the place, not by the image: its replacement may be in the epoch a second time.
                 data = manifest.read_verified(position)
-                views = self.dataset.views(data, epoch=address.epoch, row=row)
+                views = self.dataset.views(data, epoch=address.epoch, place=place)
                 return Sample(views, self._label(address.position, is_replaced=bool(unreadable)), unreadable)
             except READ_ERRORS as error:
                 reason = " ".join(str(error).split())

@@ -34,8 +34,12 @@ SCHEMA = pa.schema(
         ("height", pa.int32()),
         ("bytes", pa.int64()),  # encoded
         ("sha256", pa.string()),  # of the encoded bytes
+        ("group", pa.string()),  # of images that stand in one split and in one resample, else null
     ]
 )
+
+
+_ADDED = ("group",)  # the last columns, which manifests written before they were there read as null
 
 
 @dataclass(frozen=True)
@@ -46,16 +50,29 @@ class Manifest:
         table: the rows, columns as `SCHEMA`.
         root: the project folder, which relative paths hang on.
         row_ids: int64 [images], each row's index in the whole manifest file.
+        places: int64 [images], each image's place among those of its split, which addresses what is drawn for it: an
+            image that joins another split shifts no place.
     """
 
     table: pa.Table
     root: Path
     row_ids: NDArray[np.int64]
+    places: NDArray[np.int64] = None  # type: ignore[assignment]  # filled in for a whole manifest
+
+    def __post_init__(self) -> None:
+        if self.places is None:
+            places = np.empty(len(self), dtype=np.int64)
+            for split in SPLITS:
+                own = np.flatnonzero(np.asarray(pc.equal(self.table["split"], split), dtype=bool))
+                places[own] = np.arange(len(own))
+            object.__setattr__(self, "places", places)
 
     @classmethod
     def from_pandas(cls, rows: "pd.DataFrame", root: Path) -> "Manifest":
         """A whole manifest that is in memory as a data frame."""
-        table = pa.Table.from_pandas(rows[SCHEMA.names], schema=SCHEMA, preserve_index=False)
+        columns = [name for name in SCHEMA.names if name in rows or name not in _ADDED]
+        schema = pa.schema([SCHEMA.field(name) for name in columns])
+        table = _with_added(pa.Table.from_pandas(rows[columns], schema=schema, preserve_index=False))
         _refuse_escapes(table)
         return cls(table.replace_schema_metadata(None), root, np.arange(table.num_rows, dtype=np.int64))
 
@@ -80,7 +97,7 @@ class Manifest:
     def take(self, positions: NDArray[np.int64]) -> "Manifest":
         """The images at these positions, in their order."""
         table = self.table.take(pa.array(positions)).combine_chunks()
-        return Manifest(table, self.root, self.row_ids[positions])
+        return Manifest(table, self.root, self.row_ids[positions], self.places[positions])
 
     @property
     def labels(self) -> list[str | None]:
@@ -104,6 +121,12 @@ class Manifest:
         return np.array(
             [-1 if label is None else index.get(label, -1) for label in self.labels], dtype=np.int64
         )
+
+    @property
+    def groups(self) -> list[str | None]:
+        """Names of groups, whose images stand in one split and in one resample; None where an image has none."""
+        groups: list[str | None] = self.table["group"].to_pylist()
+        return groups
 
     @property
     def sha256(self) -> list[str]:
@@ -149,6 +172,14 @@ class Manifest:
             )
         return data
 
+    def training_digest(self, *, with_labels: bool) -> str:
+        """Identity of these images in their order, whatever their names: sha256 of hashes, and labels if asked for."""
+        labels = self.labels if with_labels else [None] * len(self)
+        digest = hashlib.sha256()
+        for image, label in zip(self.sha256, labels, strict=True):
+            digest.update(f"{image}\0{'' if label is None else '=' + label}\n".encode())
+        return digest.hexdigest()
+
     def digest(self) -> str:
         """The data's identity: sha256 over split, label and image hash of each row in order, no paths."""
         digest = hashlib.sha256()
@@ -169,11 +200,11 @@ def read_manifest(path: Path, root: Path) -> Manifest:
     if not path.is_file():
         raise ValueError(f"no manifest at {path}: run the ingest pipeline first")
     table = pq.read_table(path)
-    if table.column_names != SCHEMA.names:
+    if table.column_names not in (SCHEMA.names, SCHEMA.names[: -len(_ADDED)]):
         raise ValueError(
             f"{path} is no manifest: its columns are {table.column_names}, expected {SCHEMA.names}"
         )
-    table = table.replace_schema_metadata(None).cast(SCHEMA).combine_chunks()
+    table = _with_added(table).replace_schema_metadata(None).combine_chunks()
     _refuse_escapes(table)
     return Manifest(table, root, np.arange(table.num_rows, dtype=np.int64))
 
@@ -204,6 +235,13 @@ def _open_tar(path: str, _process: int) -> BinaryIO:
 @lru_cache(maxsize=8)
 def _open_zip(path: str, _process: int) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)
+
+
+def _with_added(table: pa.Table) -> pa.Table:
+    for name in _ADDED:
+        if name not in table.column_names:
+            table = table.append_column(SCHEMA.field(name), pa.nulls(table.num_rows, SCHEMA.field(name).type))
+    return table.cast(SCHEMA)
 
 
 def _refuse_escapes(table: pa.Table) -> None:

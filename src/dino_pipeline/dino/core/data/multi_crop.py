@@ -24,30 +24,30 @@ class Views(NamedTuple):
     drawn: np.ndarray | None  # [2 + L, columns of `Row`]
 
 
-def multi_crop(image: np.ndarray, config: MultiCropConfig, *, seed: int, epoch: int, row: int) -> Views:
+def multi_crop(image: np.ndarray, config: MultiCropConfig, *, seed: int, epoch: int, place: int) -> Views:
     """The views of an image in an epoch: a pure function of seed, epoch, image and view index.
 
     Args:
         image: [H, W, channels] uint8 or uint16
-        row: the image's row in the manifest
+        place: the image's place among those of its split
     """
-    cropped = _crops_and_draws(image, config, seed, epoch, row)
+    cropped = _crops_and_draws(image, config, seed, epoch, place)
     views = [augment(crop, drawn) for crop, drawn in cropped]
     return Views(np.stack(views[:2]), _stacked_locals(views[2:], image, config), drawn=None)
 
 
 def multi_crop_to_augment(
-    image: np.ndarray, config: MultiCropConfig, *, seed: int, epoch: int, row: int
+    image: np.ndarray, config: MultiCropConfig, *, seed: int, epoch: int, place: int
 ) -> Views:
     """The same views before their photometric augmentation, which `photometric.batched` carries out."""
-    cropped = _crops_and_draws(image, config, seed, epoch, row)
+    cropped = _crops_and_draws(image, config, seed, epoch, place)
     crops = [crop for crop, _ in cropped]
     rows = np.array([as_row(drawn) for _, drawn in cropped], np.float32)
     return Views(np.stack(crops[:2]), _stacked_locals(crops[2:], image, config), drawn=rows)
 
 
 def _crops_and_draws(
-    image: np.ndarray, config: MultiCropConfig, seed: int, epoch: int, row: int
+    image: np.ndarray, config: MultiCropConfig, seed: int, epoch: int, place: int
 ) -> list[tuple[np.ndarray, Drawn]]:
     """Of every view, the global ones first."""
 
@@ -56,7 +56,7 @@ def _crops_and_draws(
         size = config.global_crop_size if is_global else config.local_crop_size
         area_range = config.global_crop_scale if is_global else config.local_crop_scale
         look = (config.global_1, config.global_2)[index] if is_global else config.local
-        rng = generator_at(seed, Domain.VIEW, epoch, row, index)
+        rng = generator_at(seed, Domain.VIEW, epoch, place, index)
         rectangle = random_rectangle(rng, image.shape[0], image.shape[1], area_range)
         return crop_and_resize(image, rectangle, size), draw(look, rng)
 

@@ -14,6 +14,8 @@ from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.dino.core.losses.config import LossConfig, is_own_class, methods
 from dino_pipeline.dino.core.losses.koleo import koleo
 
+_METHODS = "dino_pipeline.dino.core.losses.methods"
+
 
 class LossInput(NamedTuple):
     """Outputs of student and teacher for this process's part of the batch."""
@@ -90,7 +92,7 @@ def loss_class(name: str, *, root: Path = Path()) -> type[Loss]:
         ValueError: there is no such file or class, or the class is no `Loss`.
     """
     if not is_own_class(name):
-        module = import_module(f"{__package__}.methods.{name}")
+        module = import_module(f"{_METHODS}.{name}")
         found: type[Loss] = next(_losses_of(module))
         return found
     file, _, class_name = name.rpartition(":")

@@ -1,20 +1,20 @@
 """Build the backbone that a configuration names."""
 
 import difflib
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
 
 import timm
-from timm.models import register_model
-from timm.models.vision_transformer import Block, VisionTransformer
+from torch import nn
 
 from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
-from dino_pipeline.dino.core.models.convnet import PooledBackbone
-from dino_pipeline.dino.core.models.small_stem_resnet import resnet18_small_stem, resnet50_small_stem
-from dino_pipeline.dino.core.models.vision_transformer import ViTBackbone
+from dino_pipeline.dino.core.models.backbones.pooled import PooledBackbone
+from dino_pipeline.dino.core.models.backbones.vision_transformer import ViTBackbone
 
 Backbone = ViTBackbone | PooledBackbone
-
-for small_stem in (resnet18_small_stem, resnet50_small_stem):
-    register_model(small_stem)  # beside timm's own, by its function's name
+_PLUG_INS = "dino_pipeline.dino.core.models.backbones"
 
 
 def build_backbone(config: BackboneConfig) -> Backbone:
@@ -23,6 +23,7 @@ def build_backbone(config: BackboneConfig) -> Backbone:
     Raises:
         ValueError: for a name timm does not know, with the nearest ones, or options that do not fit it.
     """
+    _plug_ins()  # they register networks that timm lacks
     if not timm.is_model(config.name):
         nearest = difflib.get_close_matches(config.name, timm.list_models(), n=5)
         raise ValueError(
@@ -41,5 +42,17 @@ def build_backbone(config: BackboneConfig) -> Backbone:
             f"backbone.options do not fit {config.name}: {reason}; they are {config.options}: change or leave out "
             "the one that is named"
         ) from error
-    is_plain_vit = type(model) is VisionTransformer and all(type(block) is Block for block in model.blocks)
-    return ViTBackbone(model) if is_plain_vit else PooledBackbone(model)
+    return _adapter(model)(model)
+
+
+def _adapter(model: nn.Module) -> type[Backbone]:
+    """The adapter that says it fits; else the network's pooled output is the feature."""
+    adapters = (value for module in _plug_ins() for value in vars(module).values())
+    return next((value for value in adapters if hasattr(value, "fits") and value.fits(model)), PooledBackbone)
+
+
+@cache
+def _plug_ins() -> list[ModuleType]:
+    """The modules of backbones/."""
+    files = sorted((Path(__file__).parent / "backbones").glob("*.py"))
+    return [import_module(f"{_PLUG_INS}.{file.stem}") for file in files if file.stem != "__init__"]

@@ -12,8 +12,8 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from dino_pipeline.dino.core.distributed import world_size
+from dino_pipeline.dino.core.models.backbones.vision_transformer import ViTBackbone
 from dino_pipeline.dino.core.models.student_teacher import MultiCropNetwork
-from dino_pipeline.dino.core.models.vision_transformer import ViTBackbone
 
 
 def shard(network: MultiCropNetwork, device: torch.device) -> None:

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from dino_pipeline.dino.core.data.images import Pixels
 from dino_pipeline.dino.core.models.backbone import Backbone
-from dino_pipeline.dino.core.models.vision_transformer import ViTBackbone
+from dino_pipeline.dino.core.models.backbones.vision_transformer import ViTBackbone
 from dino_pipeline.dino.evaluation.attention import class_attention, most_attended
 from dino_pipeline.dino.evaluation.attention_segmentation.config import AttentionSegmentationConfig
 from dino_pipeline.dino.evaluation.sizes import cell_size, resized

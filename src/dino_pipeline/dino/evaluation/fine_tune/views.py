@@ -39,7 +39,7 @@ class ViewDataset(Dataset[tuple[Tensor, int]]):
 
     def __getitem__(self, address: tuple[int, int]) -> tuple[Tensor, int]:
         epoch, position = address
-        rng = generator_at(self.seed, Domain.FINE_TUNE_VIEW, epoch, int(self.manifest.row_ids[position]))
+        rng = generator_at(self.seed, Domain.FINE_TUNE_VIEW, epoch, int(self.manifest.places[position]))
         image = decode_image(self.manifest.read_bytes(position), self.images)
         return augmented(image, self.config, self.size, rng), position
 

@@ -30,7 +30,7 @@ def image_names(manifest: Manifest) -> list[str]:
 
 
 def draw_labels(manifest: Manifest, fraction: float, *, seed: int) -> Given:
-    """A share of each class of train; images of train without a label are passed over.
+    """A share of each class of train, whole groups; images of train without a label are passed over.
 
     Raises:
         ValueError: train has no labels, or of one class only.
@@ -49,7 +49,8 @@ def draw_labels(manifest: Manifest, fraction: float, *, seed: int) -> Given:
             f"label_spreading.labels is null and all labels of train are {classes[0]!r}: there is nothing to tell "
             "apart; set it to a CSV with the columns path and label, of two classes or more"
         )
-    positions = candidates[stratified_draw(labels[candidates], fraction, seed=seed)]
+    groups = manifest.take(candidates).groups
+    positions = candidates[stratified_draw(labels[candidates], fraction, seed=seed, groups=groups)]
     return Given(positions, classes, labels[positions])
 
 

@@ -36,8 +36,8 @@ class ProbeViews(Dataset[Tensor]):
 
     def __getitem__(self, address: Address) -> Tensor:
         image = decode_image(self.manifest.read_bytes(address.position), self.transform.images)
-        row = int(self.manifest.row_ids[address.position])
-        rng = generator_at(self.config.seed, Domain.PROBE_VIEW, address.epoch, row)
+        place = int(self.manifest.places[address.position])
+        rng = generator_at(self.config.seed, Domain.PROBE_VIEW, address.epoch, place)
         rectangle = random_rectangle(rng, image.shape[0], image.shape[1], self.config.crop_scale)
         crop = torch.from_numpy(crop_and_resize(image, rectangle, self.transform.crop)).permute(2, 0, 1)
         return crop.flip(-1) if rng.random() < self.config.flip_probability else crop.contiguous()

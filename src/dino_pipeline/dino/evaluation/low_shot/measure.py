@@ -19,6 +19,7 @@ from dino_pipeline.dino.evaluation.labels import class_names, label_indices, mis
 from dino_pipeline.dino.evaluation.low_shot.config import LogisticRegressionConfig, LowShotConfig
 from dino_pipeline.dino.evaluation.low_shot.logistic_regression import train_logistic_regressions
 from dino_pipeline.dino.evaluation.table import aligned
+from dino_pipeline.dino.metrics.bootstrap import Groups
 from dino_pipeline.dino.metrics.knn import knn_accuracy
 from dino_pipeline.dino.metrics.student_t import interval
 
@@ -39,14 +40,22 @@ class Chosen(NamedTuple):
 
 
 def low_shot(
-    networks: Mapping[str, Features], config: LowShotConfig, *, device: torch.device
+    networks: Mapping[str, Features],
+    config: LowShotConfig,
+    *,
+    device: torch.device,
+    groups: Groups | None = None,
 ) -> dict[str, Any]:
     """Accuracies with few labels, for every network on the same draws.
+
+    Args:
+        groups: of the train images, drawn whole; None: each image on its own.
 
     Returns:
         `results`: `{1_percent: {teacher: {logistic_regression | knn: {val, val_interval, test, test_interval,
         chosen}}}}`, means over draws and half widths of their 95 % intervals, null where there are none;
-        `num_labels` and `num_draws` of each share; `num_classes`; `skipped` and `notes`.
+        `num_labels` of each share (the draws' mean, rounded: groups are drawn whole) and `num_draws`; `num_classes`;
+        `skipped` and `notes`.
     """
     any_features = next(iter(networks.values()))
     classes = class_names(any_features.split("train"))
@@ -62,13 +71,13 @@ def low_shot(
     train_labels = next(iter(splits.values()))["train"].labels.cpu().numpy()
     for fraction in config.fractions:
         share = f"{100 * fraction:g}_percent"
-        draws = distinct_draws(train_labels, fraction, config.seeds)
-        report["num_labels"][share] = len(draws[0])
+        draws = distinct_draws(train_labels, fraction, config.seeds, groups)
+        report["num_labels"][share] = round(sum(map(len, draws)) / len(draws))
         report["num_draws"][share] = len(draws)
         report["results"][share] = {}
         for name, parts in splits.items():
-            drawn = torch.from_numpy(draws).to(device)
-            by_logistic, num_unfinished = _logistic_regression(parts, drawn, config.logistic_regression)
+            drawn = [torch.from_numpy(draw).to(device) for draw in draws]
+            by_logistic, num_unfinished = _logistic_regressions(parts, drawn, config.logistic_regression)
             report["results"][share][name] = {
                 "logistic_regression": _summary(by_logistic),
                 "knn": _summary([_knn(parts, rows, config) for rows in drawn]),
@@ -82,10 +91,12 @@ def low_shot(
     return report
 
 
-def distinct_draws(labels: NDArray[np.int64], fraction: float, seeds: tuple[int, ...]) -> NDArray[np.int64]:
-    """A draw a seed [draws, images]; one alone where each would be the whole."""
-    draws = [stratified_draw(labels, fraction, seed=seed) for seed in seeds]
-    return np.stack(draws[:1] if len(draws[0]) == len(labels) else draws)
+def distinct_draws(
+    labels: NDArray[np.int64], fraction: float, seeds: tuple[int, ...], groups: Groups | None = None
+) -> list[NDArray[np.int64]]:
+    """A draw a seed, each int64 [images]; one alone where each would be the whole."""
+    draws = [stratified_draw(labels, fraction, seed=seed, groups=groups) for seed in seeds]
+    return draws[:1] if all(len(draw) == len(labels) for draw in draws) else draws
 
 
 def _skipped(reasons: dict[str, str]) -> dict[str, str]:
@@ -105,6 +116,16 @@ def _splits(
         normalised = F.normalize(torch.from_numpy(part.embedding).to(device), dim=1)
         splits[name] = Split(normalised, label_indices(part, classes, device))
     return splits
+
+
+def _logistic_regressions(
+    splits: dict[str, Split], draws: list[Tensor], config: LogisticRegressionConfig
+) -> tuple[list[Chosen], int]:
+    """All draws at once, where they are of one size; without groups they are."""
+    if len({len(rows) for rows in draws}) == 1:
+        return _logistic_regression(splits, torch.stack(draws), config)
+    parts = [_logistic_regression(splits, rows[None], config) for rows in draws]
+    return [chosen for one, _ in parts for chosen in one], sum(num_unfinished for _, num_unfinished in parts)
 
 
 def _logistic_regression(

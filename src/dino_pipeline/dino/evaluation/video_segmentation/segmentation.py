@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from dino_pipeline.dino.core.data.images import Pixels, decode_rgb
 from dino_pipeline.dino.core.models.backbone import Backbone
-from dino_pipeline.dino.core.models.vision_transformer import ViTBackbone
+from dino_pipeline.dino.core.models.backbones.vision_transformer import ViTBackbone
 from dino_pipeline.dino.evaluation.video_segmentation.config import VideoSegmentationConfig
 from dino_pipeline.dino.evaluation.video_segmentation.propagation import label_map, propagate
 from dino_pipeline.dino.evaluation.video_segmentation.videos import Labels, Video, read_first_annotation

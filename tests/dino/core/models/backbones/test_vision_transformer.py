@@ -9,9 +9,11 @@ from numpy.lib.npyio import NpzFile
 
 from dino_pipeline.dino.core.models.backbone import build_backbone
 from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
+from dino_pipeline.dino.core.models.backbones.vision_transformer import (
+    ViTBackbone,
+    interpolate_position_embedding,
+)
 from dino_pipeline.dino.core.models.drop_path import address_drop_paths
-from dino_pipeline.dino.core.models.position_embedding import interpolate_position_embedding
-from dino_pipeline.dino.core.models.vision_transformer import ViTBackbone
 
 
 def reference_vit(numbers: NpzFile) -> ViTBackbone:

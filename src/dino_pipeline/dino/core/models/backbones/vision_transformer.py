@@ -1,12 +1,19 @@
 """timm's VisionTransformer run as DINO runs it: [CLS] is the feature, position embeddings fit any image size."""
 
+import math
+from typing import Any
+
 import torch
+import torch.nn.functional as F
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from dino_pipeline.dino.core.models.drop_path import AddressedDropPath, Kept, add_residual
-from dino_pipeline.dino.core.models.position_embedding import interpolate_position_embedding
+
+# The reference adds 0.1 to the target grid so that rounding inside `interpolate` never loses a row
+# (https://github.com/facebookresearch/dino/issues/8). It changes the values, so weights trained with it need it.
+_ROUNDING_OFFSET = 0.1
 
 
 class ViTBackbone(nn.Module):
@@ -24,6 +31,14 @@ class ViTBackbone(nn.Module):
         self.num_features: int = model.num_features
         self.num_prefix: int = model.num_prefix_tokens  # [CLS], then registers (arXiv:2309.16588)
         self.checkpointing = False
+
+    @staticmethod
+    def fits(model: nn.Module) -> bool:
+        """Whether this is a plain ViT; timm's variations run their blocks in ways of their own."""
+        if type(model) is not VisionTransformer:
+            return False
+        blocks: Any = model.blocks
+        return all(type(block) is Block for block in blocks)
 
     def forward(self, images: Tensor) -> Tensor:
         """[N, channels, H, W] -> the normed [CLS] token [N, dim]."""
@@ -116,3 +131,24 @@ def _block(block: Block, x: Tensor, kept_attention: Kept | None, kept_mlp: Kept 
 
 def _kept(drop_path: nn.Module) -> Kept | None:
     return drop_path.kept if isinstance(drop_path, AddressedDropPath) and drop_path.training else None
+
+
+def interpolate_position_embedding(
+    position_embedding: Tensor, height: int, width: int, *, num_prefix: int = 1
+) -> Tensor:
+    """Resample to a grid of `height` x `width` patches: bicubic, without antialiasing.
+
+    Args:
+        position_embedding: [1, prefix + native patches, dim]; the prefix rows ([CLS], registers) stay as they are.
+
+    Returns:
+        [1, prefix + height * width, dim]; the input itself at the native size.
+    """
+    native = math.isqrt(position_embedding.shape[1] - num_prefix)
+    if (height, width) == (native, native):
+        return position_embedding
+    prefix, patches = position_embedding[:, :num_prefix], position_embedding[:, num_prefix:]
+    grid = patches.unflatten(1, (native, native)).permute(0, 3, 1, 2)  # [1, dim, native, native]
+    scale = ((height + _ROUNDING_OFFSET) / native, (width + _ROUNDING_OFFSET) / native)
+    resampled = F.interpolate(grid, scale_factor=scale, mode="bicubic")
+    return torch.cat([prefix, resampled.permute(0, 2, 3, 1).flatten(1, 2)], dim=1)

@@ -6,6 +6,7 @@ The usual networks of CIFAR-10 in self-supervised learning (SimCLR, arXiv:2002.0
 from typing import Any
 
 import timm
+from timm.models import register_model
 from torch import nn
 
 
@@ -30,3 +31,7 @@ def _with_small_stem(name: str, options: dict[str, Any]) -> nn.Module:
     network.maxpool = nn.Identity()
     module: nn.Module = network
     return module
+
+
+for small_stem in (resnet18_small_stem, resnet50_small_stem):
+    register_model(small_stem)  # beside timm's own, by the function's name
