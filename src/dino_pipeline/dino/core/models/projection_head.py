@@ -37,7 +37,7 @@ class ProjectionHead(nn.Module):
         self.apply(_initialize)
         if self.last_layer is not None:
             length = self.last_layer.parametrizations.weight.original0  # type: ignore[union-attr]
-            nn.init.ones_(length)  # one length per prototype
+            nn.init.ones_(length)  # type: ignore[arg-type]  # one length per prototype
             length.requires_grad = not config.norm_last_layer
         # Built last, so that a student with a predictor starts with the same weights as one without.
         self.predictor: nn.Module | None = None
