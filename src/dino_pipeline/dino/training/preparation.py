@@ -6,13 +6,13 @@ from typing import NamedTuple
 from dino_pipeline.dino.core.data.manifest import Manifest, read_manifest, write_manifest
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.launching.torchrun import num_processes
-from dino_pipeline.dino.training.checks import check
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, TrainingSpec
 from dino_pipeline.dino.training.fingerprint import fingerprint
 from dino_pipeline.dino.training.frozen_teacher import FROZEN_TEACHER
 from dino_pipeline.dino.training.initial_weights import INITIAL, Start, resolve, store
 from dino_pipeline.dino.training.progress import adopt, progress_folder, resume_from
-from dino_pipeline.dino.training.resolution import resolved
+from dino_pipeline.dino.training.resolve_config import resolved
+from dino_pipeline.dino.training.validation import check
 
 
 class Prepared(NamedTuple):
