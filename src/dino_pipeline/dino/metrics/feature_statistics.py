@@ -17,8 +17,8 @@ def effective_rank(features: Tensor, *, chunk: int = 8192) -> float:
     """RankMe (arXiv:2210.02885): exp of the entropy of the singular values, normalised to sum 1.
 
     The result is between 1 (all features on one line) and the smaller side of `features` [images, dimensions]. As in
-    the paper, features are not centered. The paper adds 1e-7 to each share to avoid log 0; `entr` needs no such term, which
-    would raise the rank by less than 0.2 percent in up to 1,000 dimensions. All-zero features have rank 0.
+    the paper, features are not centered. The paper adds 1e-7 to each share to avoid log 0; `entr` needs no such term,
+    which would raise the rank by less than 0.2 percent in up to 1,000 dimensions. All-zero features have rank 0.
     """
     tall = features if features.shape[0] >= features.shape[1] else features.T
     gram = torch.zeros(tall.shape[1], tall.shape[1], dtype=torch.float64, device=features.device)
