@@ -39,9 +39,7 @@ class Settings:
     student_temperature: float
     centering: str
     center_momentum: float
-    teacher_jumps: (
-        bool  # the teacher changes at the ends of epochs, so its entropy also jumps in healthy trainings
-    )
+    teacher_jumps: bool  # it changes at ends of epochs only, so its entropy jumps in any training
 
     @classmethod
     def of(cls, pretrain: Mapping[str, Any]) -> "Settings | None":

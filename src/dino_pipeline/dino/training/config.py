@@ -61,17 +61,11 @@ class LaunchConfig:
         bool  # colours, blur and flips on the device for a whole batch at once, not in the loader
     )
     gradient_checkpointing: bool  # recompute activations in the backward pass: less memory, more time
-    shard_weights: (
-        bool  # FSDP2: shard the weights over the processes, for networks that do not fit on one device
-    )
+    shard_weights: bool  # FSDP2: shard the weights, for networks that do not fit on one device
     compile: bool  # torch.compile the backbones: minutes at the start, faster steps on GPUs
-    max_restarts: Annotated[
-        int, Field(ge=0)
-    ]  # of all processes, from the last checkpoint, after a process is lost
+    max_restarts: Annotated[int, Field(ge=0)]  # of all processes, from the last checkpoint, after a loss
     grace_seconds: Annotated[float, Field(gt=0)]  # time for saving a checkpoint after a request to stop
-    resume_from: (
-        str | None
-    )  # a checkpoint file of this same training; another training's checkpoint is an error
+    resume_from: str | None  # a checkpoint file of this same training; any other is an error
     adopt_progress: (
         str | None
     )  # fingerprint of an unfinished training with other parameters, data or code to continue from

@@ -71,10 +71,7 @@ SCHEMA = pa.schema(
         ("kind", pa.string()),  # near_duplicate | outlier
         ("cluster", pa.int64()),  # 0 is the largest; null for an outlier
         ("across_splits", pa.bool_()),  # the cluster has images of several splits: a leak
-        (
-            "score",
-            pa.float64(),
-        ),  # cosine to the nearest image; for an outlier, 1 - cosine to the k-th nearest
+        ("score", pa.float64()),  # cosine to the nearest image; outlier: 1 - cosine to the k-th nearest
         ("keep", pa.bool_()),
     ]
 )

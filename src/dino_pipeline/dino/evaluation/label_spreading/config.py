@@ -16,8 +16,6 @@ class LabelSpreadingConfig:
     fraction: Annotated[float, Field(gt=0, le=1)]  # of each class of train, if `labels` is null
     seed: int  # of the draw
     num_neighbors: Count
-    temperature: Annotated[
-        float, Field(ge=0.02)
-    ]  # for much lower values, exp(1 / temperature) overflows float32
+    temperature: Annotated[float, Field(ge=0.02)]  # far below, exp(1 / temperature) overflows float32
     assignment: Literal["hard", "soft"]  # soft: also the probability of every class
     num_threads: Count | None  # as in extract

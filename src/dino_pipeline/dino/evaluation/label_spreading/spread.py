@@ -23,9 +23,7 @@ class Spread(NamedTuple):
 
     labels: NDArray[np.int64]  # [images], positions in the given class names
     confidence: NDArray[np.float32]  # [images], the label's share of the votes; 1 for given labels
-    probabilities: (
-        NDArray[np.float32] | None
-    )  # [images, classes], shares of the votes; None for hard assignment
+    probabilities: NDArray[np.float32] | None  # [images, classes], shares of the votes; None if hard
 
 
 def spread_labels(
