@@ -1,4 +1,4 @@
-"""Check a recipe: build it, take two small steps, and compute what a training costs."""
+"""Check a recipe: build it, take two small steps, and compute the cost of its training."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 
 class RecipeCheck(NamedTuple):
-    """A row of the table; `None` where the number of images is not known."""
+    """A row of the table; `None` where the number of images is unknown."""
 
     recipe: str
     backbone: str
@@ -21,11 +21,11 @@ class RecipeCheck(NamedTuple):
 
 
 def check(recipe: str, *, conf: Path | None = None) -> RecipeCheck:
-    """Build a recipe in full without memory, and take two real steps of it in a small size.
+    """Build a recipe in full without memory, and take two real steps of a small version.
 
     Args:
-        recipe: a folder of conf/. A loss of the user's own is looked for in the current folder.
-        conf: a project's folder of recipes; else those that come with this code.
+        recipe: a folder of conf/. The current folder holds a loss of the user's own.
+        conf: a project's folder of recipes; by default those of this package.
 
     Raises:
         ValueError: a value is wrong, or a loss is not finite.
@@ -60,7 +60,7 @@ def check(recipe: str, *, conf: Path | None = None) -> RecipeCheck:
 
 
 def shrunken(config: Any) -> Any:
-    """The same kinds of parts, small: a narrow ViT of two blocks on small crops, few prototypes, float32."""
+    """A small configuration of the same kind: a narrow ViT of two blocks on small crops, few prototypes, float32."""
     options = dict(config.backbone.options)
     patch, heads = options.get("patch_size"), options.get("num_heads")
     if isinstance(patch, int) and isinstance(heads, int):
@@ -74,7 +74,7 @@ def shrunken(config: Any) -> Any:
         head,
         num_prototypes=64 if head.num_prototypes else None,
         hidden_dim=32,
-        # A frozen teacher's answer keeps its width.
+        # A frozen teacher's output keeps its width.
         bottleneck_dim=head.bottleneck_dim if config.frozen_teacher or not head.bottleneck_dim else 16,
     )
     return replace(

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from dino_pipeline.dino.core.data.manifest import read_manifest
-from dino_pipeline.dino.training.checks import check
 from dino_pipeline.dino.training.history import numbers, read_rows
+from dino_pipeline.dino.training.validation import check
 from dino_pipeline.dino.weights.published import read_model
 from tests.dino.conftest import PRETRAIN, MakeSpec
 from tests.own_method import shown
