@@ -168,9 +168,9 @@ class Trainer:
             log_session(run, self.project_folder, _session_facts(spec))
 
     def _log_data(self, run: tracking.ModelRun, spec: TrainingSpec) -> None:
-        """Keep the manifest beside earlier ones, by which an image leads to the models that saw or met it.
+        """Keep the manifest beside earlier ones: by them an image leads to the models that used it.
 
-        One fingerprint may meet several: images join val and test, and labels are corrected.
+        A model has several where images join val or test, or labels are corrected.
         """
         digest = self.images.digest()
         with tempfile.TemporaryDirectory() as folder:
