@@ -97,7 +97,7 @@ def test_a_second_repro_does_nothing(reproduced: Path) -> None:
     [
         ("src/dino_pipeline/dino/metrics/knn.py", "", "\n# edited\n", {"evaluate"}),
         ("conf/smoke/parameters.yml", "\nevaluate:\n", "  knn: {temperature: 0.1}\n", {"evaluate"}),
-        ("src/dino_pipeline/dino/core/losses/dino_loss.py", "", "\n# edited\n", {"pretrain"}),
+        ("src/dino_pipeline/dino/core/losses/methods/dino.py", "", "\n# edited\n", {"pretrain"}),
         ("conf/smoke/parameters.yml", "", "launch: {cpu_processes: 1}\n", set()),
     ],
 )

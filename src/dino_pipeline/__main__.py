@@ -1,4 +1,4 @@
-"""Pretrain image backbones by DINO, and use what they learned; pipelines themselves are run by `kedro run`."""
+"""Pretrain image backbones by DINO, and use what they learned. `kedro run` runs the pipelines."""
 
 import argparse
 import sys
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        the exit status: 0, or 1 for an error that the user can mend, which is one line on standard error.
+        the exit status: 0, or 1 for an error that the user can fix, which is one line on standard error.
     """
     options = _parser().parse_args(arguments)
     try:

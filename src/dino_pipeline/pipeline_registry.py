@@ -1,7 +1,7 @@
-"""The pipelines by name, written out.
+"""All pipelines by name.
 
-Kedro's `find_pipelines()` imports only the folder named like the pipeline asked for, which breaks composites.
-Imports that take long happen inside the nodes.
+Kedro's `find_pipelines()` imports only the folder of the requested pipeline's name, which breaks composites.
+Slow imports happen inside the nodes.
 """
 
 from collections.abc import Callable
@@ -42,7 +42,7 @@ class Experiment(NamedTuple):
     after: str  # the last stage whose products it needs
 
 
-# Many trainings at once, run when asked for; no stages of DVC: what is trained already is found, and a study grows.
+# Many trainings at once, run on request. They are no DVC stages: finished trainings are found, and a study grows.
 EXPERIMENTS: dict[str, Experiment] = {
     "compare": Experiment(compare.create_pipeline, after="ingest"),
     "tune": Experiment(tune.create_pipeline, after="ingest"),
@@ -50,7 +50,7 @@ EXPERIMENTS: dict[str, Experiment] = {
 
 
 def stage_pipelines() -> dict[str, Pipeline]:
-    """Each alone, tagged with its name: `kedro run --tags=<name>` is how DVC runs a stage or an evaluation."""
+    """Each pipeline alone, tagged with its name. DVC runs a stage or an evaluation by `kedro run --tags=<name>`."""
     pipelines = {name: create() for name, create in STAGES.items()}
     pipelines |= {name: evaluations.create_pipeline(known) for name, known in EVALUATIONS.items()}
     pipelines |= {name: known.create() for name, known in EXPERIMENTS.items()}
@@ -58,9 +58,9 @@ def stage_pipelines() -> dict[str, Pipeline]:
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """Each stage together with those before it: `kedro run --pipeline=<name>` brings what it needs.
+    """Each stage together with the stages before it: `kedro run --pipeline=<name>` makes what it needs.
 
-    What is done is not done twice: ingest keeps an index, and a trained model is not trained again.
+    Nothing is done twice: ingest keeps an index, and a trained model is not trained again.
     """
     alone = stage_pipelines()
     composites = dict(zip(STAGES, accumulate(alone[name] for name in STAGES), strict=True))

@@ -1,4 +1,4 @@
-"""What Kedro reads first: the hooks, the configuration's layers, the session."""
+"""Kedro's settings: the hooks, the layers of configuration, the session."""
 
 import warnings
 
@@ -9,7 +9,7 @@ from dino_pipeline.project.hooks import ExperimentHooks, ModelRunHooks, SizeHook
 from dino_pipeline.project.session import PlainSession
 from dino_pipeline.workspace.config_loader import MERGE_STRATEGY, LayeredConfigLoader
 
-# `kedro run --pipeline=x` is what people type, and it works throughout Kedro 1.
+# People type `kedro run --pipeline=x`, and it works throughout Kedro 1.
 warnings.filterwarnings("ignore", "Option '--pipeline' is deprecated", KedroDeprecationWarning)
 
 HOOKS = (SizeHooks(), StageHooks(), ExperimentHooks(), ModelRunHooks())

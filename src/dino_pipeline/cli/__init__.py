@@ -1,14 +1,14 @@
-"""The `dino-pipeline` command, one file a subcommand; docs/commands.md lists them.
+"""The `dino-pipeline` command, one file per subcommand. docs/commands.md lists them.
 
-Each file has `add_command`, which adds its arguments and names the function that runs it. Nothing but the standard
-library is imported before that function runs.
+Each file has `add_command`, which adds its arguments and names the function that runs it. Before that function runs,
+only the standard library is imported.
 """
 
 from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    """An empty group: Kedro looks for its own extensions in a package's `cli`, and refuses one without this name."""
+    """An empty group. Kedro looks for its own extensions in a package's `cli`, and fails without this name."""
     if name == "cli":
         import click
 

@@ -1,4 +1,4 @@
-"""`dino-pipeline check-recipes`: every recipe is built, steps twice in a small size, and its cost is printed."""
+"""`dino-pipeline check-recipes`: build every recipe, take two small steps, and print the cost of its training."""
 
 import argparse
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""`dino-pipeline dvc-stages`: dvc.yaml and evaluations/dvc.yaml, from the pipelines."""
+"""`dino-pipeline dvc-stages`: write dvc.yaml and evaluations/dvc.yaml from the pipelines."""
 
 import argparse
 from pathlib import Path
@@ -30,7 +30,7 @@ def _write(options: argparse.Namespace) -> str:
 
 
 def stage_files(project: Path) -> dict[str, str]:
-    """What both files of a project should hold, by their names.
+    """The texts of both files of a project, by file name.
 
     Raises:
         ValueError: the folder is no project.

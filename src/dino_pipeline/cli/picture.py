@@ -1,4 +1,4 @@
-"""`dino-pipeline picture [FILE]`: the pipelines, a column for each stage with what it takes, does and makes."""
+"""`dino-pipeline picture [FILE]`: draw the pipelines, a column for each stage with its inputs, work and outputs."""
 
 import argparse
 from collections.abc import Mapping

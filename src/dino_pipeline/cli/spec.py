@@ -67,7 +67,7 @@ def _spec(options: argparse.Namespace) -> str:
 
 
 def _settings(settings: Sequence[str]) -> dict[str, Any]:
-    """`["a.b=1"]` as `{"a": {"b": 1}}`.
+    """Turn `["a.b=1"]` into `{"a": {"b": 1}}`.
 
     Raises:
         ValueError: a setting has no `=`.

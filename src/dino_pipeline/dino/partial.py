@@ -1,4 +1,4 @@
-"""Names for what is being written, so that a kill leaves nothing that looks whole and nothing for ever."""
+"""Atomic writes of files: after a crash there is no partial file under the final name, and leftovers get removed."""
 
 import glob
 import os
@@ -12,9 +12,10 @@ import psutil
 
 @contextmanager
 def written_whole(target: Path) -> Iterator[Path]:
-    """A name to write a file under; on leaving it is safe on disk and bears the target's name, or it is gone.
+    """Yield a temporary name to write a file under. On exit, flush the file to disk and rename it to `target`.
 
-    A kill at any moment leaves the old file or the new one, never half of one; so does a full disk.
+    After a crash at any moment, or on a full disk, `target` is the old file or the new one, never a partial one. If the
+    block raises, the temporary file is removed.
     """
     partial = partial_path(target)
     try:
@@ -29,17 +30,17 @@ def written_whole(target: Path) -> Iterator[Path]:
 
 
 def partial_path(target: Path) -> Path:
-    """A free hidden name beside `target`, to be renamed to it; remains of processes that died are removed."""
+    """A free hidden name beside `target`, for a later rename to it. This removes leftovers of processes that ended."""
     for left in target.parent.glob(f".partial-*-{glob.escape(target.name)}"):
         process = int(left.name.split("-")[1])
-        if process == os.getpid() or not psutil.pid_exists(process):  # ours is a name to use again
+        if process == os.getpid() or not psutil.pid_exists(process):  # our own leftover is free to reuse
             shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
-    # The ending stays the target's: of a picture it decides the format.
+    # The suffix stays the target's, because it decides the format of a picture.
     return target.with_name(f".partial-{os.getpid()}-{target.name}")
 
 
 def _sync_folder(folder: Path) -> None:
-    # The rename itself is only safe on disk once the folder is.
+    # The rename itself is safe on disk only after the folder is flushed.
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

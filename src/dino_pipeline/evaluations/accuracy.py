@@ -1,4 +1,4 @@
-"""What `evaluate` shows beside its measures: where the model looks, published numbers, what distillation keeps."""
+"""Additions to the measures of `evaluate`: where the model looks, published numbers, accuracy kept by distillation."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,7 +29,7 @@ def picture(
     config: EvaluateConfig,
     transform: EvaluationTransformConfig,
 ) -> Image.Image:
-    """A row for the photograph, if there is one, and for each of some images spread evenly over the manifest."""
+    """Plot a row for the photograph, if there is one, and for each of some images spread evenly over the manifest."""
     shown = spread(images, config.picture.num_images)
     rows = panels(backbone, shown, image_size=config.picture.image_size, transform=transform)
     labels = [label or "" for label in shown.labels]
@@ -42,7 +42,7 @@ def picture(
 
 
 def published_accuracies(model: PublishedModel) -> list[str]:
-    """A line for people where the model has the weights of a published network, else none."""
+    """A line with the published accuracies where the model has the weights of a published network; else none."""
     known = model.imported["published"] if model.imported else None
     if not known:
         return []
@@ -53,10 +53,10 @@ def published_accuracies(model: PublishedModel) -> list[str]:
 
 
 def add_linear_head(report: dict[str, Any], teacher: Features, file: Path) -> None:
-    """Measure a published head on the teacher's held-out features: adds `linear_head`, and a line of notes.
+    """Measure a published head on the teacher's held-out features. Adds `linear_head` and a line of notes.
 
     Raises:
-        ValueError: the file is no head, or not one for these features and classes.
+        ValueError: the file is no head, or its head does not fit these features and classes.
     """
     head = read_linear_head(file, backbone_dim=teacher.embedding.shape[1])
     classes = sorted({label for label in teacher.labels if label is not None})
@@ -72,11 +72,11 @@ def add_linear_head(report: dict[str, Any], teacher: Features, file: Path) -> No
 
 
 def kept(model: PublishedModel, report: Mapping[str, Any], *, num_neighbors: int) -> list[str]:
-    """A line for people of a distilled model, else none.
+    """A line with the accuracy that a distilled model keeps of its teacher's; none for other models.
 
     Args:
-        report: what was measured, the frozen teacher with it; on test where that has images.
-        num_neighbors: the k whose accuracy is told.
+        report: the measures, including the frozen teacher's; on test where that has images.
+        num_neighbors: the k of the reported accuracy.
     """
     config = frozen_teacher_config(model)
     if config is None:
@@ -100,6 +100,6 @@ def kept(model: PublishedModel, report: Mapping[str, Any], *, num_neighbors: int
 
 
 def num_parameters(backbone: BackboneConfig) -> int:
-    """Of the network that a configuration names."""
+    """Number of parameters of the network that a configuration names."""
     with torch.device("meta"):  # shapes without memory
         return sum(parameter.numel() for parameter in build_backbone(backbone).parameters())

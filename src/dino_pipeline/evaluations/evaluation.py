@@ -1,6 +1,6 @@
-"""What an evaluation is: a value, of which Kedro's nodes, the catalog's entries, DVC's stage and MLflow's log are made.
+"""Define an evaluation as a value. Kedro's nodes, catalog entries, DVC's stage and MLflow's log are made from it.
 
-A module that holds one imports nothing slow: torch, pandas and matplotlib come in the bodies of its functions.
+A module with an evaluation imports nothing slow: its functions import torch, pandas and matplotlib in their bodies.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from dino_pipeline.dino.core.data.manifest import Manifest
 
-# Stored features by the name of what made them.
+# Stored features by the name of their network.
 FEATURES = {
     "teacher": "teacher_features",
     "student": "student_features",
@@ -30,7 +30,7 @@ EXTRACT = "params:extract"
 
 
 class EvaluationConfig(Protocol):
-    """What the configuration of every evaluation has."""
+    """The configuration that every evaluation has."""
 
     @property
     def num_threads(self) -> int | None:
@@ -41,25 +41,25 @@ Config = TypeVar("Config", bound=EvaluationConfig)
 
 
 class Folder(NamedTuple):
-    """An output that is a folder: its path as of a file, and the file in it that is written last."""
+    """An output that is a folder: its path, in the form of a file's path, and the file inside that is written last."""
 
     path: str
     marker: str
 
 
 def working_folder(output: str) -> str:
-    """The catalog's entry in which an output that is a folder comes to be."""
+    """The catalog entry of the folder in which a folder output is made."""
     return f"{output}_folder"
 
 
 @dataclass(frozen=True)
 class Context(Generic[Config]):
-    """What a run is given.
+    """The input of a run.
 
     Attributes:
         config: the evaluation's parameters.
-        inputs: values of the catalog by their names: those in `needs`, and the model's folder.
-        found: what `check` returned.
+        inputs: values of the catalog by name: those in `needs`, and the model's folder.
+        found: the result of `check`.
     """
 
     config: Config
@@ -68,7 +68,7 @@ class Context(Generic[Config]):
 
     @property
     def project_folder(self) -> Path:
-        """What relative paths start at."""
+        """The folder that relative paths start from."""
         folder: Path = self.inputs["project_folder"]
         return folder
 
@@ -79,19 +79,19 @@ class Context(Generic[Config]):
         return folder
 
     def folder(self, output: str) -> Path:
-        """An empty folder to fill, of an output that is one."""
+        """An empty folder to fill, for an output that is a folder."""
         folder: Path = self.inputs[working_folder(output)]
         return folder
 
     @property
     def extract(self) -> ExtractConfig:
-        """How features are extracted."""
+        """The parameters of feature extraction."""
         config: ExtractConfig = self.inputs[EXTRACT]
         return config
 
     @property
     def features(self) -> dict[str, Features]:
-        """Stored features by the name of what made them, of those in `needs` that the model has."""
+        """Stored features by the name of their network, for the networks in `needs` that the model has."""
         stored = {name: self.inputs[entry] for name, entry in FEATURES.items() if entry in self.inputs}
         return {name: features for name, features in stored.items() if len(features)}
 
@@ -104,7 +104,7 @@ class Context(Generic[Config]):
 
     @property
     def device(self) -> "torch.device":
-        """On what to compute."""
+        """The device to compute on."""
         from dino_pipeline.dino.evaluation import compute
 
         return compute.device()
@@ -112,15 +112,15 @@ class Context(Generic[Config]):
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """What a run returns.
+    """The output of a run.
 
     Attributes:
-        report: every number, ready for JSON; it is the output whose name ends with .json.
-        metrics: to log; the evaluation's name is put before each.
+        report: every number, JSON-ready; stored as the output whose name ends with .json.
+        metrics: metrics to log, without the prefix of the evaluation's name.
         by_epoch: metrics of epoch 1, 2, ...
         text: a heading and a table for the log.
         tables: data frames by the name of their output.
-        drawn: what `plot` needs beside the report.
+        drawn: values that `plot` needs in addition to the report.
     """
 
     report: dict[str, Any]
@@ -133,20 +133,20 @@ class Results:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation(Generic[Config]):
-    """A measurement of a model that is run when asked for.
+    """A measurement of a model that runs on request.
 
     Attributes:
-        name: of the pipeline, DVC's stage, the group of parameters, and before each metric.
-        description: of DVC's stage.
-        config: the class of its parameters, which Kedro validates before the first node runs.
-        needs: the catalog's entries that it reads. The model and the parameters are always given, the project's folder
-            wherever the manifest is.
+        name: names the pipeline, DVC's stage and the group of parameters, and prefixes each metric.
+        description: describes DVC's stage.
+        config: the class of its parameters. Kedro validates them before the first node runs.
+        needs: the catalog entries that it reads. The model and the parameters are always passed, the project's folder
+            with the manifest.
         after: the last stage whose products it needs.
         outputs: files by the catalog's names. A path is relative to 08_reporting/<recipe>, or begins with another
             layer of data/. The suffix says what is stored: .json the report, .png the picture, else a table.
-        run: measures.
-        check: finds the user's own data, or refuses them, before a training begins; takes the project's folder.
-        plot: draws.
+        run: computes the results.
+        check: finds the user's own data, or refuses them, before a training begins; receives the project's folder.
+        plot: makes the picture.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The evaluations by name: each is the folder of its name, whose module `evaluation` holds the value `EVALUATION`."""
+"""The evaluations by name. Each is the folder of its name; its module `evaluation` holds the value `EVALUATION`."""
 
 from importlib import import_module
 from typing import Any

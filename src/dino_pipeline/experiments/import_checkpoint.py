@@ -1,4 +1,4 @@
-"""Import the checkpoint that a parameter names, in the place of a training."""
+"""Import the checkpoint that a parameter names, in place of a training."""
 
 import logging
 from collections.abc import Mapping
@@ -24,15 +24,15 @@ def import_checkpoint(
     recipe: str,
     ingest_summary: Mapping[str, Any],
 ) -> Path:
-    """The folder of the model that `model.checkpoint` names, converted where it is none of ours.
+    """Return the folder of the model that `model.checkpoint` names. Foreign weights are converted.
 
     Args:
         multi_crop: the recipe's, for evaluations that compare views.
-        training_folder: where converted weights are kept, as finished trainings are.
-        ingest_summary: of the images that the model is going to be measured on.
+        training_folder: keeps converted weights, as it keeps finished trainings.
+        ingest_summary: summary of the images that the model will be measured on.
 
     Raises:
-        ValueError: there is no such model or file, or its weights do not match; says what differs.
+        ValueError: the model or file does not exist, or its weights do not match; the text names the difference.
     """
     from dino_pipeline.dino.training.finish import FINISHED
     from dino_pipeline.dino.training.progress import progress_folder

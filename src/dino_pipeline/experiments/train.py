@@ -1,4 +1,4 @@
-"""The only tracked training: alone in its folder, followed into its model's MLflow run and onto the screen."""
+"""The only tracked training. It locks its folder, and reports to its model's MLflow run and to the screen."""
 
 import logging
 import shutil
@@ -42,10 +42,10 @@ logger = logging.getLogger(__name__)
 
 
 class EndedEarly(Exception):  # noqa: N818  # an end, not an error
-    """Raise it in `on_progress` to end a training for good: its run ends as KILLED, and its folder is removed."""
+    """Raise it in `on_progress` to end a training for good. Its run then ends as KILLED, and its folder is removed."""
 
     def tags(self) -> dict[str, str]:
-        """What the model's run says about the end."""
+        """Tags for the model's run that describe the end."""
         return {}
 
 
@@ -54,10 +54,10 @@ class Trainer:
     """Trains on the images of one command.
 
     Attributes:
-        images: of all splits; their paths hang on the project's folder.
-        ingest_summary: of these images.
-        recipe: the name that models bear.
-        training_folder: where trainings keep their progress, one folder a fingerprint.
+        images: images of all splits; their paths are absolute or relative to the project's folder.
+        ingest_summary: summary of these images.
+        recipe: the recipe's name, which names the models.
+        training_folder: keeps the progress of trainings, one folder per fingerprint.
     """
 
     images: Manifest
@@ -69,10 +69,10 @@ class Trainer:
     def prepare(
         self, pretrain: PretrainConfig, monitoring: MonitoringConfig, launch: LaunchConfig
     ) -> Prepared:
-        """Check a training; writes nothing.
+        """Check a training. Writes nothing.
 
         Raises:
-            ValueError: the parameters fit neither one another, nor the images, nor this machine.
+            ValueError: the parameters contradict one another, or do not fit the images or this machine.
         """
         return prepare(
             self.images,
@@ -93,33 +93,33 @@ class Trainer:
         on_progress: Callable[[Rows], None] = lambda rows: None,  # noqa: ARG005
         while_waiting: Callable[[], None] | None = None,
     ) -> Path:
-        """Train under torchrun, or find the model trained already; either way its MLflow run is complete.
+        """Train under torchrun, or find the finished model. Either way its MLflow run is complete.
 
         Args:
-            prepared: by `prepare`.
-            name: of a run that is made; one that is there keeps its name.
-            tags: of the command that asks, set on a run that is there, too.
-            on_progress: gets the new rows of history and timing, oldest first, twice a second, also where there are
-                none; of a finished training all at once. It may raise `EndedEarly`.
-            while_waiting: called twice a second while another process is at this training. None: that is an error.
+            prepared: see `prepare`.
+            name: name of a new run; an existing run keeps its name.
+            tags: tags of the calling command, also set on an existing run.
+            on_progress: receives the new rows of history and timing, oldest first, twice a second, even when there are
+                none. A finished training gives all rows at once. It may raise `EndedEarly`.
+            while_waiting: called twice a second while another process runs this training. None: that is an error.
 
         Returns:
             The folder of the finished model.
 
         Raises:
-            EndedEarly: as `on_progress` raised it.
-            ValueError: another process is at this training; or the progress to go on from does not suit it.
-            WorkersFailedError: with the first failing worker's error.
-            WorkersStopped: a worker was asked to stop from outside; the same command continues.
+            EndedEarly: raised by `on_progress`.
+            ValueError: another process runs this training, or the progress to continue from does not fit.
+            WorkersFailedError: carries the first failing worker's error.
+            WorkersStopped: a worker received a stop signal from outside; the same command continues.
         """
         spec = prepared.spec
         folder = Path(spec.folder)
         end: EndedEarly | None = None
-        # Recipes and commands that ask for the same training share its folder. The lock is beside it: it outlives it.
+        # Recipes and commands with the same training share its folder. The lock lies beside the folder and outlives it.
         lock = folder.with_name(f".{folder.name}.lock")
         with run_lock(lock, f"the training {spec.fingerprint}", while_waiting=while_waiting):
             fill_folder(prepared)
-            # Opened for a model trained already, too: a kill may have come between its end and its run's.
+            # Also opened for a finished model: a kill may have come after its training ended and before its run did.
             with (
                 tracking.open_model_run(
                     spec.fingerprint, name=name, tags={**self._tags(prepared), **(tags or {})}
@@ -185,7 +185,7 @@ class Trainer:
 
 
 class ProgressDisplay:
-    """A bar of steps with epoch, loss, k-NN, images/s and the time left; also hands on the new rows."""
+    """A bar of steps with epoch, loss, k-NN, images/s and the time left. It also returns the new rows."""
 
     def __init__(self, folder: Path, *, num_steps: int) -> None:
         self._readers = [HistoryReader(folder / HISTORY), HistoryReader(folder / TIMING)]
@@ -198,7 +198,7 @@ class ProgressDisplay:
             desc="pretrain",
             unit="step",
             disable=None,  # no bar in a log file or in CI
-            leave=None,  # below a study's bar it goes with its training
+            leave=None,  # below a study's bar it disappears with its training
             dynamic_ncols=True,
         )
         self._redirect = logging_redirect_tqdm()
@@ -212,7 +212,7 @@ class ProgressDisplay:
         self._bar.close()
 
     def update(self) -> list[dict[str, float]]:
-        """Read what is new, show it, and return the rows of history and timing, oldest first."""
+        """Read and show new rows. Returns the rows of history and timing, oldest first."""
         rows = [row for reader in self._readers for row in reader.new_rows()]
         for row in rows:
             self._show(row)
@@ -230,18 +230,18 @@ class ProgressDisplay:
             if key in row:
                 self._shown[names.get(key, key)] = form.format(row[key])
         if "num_steps" in row:
-            self._bar.total = int(row["num_steps"])  # a budget may have cut it
+            self._bar.total = int(row["num_steps"])  # a budget may have reduced it
         self._bar.set_postfix(self._shown, refresh=False)
         self._bar.update(max(0, int(row["step"]) - self._bar.n))
 
 
 def num_steps(spec: TrainingSpec, images: Manifest) -> int:
-    """Optimizer steps of the whole training, where no budget of hours cuts it."""
+    """Optimizer steps of the whole training, without the effect of a budget in hours."""
     return spec.pretrain.epochs * (len(images.split("train")) // spec.pretrain.batch_size)
 
 
 def log_diagnostics(run: tracking.ModelRun, folder: Path, config: PretrainConfig) -> None:
-    """Log what went wrong: skipped steps and unreadable images as lists, a collapse as the tag `collapse`."""
+    """Log problems: skipped steps and unreadable images as lists, a collapse as the tag `collapse`."""
     for name in (SKIPPED, UNREADABLE):
         if (folder / name).is_file() and read_rows(folder / name):
             run.log_artifact(folder / name)
@@ -252,9 +252,9 @@ def log_diagnostics(run: tracking.ModelRun, folder: Path, config: PretrainConfig
 
 
 def _log_outcome(run: tracking.ModelRun, spec: TrainingSpec) -> None:
-    """The history and, of a model that started from given weights, the verdict on it."""
+    """Log the history and, for a model that started from existing weights, the verdict on it."""
     history = Path(spec.folder) / HISTORY
-    if not launching.is_finished(spec):  # it was ended early
+    if not launching.is_finished(spec):  # the training ended early
         if history.is_file():
             run.log_artifact(history)
         return
@@ -268,7 +268,7 @@ def _log_outcome(run: tracking.ModelRun, spec: TrainingSpec) -> None:
 
 
 def _session_facts(spec: TrainingSpec) -> dict[str, Any]:
-    """From where a training goes on, and on how much."""
+    """The step a training continues from, and the number of its images."""
     checkpoint = Path(spec.folder) / LAST
     return {
         "from_step": checkpoint_step(checkpoint) if checkpoint.is_file() else 0,
@@ -280,7 +280,7 @@ def _session_facts(spec: TrainingSpec) -> dict[str, Any]:
 
 
 def _continuation_tags(source: str | None) -> dict[str, str]:
-    """The link from a run that continues another training to that one's."""
+    """The link from a run that continues another training to that training's run."""
     if source is None:
         return {}
     run = tracking.find_run(source)

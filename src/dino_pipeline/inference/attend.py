@@ -43,9 +43,9 @@ def attend(
 
     Args:
         images: an image, or a folder that is searched with its subfolders; files that are no whole image are left out.
-        model: any name that `find_weights` knows.
+        model: any name that `find_weights` accepts.
         folder: gets <name of the image>/<picture>.png, and masks/ for `masks`.
-        size: of the shorter side that the network sees, in px.
+        size: shorter side that the network sees, in px.
         mass: share of the attention that a mask keeps.
         masks: see `foreground_masks`; None: no masks of the image's size.
         project: the folder in which the model is looked up.
@@ -98,7 +98,7 @@ def pictures(
 
     Args:
         backbone: in evaluation mode, on CPU.
-        size: of the shorter side in px; both sides are rounded to whole patches.
+        size: shorter side in px; both sides are rounded to whole patches.
         mass: share of each head's attention that its mask keeps.
         statistics: mean and std of the training.
     """
@@ -142,7 +142,7 @@ def foreground_masks(
         backbone: in evaluation mode, on CPU.
         rule: `mean`, the patches that hold `mass` of the heads' mean attention; `union`, those that any
             head's own mask keeps; both in the folder "". `heads`, a mask for each head, in head_1 and so on.
-        size: of the shorter side that the network sees, in px; both sides are rounded to whole patches.
+        size: shorter side that the network sees, in px; both sides are rounded to whole patches.
         mass: share of the attention that a mask keeps.
         statistics: mean and std of the training.
 
@@ -184,7 +184,7 @@ def overview(named: dict[str, Image.Image]) -> Image.Image:
     sheet = Image.new("RGB", (width * len(first), height * (2 if masks else 1)), "white")
     for column, picture in enumerate(first):
         sheet.paste(picture, (column * width, 0))
-    for column, picture in enumerate(masks, start=1):  # under the attention that each belongs to
+    for column, picture in enumerate(masks, start=1):  # below the attention of the same head
         sheet.paste(picture, (column * width, height))
     return sheet
 

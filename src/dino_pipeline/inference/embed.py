@@ -1,4 +1,4 @@
-"""Embed a folder of images into a Parquet file, in memory that does not grow with the folder."""
+"""Embed a folder of images into a Parquet file. Memory does not grow with the folder."""
 
 import csv
 import hashlib
@@ -31,11 +31,11 @@ from dino_pipeline.ingestion.sources.folder import list_folder
 from dino_pipeline.model_registry.model_lookup import find_weights
 from dino_pipeline.recipes.reading import recipe_parameters
 
-ROWS_AT_ONCE = 4096  # in memory, and in a row group
+ROWS_AT_ONCE = 4096  # rows in memory, and in a row group
 
 
 class EmbeddedFolder(NamedTuple):
-    """What `embed_folder` wrote."""
+    """The result of `embed_folder`."""
 
     num_images: int
     num_dimensions: int
@@ -50,14 +50,14 @@ def embed_folder(
 
     Args:
         images: a folder, searched with its subfolders; files that are no whole image are left out.
-        model: any name that `find_weights` knows.
+        model: any name that `find_weights` accepts.
         output: the Parquet file, which must not exist: path, sha256, embedding (float32, not normalised). The files
             that are left out are listed beside it, in <output>.left_out.csv: path, problem.
-        recipe: whose values of `extract` prepare the images; None: the model's.
+        recipe: the recipe whose values of `extract` prepare the images; None: the model's recipe.
         project: the folder in which the model is looked up.
 
     Raises:
-        ValueError: the folder, the model or the recipe does not exist, the output does, or the folder holds no image.
+        ValueError: the folder, the model or the recipe does not exist, the output exists, or the folder has no image.
     """
     if not images.is_dir():
         raise ValueError(f"{images} is no folder")
@@ -67,7 +67,7 @@ def embed_folder(
     published = read_model(weights.folder)
     try:
         name, own = recipe or published.recipe, project / "conf"
-        # A project of `init` has recipes of its own; those of the package serve everywhere.
+        # A project of `init` has its own recipes; the package's recipes work everywhere.
         parameters = recipe_parameters(name, conf=own if (own / name).is_dir() else None)
     except MissingConfigException as error:
         raise ValueError(
@@ -110,7 +110,7 @@ def _embed(
     *,
     device: torch.device,
 ) -> list[tuple[str, str]]:
-    """Write all embeddings; the files that are left out, each with its problem."""
+    """Write all embeddings. Returns the files that are left out, each with its problem."""
     loader: DataLoader[FileCrop] = DataLoader(
         files, batch_size=config.batch_size, num_workers=config.num_workers, collate_fn=list
     )
@@ -139,7 +139,7 @@ class FileCrop(NamedTuple):
 
 
 class FileCrops(Dataset[FileCrop]):
-    """The files of a listing, in its order; a file that cannot be embedded gives its problem and raises nothing."""
+    """The files of a listing, in its order. A file that cannot be embedded gives its problem and raises nothing."""
 
     def __init__(
         self, files: list[SourceFile], transform: EvaluationTransformConfig, *, max_pixels: int

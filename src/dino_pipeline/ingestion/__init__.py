@@ -1,1 +1,1 @@
-"""From a source of images to a manifest: listing, inspection, quarantine, splits."""
+"""Turn a source of images into a manifest: list files, inspect them, set unusable ones aside, assign splits."""

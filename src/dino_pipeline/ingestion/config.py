@@ -1,4 +1,4 @@
-"""Parameters of ingestion: where the images are, which to refuse, how to split them."""
+"""Parameters of ingestion: where the images are, which ones to refuse, and how to split them."""
 
 import re
 from collections.abc import Mapping
@@ -20,22 +20,22 @@ class PhotographsConfig:
 
     tile_size: Positive  # px
     tile_stride: Positive  # px, between neighbours of one split; below tile_size they overlap
-    max_tiles: Positive  # of one photograph in train, evenly spaced; val and test get their share of it
-    validation_share: Annotated[float, Field(gt=0, lt=0.5)]  # of each photograph's longer side
+    max_tiles: Positive  # per photograph in train, evenly spaced; val and test get their share
+    validation_share: Annotated[float, Field(gt=0, lt=0.5)]  # share of each photograph's longer side
     test_share: Annotated[float, Field(gt=0, lt=0.5)]
 
 
 @frozen
 class TorchvisionConfig:
-    """Where the data sets of `torchvision:<name>` are."""
+    """Where torchvision keeps the data sets of `torchvision:<name>`."""
 
     root: str  # torchvision's own `root`; a relative path starts at the project folder
-    download: bool  # fetch what is not there
+    download: bool  # download missing files
 
 
 @frozen
 class GroupConfig:
-    """Where a folder says which images belong together: by exactly one of the two."""
+    """How a path names its group of images: either a folder level or a pattern, exactly one of the two."""
 
     level: Positive | None  # the folder below the split's folder, else below the source; 1 is the first
     pattern: (
@@ -55,7 +55,7 @@ class GroupConfig:
 
 
 def _with_both(values: Any) -> Any:
-    """A mapping with one of the two keys gets the other as null."""
+    """Fill in the missing one of the two keys with null."""
     if not isinstance(values, Mapping):
         return values
     if not {"level", "pattern"} >= set(values):
@@ -74,18 +74,18 @@ class IngestConfig:
     max_pixels: Positive
     max_file_megabytes: Positive
     max_unpacked_gigabytes: Positive
-    group: Annotated[GroupConfig | None, BeforeValidator(_with_both)]  # images that stand in one split
+    group: Annotated[GroupConfig | None, BeforeValidator(_with_both)]  # images of a group share a split
     validation_fraction: Fraction
     test_fraction: Fraction
-    max_train_images: Positive | None  # distinct ones, each class in proportion; None keeps all
+    max_train_images: Positive | None  # distinct images, classes in proportion; None keeps all
     seed: Annotated[int, Field(ge=0)]
     drop_duplicates: Literal["none", "across_splits", "all"]
-    exclude: str | None  # a cleaning list; its images with keep = false are left out
+    exclude: str | None  # a cleaning list; ingestion leaves out its images with keep = false
     num_workers: Annotated[int, Field(ge=0)]
     torchvision: TorchvisionConfig
     photographs: PhotographsConfig
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """One source or several, as a tuple; empty where none is set."""
+        """The sources as a tuple: one, several, or none."""
         return (self.source,) if isinstance(self.source, str) else self.source or ()

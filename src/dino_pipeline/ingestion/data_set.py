@@ -1,4 +1,4 @@
-"""What is known of a data set without its images: the name, under which its models are registered, and the size."""
+"""The name of a data set, which names its registered models, and its size, both without reading images."""
 
 import re
 from collections.abc import Mapping
@@ -6,8 +6,8 @@ from typing import Any
 
 from dino_pipeline.ingestion.config import IngestConfig
 
-_IMAGENET_TRAIN = 1_268_355  # without the 1 % that the recipes carve for validation
-# About: how many images are carved for validation varies around the recipe's fraction.
+_IMAGENET_TRAIN = 1_268_355  # without the 1 % that the recipes set aside for validation
+# An estimate: the number of validation images varies around the recipe's fraction.
 _NUM_TRAIN_IMAGES = {
     "data/01_raw/imagenet": _IMAGENET_TRAIN,
     "torchvision:CIFAR10": 45_000,
@@ -20,12 +20,12 @@ _NUM_TRAIN_IMAGES = {
 
 
 def data_set_name(config: IngestConfig, own: Mapping[str, Any], recipe: str) -> str:
-    """The name that the user gives; else the recipe's, for the recipe's own images; else one made from the source.
+    """Name the data set: the user's name, else the recipe's for the recipe's own images, else one from the source.
 
     Args:
-        config: in force, with the user's changes by `--params` and conf/local.
+        config: the parameters in force, with the user's changes by `--params` and conf/local.
         own: the same parameters, from the recipe alone.
-        recipe: its name, which is the data set's where `own` has no other.
+        recipe: the recipe's name. It names the data set where `own` has no other name.
     """
     if config.name and config.name != own["name"]:
         return config.name
@@ -36,13 +36,13 @@ def data_set_name(config: IngestConfig, own: Mapping[str, Any], recipe: str) -> 
 
 
 def named_after(source: str) -> str:
-    """A name of letters, digits and underscores that begins with a letter, from the last part of a source."""
+    """Make a name from the last part of a source: letters, digits and underscores, with a letter first."""
     stem = re.sub(r"(\.tar)?\.\w+$", "", source.rstrip("/").rpartition("/")[2].rpartition(":")[2])
     words = re.sub(r"\W+", "_", stem).strip("_").lower() or "images"
     return words if words[0].isalpha() else f"images_{words}"
 
 
 def known_num_train_images(config: IngestConfig) -> int | None:
-    """Number of train images of a recipe's source; None where it is unknown before ingestion."""
+    """Number of train images of a known source; None where only ingestion can count them."""
     known = _NUM_TRAIN_IMAGES.get(config.sources[0]) if config.sources else None
     return min(known, config.max_train_images or known) if known else None

@@ -1,4 +1,4 @@
-"""Images that are equal byte for byte: reported, and dropped on request, so that no score rests on a copy."""
+"""Find images that are equal byte for byte. They are reported, and dropped on request, so that no copy is scored."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import pandas as pd
 from dino_pipeline.ingestion.listing import SourceFile
 from dino_pipeline.ingestion.manifest import Row, relative_path
 
-# Held-out copies stay and those trained on go, so that what is measured remains the same data set.
+# Keep held-out copies and drop train copies, so that evaluation measures the same data set.
 _PRECEDENCE = ("test", "val", "train")
 
 COLUMNS = ["sha256", "split", "label", "path", "member"]
@@ -24,7 +24,7 @@ class Deduplicated(NamedTuple):
 
 
 def equal_images(rows: Sequence[Row]) -> list[list[Row]]:
-    """Rows of equal bytes, in groups of two or more; the first row of a group is the one to keep."""
+    """Group rows of equal bytes, two or more a group. The first row of a group is the one to keep."""
     by_content: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_content[row.facts.sha256].append(row)
@@ -40,7 +40,7 @@ def drop_duplicates(
     which: Literal["none", "across_splits", "all"],
     project_folder: Path,
 ) -> Deduplicated:
-    """Of equal images, keep those in the most held-out split (`across_splits`), or only one (`all`).
+    """Drop copies. Keep those in the most held-out split (`across_splits`), or only one of each group (`all`).
 
     Args:
         groups: `equal_images` of the rows.
@@ -61,7 +61,7 @@ def drop_duplicates(
 
 
 def duplicates_table(groups: Sequence[Sequence[Row]], project_folder: Path) -> pd.DataFrame:
-    """Every image that has a copy, equal images together."""
+    """List every image that has a copy, with equal images next to each other."""
     lines = [
         (
             row.facts.sha256,
@@ -77,7 +77,7 @@ def duplicates_table(groups: Sequence[Sequence[Row]], project_folder: Path) -> p
 
 
 def count_duplicates(groups: Sequence[Sequence[Row]]) -> dict[str, Any]:
-    """Counts for the summary: groups of equal images, and how many groups span splits or labels."""
+    """Count groups of equal images, and how many groups span splits or labels."""
     return {
         "groups": len(groups),
         "images": sum(map(len, groups)),

@@ -1,4 +1,4 @@
-"""Leave out images that a cleaning list marks: by content, so that the list stays valid when files move."""
+"""Leave out the images that a cleaning list marks. The list works by content, so it stays valid when files move."""
 
 import logging
 from collections import Counter, defaultdict
@@ -17,19 +17,19 @@ COLUMNS = ("sha256", "path", "member", "keep")
 logger = logging.getLogger(__name__)
 
 _KEEP = {"true": True, "false": False}
-_Place = tuple[str, str]  # path and member as the manifest spells them, "" where there is none
+_Place = tuple[str, str]  # path and member as in the manifest, "" where there is none
 _Key = str | tuple[str, _Place]
 
 
 class Exclusions(NamedTuple):
-    """The images to leave out: hashes, with the place where the list keeps another file of the same bytes."""
+    """Hashes of the images to leave out, each with the place of an equal file that the list keeps."""
 
     name: str  # of the list
     unwanted: set[_Key]
 
 
 class Excluded(NamedTuple):
-    """Rows that stay, dropped files with the reason, and how many images of the list are not among the sources."""
+    """Rows that stay, dropped files with the reason, and how many images of the list the sources lack."""
 
     rows: list[Row]
     dropped: list[tuple[SourceFile, str]]
@@ -37,22 +37,22 @@ class Excluded(NamedTuple):
 
 
 def read_exclusions(name: str, project_folder: Path) -> Exclusions:
-    """Read the list `ingest.exclude`, before any image is read.
+    """Read the list `ingest.exclude`. This happens before any image is read.
 
     Args:
-        name: its path, relative to the project folder or absolute.
+        name: path of the list, relative to the project folder or absolute.
 
     Raises:
-        ValueError: the file does not exist, is no cleaning list, or would be overwritten by data_quality.
+        ValueError: the file does not exist, is no cleaning list, or is the file that data_quality overwrites.
     """
     return Exclusions(name, _unwanted(_find(name, project_folder)))
 
 
 def exclude(rows: Sequence[Row], exclusions: Exclusions, project_folder: Path) -> Excluded:
-    """Take out the images whose lines in the list have `keep` false.
+    """Remove the images whose lines in the list have `keep` false.
 
-    The bytes decide (`sha256`), whatever the path. Where the list keeps one of several files of equal bytes, path
-    and member decide among them.
+    The bytes decide (`sha256`), not the path. Where the list keeps one of several files of equal bytes, path and
+    member decide between them.
 
     Raises:
         ValueError: a split would lose all its images.
@@ -87,7 +87,7 @@ def _find(name: str, project_folder: Path) -> Path:
         )
     reports = project_folder / "data" / "08_reporting"
     if reports.resolve() in file.resolve().parents:
-        # The next list is of the images that are left and would bring back those that this one leaves out.
+        # The next list covers only the images that remain. It would bring back the images that this list leaves out.
         raise ValueError(
             f"ingest.exclude: {name} is replaced by the next run of data_quality. "
             "Copy it to a place of your own, such as the recipe's folder in conf, and name the copy."
@@ -106,7 +106,7 @@ def _unwanted(file: Path) -> set[_Key]:
             f"ingest.exclude: {file} has no column {', '.join(missing)}, only {', '.join(table.columns)}: "
             "give a list as data_quality writes it."
         )
-    # An image may stand twice, as a near-duplicate and as an outlier: one "false" is enough.
+    # An image may occur twice, as a near-duplicate and as an outlier: one "false" is enough.
     kept: dict[str, dict[_Place, bool]] = defaultdict(dict)
     for line, (content, path, member, keep) in enumerate(table[list(COLUMNS)].itertuples(index=False), 2):
         if keep.lower() not in _KEEP:

@@ -1,4 +1,4 @@
-"""Each file's facts, remembered by size and time, so that unchanged files are not read twice."""
+"""Remember each file's facts by size and time, so that unchanged files are read once."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.ingestion.inspection import Facts, Limits, inspect_all
 from dino_pipeline.ingestion.listing import SourceFile
 
-# Raise it when the decoder's verdicts change: facts of an older one are then not trusted.
+# Raise it when the decoder's verdicts change. Facts of an older version then no longer count.
 _DECODER = 1
 
 logger = logging.getLogger(__name__)
@@ -26,12 +26,12 @@ _KEY = ["path", "member", "offset", "size", "mtime_ns"]
 def gather_facts(
     files: Sequence[SourceFile], config: IngestConfig, images: ImagesConfig, cache_folder: Path
 ) -> list[Facts]:
-    """Facts of each file, in order: remembered ones where it is unchanged, else new ones.
+    """Facts of each file, in order. Unchanged files use remembered facts, others are inspected.
 
     Args:
-        config: the `ingest` parameters: limits, processes, and the source that the index belongs to.
+        config: the `ingest` parameters: limits, number of processes, and the source that names the index.
         images: the form in which the training reads images.
-        cache_folder: where the index lies.
+        cache_folder: the folder of the index.
     """
     limits = Limits(config.max_pixels, config.max_file_megabytes * 10**6, images)
     index = FileIndex(cache_folder, source=str(config.source), limits=limits)
@@ -43,7 +43,7 @@ def gather_facts(
     try:
         for position, fact in zip(new, inspected, strict=True):
             facts[position] = fact
-    finally:  # what an interrupted call has read need not be read again
+    finally:  # keep what an interrupted call has read
         known = [(file, fact) for file, fact in zip(files, facts, strict=True) if fact is not None]
         if new:
             index.save([file for file, _ in known], [fact for _, fact in known])
@@ -53,7 +53,7 @@ def gather_facts(
 class FileIndex:
     """Facts of one source's files, kept in a Parquet file of the cache folder.
 
-    Other limits make another index: what they refused was never decoded.
+    Different limits use a different index, because refused files are never decoded.
     """
 
     def __init__(self, cache_folder: Path, *, source: str, limits: Limits) -> None:
@@ -61,7 +61,7 @@ class FileIndex:
         self._file = cache_folder / f"index-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.parquet"
 
     def look_up(self, files: Sequence[SourceFile]) -> list[Facts | None]:
-        """Facts of each file, None for those that are new or changed."""
+        """Facts of each file; None for new and changed files."""
         if not self._file.exists():
             return [None] * len(files)
         known = _keys(files).merge(pd.read_parquet(self._file), on=_KEY, how="left")
@@ -73,7 +73,7 @@ class FileIndex:
         return [fact if hit else None for fact, hit in zip(facts, found, strict=True)]
 
     def save(self, files: Sequence[SourceFile], facts: Sequence[Facts]) -> None:
-        """Replace the index by these files; what could not be read is left out, and tried again next time."""
+        """Replace the index by these files. Unreadable files are left out, so that the next call tries them again."""
         table = pd.concat([_keys(files), pd.DataFrame(facts, columns=list(Facts._fields))], axis="columns")
         table = table[~table["reason"].str.startswith("cannot be read")]
         self._file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""From the sources to the manifest, the tables of refused files and of duplicates, and a summary."""
+"""Make the manifest, the tables of refused files and of duplicates, and a summary from the sources."""
 
 import logging
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 class Ingested(NamedTuple):
-    """Results of ingestion; the manifest's columns are `dino.core.data.manifest.SCHEMA`."""
+    """Results of ingestion. The manifest's columns are `dino.core.data.manifest.SCHEMA`."""
 
     manifest: pd.DataFrame
     quarantine: pd.DataFrame
@@ -50,14 +50,14 @@ def ingest(
 
     Args:
         config: the `ingest` parameters.
-        images: the form in which the training reads them; images of another form are quarantined.
-        project_folder: where relative paths start, in `ingest.source` and in the manifest.
-        raw_folder: where embedded images and requested copies are written.
-        cache_folder: where the index and decompressed archives are kept from one call to the next.
+        images: the form in which training reads images. Images of another form are quarantined.
+        project_folder: the folder that relative paths start from, in `ingest.source` and in the manifest.
+        raw_folder: the folder for embedded images and requested copies.
+        cache_folder: keeps the index and decompressed archives from one call to the next.
 
     Raises:
-        ValueError: the source is missing, empty or refused, no image in it is usable, a split has no image, or the
-            list of exclusions cannot be applied.
+        ValueError: the source is missing, empty or refused, it has no usable image, a split has no image, or the list
+            of exclusions does not apply.
     """
     exclusions = None if config.exclude is None else read_exclusions(config.exclude, project_folder)
     listings = list_sources(SourceContext(config, project_folder, raw_folder, cache_folder))
@@ -74,7 +74,7 @@ def ingest(
         )
 
     rows, refused = _place(listings, facts, reasons, config.group)
-    rows = fill_splits(rows, config)  # before the exclusion, which then moves no image to another split
+    rows = fill_splits(rows, config)  # before the exclusion, so that it moves no image to another split
     exclusion: dict[str, Any] = {"list": None, "images": 0, "not_found": 0}
     if exclusions:
         rows, excluded, num_not_found = exclude(rows, exclusions, project_folder)
@@ -102,7 +102,7 @@ def ingest(
 def _place(
     listings: Sequence[Listing], facts: Sequence[Facts], reasons: Sequence[str], by_path: GroupConfig | None
 ) -> tuple[list[Row], list[tuple[SourceFile, str]]]:
-    """Usable images with split, label and group, and the other files with the reason."""
+    """Give usable images a split, label and group; return the other files with the reason."""
     rows: list[Row] = []
     refused: list[tuple[SourceFile, str]] = []
     start = 0

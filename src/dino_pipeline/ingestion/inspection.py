@@ -1,4 +1,4 @@
-"""Open every image once: its size upright, the hash of its bytes, or why it cannot be used."""
+"""Open every image once and record its upright size and the hash of its bytes, or the reason to refuse it."""
 
 import hashlib
 import multiprocessing
@@ -26,7 +26,7 @@ _CHUNK = 256  # files a task: large enough that passing them costs nothing
 
 @dataclass(frozen=True)
 class Limits:
-    """What a file may be: its largest size (a larger one is not decoded), and the form in which it must be readable."""
+    """Limits on a file: its largest size (larger files are not decoded), and the form in which it must be readable."""
 
     max_pixels: int
     max_bytes: int
@@ -34,7 +34,7 @@ class Limits:
 
 
 class Facts(NamedTuple):
-    """What the bytes of a file are: size in px and hash of an image, or the reason to refuse it."""
+    """Size in px and hash of an image file, or the reason to refuse it."""
 
     width: int
     height: int
@@ -43,7 +43,7 @@ class Facts(NamedTuple):
 
 
 def inspect(file: SourceFile, limits: Limits) -> Facts:
-    """Read and decode one file; a damaged file gives a reason, never an exception."""
+    """Read and decode one file. A damaged file gives a reason, never an exception."""
     if file.problem is not None:
         return _refused(file.problem)
     if file.size > limits.max_bytes:
@@ -58,7 +58,7 @@ def inspect(file: SourceFile, limits: Limits) -> Facts:
     except (
         OSError,
         RuntimeError,
-    ) as error:  # zipfile's word for a compression it does not know is the latter
+    ) as error:  # zipfile raises the latter for an unknown compression
         return _refused(f"cannot be read: {error}")
     except MemoryError:
         return _refused("too many pixels: they do not fit into memory")
@@ -67,7 +67,7 @@ def inspect(file: SourceFile, limits: Limits) -> Facts:
 
 
 def inspect_all(files: Sequence[SourceFile], limits: Limits, *, num_workers: int) -> Iterator[Facts]:
-    """Facts of each file in order, from `num_workers` processes; with 0, and for short lists, from this process."""
+    """Facts of each file in order, from `num_workers` processes. This process does short lists, and all with 0."""
     with tqdm(total=len(files), desc="Inspecting images", unit="file", delay=1, disable=None) as progress:
         if num_workers == 0 or len(files) <= 2 * _CHUNK:
             for file in files:
@@ -75,7 +75,7 @@ def inspect_all(files: Sequence[SourceFile], limits: Limits, *, num_workers: int
                 progress.update()
             return
         chunks = [files[start : start + _CHUNK] for start in range(0, len(files), _CHUNK)]
-        # Not a fork: the parent may have threads, and theirs would be copied in mid-step.
+        # No fork: it would copy the parent's threads in the middle of their work.
         executor = ProcessPoolExecutor(
             num_workers,
             mp_context=multiprocessing.get_context("forkserver"),
@@ -94,7 +94,7 @@ def _inspect_chunk(files: Sequence[SourceFile], limits: Limits) -> list[Facts]:
 
 
 def _obey_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -104,7 +104,7 @@ def _end_with_parent() -> None:
     parent.join()
     os._exit(
         1
-    )  # killed: no process is left to read the results, and the executor's queue would wait for ever
+    )  # killed: no process is left to read the results, so the executor's queue would block for ever
 
 
 def _refused(reason: str) -> Facts:

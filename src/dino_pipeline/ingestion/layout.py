@@ -1,4 +1,4 @@
-"""Splits and classes from the folders that images lie in."""
+"""Read splits and classes from the folders that contain the images."""
 
 import logging
 import re
@@ -24,27 +24,27 @@ Parts = tuple[str, ...]
 
 
 class Place(NamedTuple):
-    """Where an image belongs."""
+    """The split, label, folders and group of an image."""
 
-    split: str | None  # None: it lies beside the split folders
+    split: str | None  # None: the image is beside the split folders
     label: str | None
-    folders: Parts = ()  # those it lies in, below its split's folder, else below the source
-    group: str | None = None  # where the source itself gives one
+    folders: Parts = ()  # its folders below the split's folder, else below the source
+    group: str | None = None  # set where the source itself gives one
 
 
 def arrange(names: Sequence[str], folders: Collection[str]) -> list[Place]:
-    """Split and label of each image by its name below the source.
+    """Find split and label of each image from its name below the source.
 
-    Folders named train, val (valid, validation) and test are splits; the first folder below is the class, as
-    for torchvision's ImageFolder. A single folder around everything counts as neither, so one class alone is no
+    Folders named train, val (valid, validation) and test are splits. The first folder below a split is the class, as
+    in torchvision's ImageFolder. A single folder around everything counts as neither, so a lone class gives no
     label. Without split folders every image is in train.
 
     Args:
-        names: of the images, "/" between parts.
+        names: names of the images, "/" between parts.
         folders: all folders of the source, empty ones included.
 
     Raises:
-        ValueError: a split folder has no images, or there is no train split among the split folders.
+        ValueError: a split folder has no images, or the split folders lack train.
     """
     whole = [_parts(name) for name in names]
     images, kept_folders = _inside_shared_folder(whole, [_parts(f) for f in folders])
@@ -64,10 +64,10 @@ def arrange(names: Sequence[str], folders: Collection[str]) -> list[Place]:
 
 
 def group_of(name: str, place: Place, config: GroupConfig | None) -> str | None:
-    """The group that the source gives, else the one that a level or a pattern finds in the path; None: none.
+    """The group that the source gives, else the group that a level or a pattern finds in the path, else None.
 
     Args:
-        name: of the image, "/" between parts.
+        name: name of the image, "/" between parts.
     """
     if place.group is not None or config is None:
         return place.group
@@ -110,7 +110,7 @@ def _has_split_folders(images: list[Parts], folders: list[Parts]) -> bool:
     splits = {top for top in tops if top.lower() in SPLIT_NAMES}
     classes = tops - splits
     if len(splits) == 1 and classes:
-        # "train" is also a vehicle: CIFAR-100 and VOC have it as a class
+        # "train" is also a vehicle: CIFAR-100 and VOC have such a class
         logger.warning(
             "The folder %s is taken as a class, beside %s", *splits, ", ".join(sorted(classes)[:5])
         )

@@ -1,4 +1,4 @@
-"""What a source contains before any file is opened: files with size and time, and folders."""
+"""List the contents of a source before any file is opened: files with size and time, and folders."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -10,13 +10,13 @@ from dino_pipeline.ingestion.layout import Place, arrange
 
 @dataclass(frozen=True)
 class SourceContext:
-    """What a source may need beside its own name.
+    """What a source may need in addition to its name.
 
     Attributes:
         config: the `ingest` parameters.
-        project_folder: where relative paths start.
-        raw_folder: where embedded images and requested copies are written.
-        cache_folder: where decompressed archives are kept from one call to the next.
+        project_folder: the folder that relative paths start from.
+        raw_folder: the folder for embedded images and requested copies.
+        cache_folder: keeps decompressed archives from one call to the next.
     """
 
     config: IngestConfig
@@ -31,12 +31,12 @@ class SourceFile:
 
     Attributes:
         name: relative to the source, parts joined by "/".
-        path: absolute; of a member: the archive's.
+        path: absolute path; for a member, the archive's path.
         member: the name inside the archive, as the archive spells it.
-        offset: of the data inside an uncompressed .tar.
+        offset: position of the data inside an uncompressed .tar.
         size: encoded bytes.
-        mtime_ns: of the file; of a member: the archive's.
-        problem: why the bytes cannot be an image, where that is known without reading them.
+        mtime_ns: modification time; for a member, the archive's.
+        problem: why the bytes are no image, where this is known without reading them.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Listing:
     """The files of a source, sorted by name, and its folders, empty ones included.
 
     Attributes:
-        places: split and label by name of the file, where the source itself gives them; None: its folders do.
+        places: split and label by file name, where the source itself gives them; None: the folders give them.
     """
 
     files: list[SourceFile]
@@ -61,10 +61,10 @@ class Listing:
     places: dict[str, Place] | None = None
 
     def places_of(self, files: Sequence[SourceFile]) -> list[Place]:
-        """Split and label of those of its files that are usable.
+        """Split and label of the given usable files.
 
         Raises:
-            ValueError: as `arrange`.
+            ValueError: see `arrange`.
         """
         if self.places is not None:
             return [self.places[file.name] for file in files]
@@ -85,14 +85,14 @@ def make_listing(files: Iterable[SourceFile], folders: Iterable[str]) -> Listing
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file manager or an operating system hides it: such files are no user's images."""
+    """Whether a file manager or an operating system hides the file. Such files are not the user's images."""
     return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
 
 
 def _storable(file: SourceFile) -> SourceFile:
     try:
         (file.path + (file.member or "")).encode()
-    except UnicodeEncodeError:  # bytes of another encoding, which no Parquet string can hold
+    except UnicodeEncodeError:  # bytes of another encoding, which no Parquet string holds
         return replace(
             file,
             name=_escaped(file.name),

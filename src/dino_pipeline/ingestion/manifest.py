@@ -1,4 +1,4 @@
-"""Usable images as the manifest, and refused files as the quarantine table."""
+"""Write usable images as the manifest, and refused files as the quarantine table."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,18 +13,18 @@ from dino_pipeline.ingestion.listing import SourceFile
 
 
 class Row(NamedTuple):
-    """A usable image: its file, what the bytes are, and where it belongs."""
+    """A usable image: its file, the facts of its bytes, and its place."""
 
     file: SourceFile
     facts: Facts
     split: str
     label: str | None
-    group: str | None = None  # of images that stand in one split
-    is_given: bool = False  # whether the source itself says the split
+    group: str | None = None  # the images of a group share a split
+    is_given: bool = False  # whether the source itself gives the split
 
 
 def manifest_table(rows: Sequence[Row], project_folder: Path) -> pa.Table:
-    """The manifest: columns of `SCHEMA`, ordered by split, path and member."""
+    """The manifest: the columns of `SCHEMA`, ordered by split, path and member."""
     ordered = sorted(rows, key=lambda row: (SPLITS.index(row.split), row.file.path, row.file.member or ""))
     columns = {
         "path": [relative_path(row.file.path, project_folder) for row in ordered],
@@ -50,5 +50,5 @@ def quarantine_table(refused: Sequence[tuple[SourceFile, str]], project_folder: 
 
 
 def relative_path(path: str, project_folder: Path) -> str:
-    """A path as the manifest spells it: relative to the project folder if inside, else unchanged."""
+    """The path as the manifest spells it: relative to the project folder where it is inside, else unchanged."""
     return path.removeprefix(f"{project_folder}/")

@@ -1,6 +1,6 @@
-"""Splits that the source does not give, and a smaller train, by each image's own hash and the seed.
+"""Assign the splits that the source does not give, and reduce train. Each image's own hash and the seed decide.
 
-An image that has a group goes where its group's name says. Labels and other images have no say, so an image keeps
+For an image with a group, the group's name decides. Labels and other images have no influence, so an image keeps
 its split when images or labels are added.
 """
 
@@ -18,15 +18,15 @@ logger = logging.getLogger(__name__)
 
 
 def fill_splits(rows: Sequence[Row], config: IngestConfig) -> list[Row]:
-    """Carve val and test out of train, by their fractions, where the source has no such split.
+    """Take val and test from train, by their fractions, where the source has no such split.
 
-    Images of a group, and images of equal bytes, stand in one split, also those that are linked through others. A
-    split that the source gives is kept; images without one join the images they belong with there. The number
-    carved varies around the fraction. Only a split that would be empty is filled with what is nearest to it (the
+    Images of a group share a split, and so do images of equal bytes, also where they are linked through others. A
+    split that the source gives stays; images without one join the given split of the images they belong with. The
+    number of images taken varies around the fraction. A split that would be empty gets the nearest candidate (the
     smallest number), and train keeps at least one image or group.
 
     Raises:
-        ValueError: a group has two splits by its source, or there are too few images or groups for the splits.
+        ValueError: the source gives a group two splits, or there are too few images or groups for the splits.
     """
     filled = list(rows)
     belonging = _belonging_together(rows)
@@ -52,14 +52,14 @@ def fill_splits(rows: Sequence[Row], config: IngestConfig) -> list[Row]:
 
 
 def limit_train(rows: Sequence[Row], config: IngestConfig) -> list[Row]:
-    """Keep `max_train_images` distinct images of train, each class in proportion, and all of the other splits.
+    """Keep `max_train_images` distinct images of train, each class in proportion, and all images of other splits.
 
-    The classes' numbers of images follow from the proportions by largest remainders; within a class those of the
-    smallest numbers stay. So an added image displaces few others.
+    Largest remainders turn the proportions into numbers of images. Within a class the images of the smallest numbers
+    stay, so an added image displaces few others.
     """
     most = config.max_train_images
     train = [row for row in rows if row.split == "train"]
-    label_of: dict[str, str] = {}  # of equal images with several labels, the first
+    label_of: dict[str, str] = {}  # equal images may have several labels: the first counts
     for row in train:
         image, label = row.facts.sha256, row.label or ""
         label_of[image] = min(label_of.get(image, label), label)
@@ -79,10 +79,10 @@ def limit_train(rows: Sequence[Row], config: IngestConfig) -> list[Row]:
 
 
 def number(seed: int, purpose: str, name: str) -> float:
-    """A number in [0, 1), uniform over names and independent between seeds and purposes: from sha256.
+    """A number in [0, 1) from sha256, uniform over names and independent between seeds and purposes.
 
     Args:
-        purpose: of the choice, such as the split that is carved.
+        purpose: what the number decides, such as the split to take.
         name: an image's sha256, or `group:` with the group's name.
     """
     digest = hashlib.sha256(f"{seed}:{purpose}:{name}".encode()).digest()
@@ -90,7 +90,7 @@ def number(seed: int, purpose: str, name: str) -> float:
 
 
 class _Together(NamedTuple):
-    """Images that stand in one split: their positions, and the names whose smallest number decides."""
+    """Images that share a split: their positions, and the names whose smallest number decides."""
 
     positions: list[int]
     names: list[str]
@@ -141,7 +141,7 @@ def _given_split_of_group(rows: Sequence[Row]) -> dict[str, str]:
 
 
 def _follow_given(filled: list[Row], belonging: Sequence[_Together], of_group: Mapping[str, str]) -> None:
-    """Images without a given split take that of their group, else of the images they belong with."""
+    """Give images without a split the given split of their group, else of the images they belong with."""
     for one in belonging:
         given = [filled[position].split for position in one.positions if filled[position].is_given]
         for position in one.positions if given else ():
@@ -152,7 +152,7 @@ def _follow_given(filled: list[Row], belonging: Sequence[_Together], of_group: M
 
 
 def _share(pool: Sequence[_Together], split: str, fraction: float, seed: int, *, at_most: int) -> set[int]:
-    """Places in the pool whose number is below the fraction: the smallest one at least, `at_most` at most."""
+    """Places in the pool whose number is below the fraction: at least the smallest one, at most `at_most`."""
     numbers = [min(number(seed, split, name) for name in one.names) for one in pool]
     order = sorted(range(len(pool)), key=lambda position: (numbers[position], pool[position].names))
     count = sum(value < fraction for value in numbers)
@@ -160,7 +160,7 @@ def _share(pool: Sequence[_Together], split: str, fraction: float, seed: int, *,
 
 
 def _quotas(counts: Mapping[str, int], wanted: int, seed: int) -> dict[str, int]:
-    """How many of each class make up `wanted` in proportion: largest remainders, equal ones in the seed's order."""
+    """How many of each class make up `wanted` in proportion: largest remainders, ties in the seed's order."""
     total = sum(counts.values())
     quotas = {label: count * wanted // total for label, count in counts.items()}
     by_remainder = sorted(

@@ -1,4 +1,4 @@
-"""The result of ingestion in numbers: for the log and for a JSON file."""
+"""Summarise ingestion in numbers, for the log and for a JSON file."""
 
 import logging
 from collections import Counter
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 def summarise(table: pa.Table, reasons: Sequence[str]) -> dict[str, Any]:
-    """Counts by split, class and kind of refusal, quantiles of the sizes, and the digest of the data."""
+    """Count by split, class and kind of refusal; add quantiles of the sizes and the digest of the data."""
     manifest = Manifest(table, Path(), np.arange(table.num_rows))
     parts = {split: manifest.split(split) for split in SPLITS}
     train_hashes = set(parts["train"].sha256)
@@ -37,7 +37,7 @@ def summarise(table: pa.Table, reasons: Sequence[str]) -> dict[str, Any]:
 
 
 def count_kinds(reasons: Sequence[str]) -> str:
-    """Reasons by kind, the commonest first: "3 truncated, 1 empty"."""
+    """Count reasons by kind, the commonest first: "3 truncated, 1 empty"."""
     return ", ".join(f"{count} {kind}" for kind, count in Counter(map(_kind, reasons)).most_common())
 
 

@@ -1,4 +1,4 @@
-"""Trainings of before under the identity that this code gives them: folder, published models and MLflow follow."""
+"""Give earlier trainings the identity that this code computes. Folder, published models and MLflow follow."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -18,19 +18,19 @@ from dino_pipeline.workspace.run_lock import FOLDER, run_lock
 
 
 def adopt(project: Path, store: Store, fingerprints: Sequence[str] | None) -> Iterator[str]:
-    """Give trainings their identity of now, one after the other; a line for each says what became of it.
+    """Give trainings their present identity, one after the other. Yields a line with the result of each.
 
-    A training that cannot be adopted stays as it was, and the others go on. After a kill, or a second time, the same
-    call finishes what is left and changes nothing else. A study's trials keep the fingerprint of before in their
-    attributes: it finds the model, too.
+    A training that cannot be adopted stays unchanged, and the others continue. After a kill, or on a second call, the
+    same call completes the rest and changes nothing else. A study's trials keep their earlier fingerprint in their
+    attributes, which still finds the model.
 
     Args:
         project: the project's folder.
-        store: MLflow's, where their runs are.
-        fingerprints: as their folders below data/06_models/.in_progress are called; None: all.
+        store: MLflow's store with their runs.
+        fingerprints: names of their folders below data/06_models/.in_progress; None: all.
 
     Raises:
-        ValueError: there is no training of such a fingerprint.
+        ValueError: no training has such a fingerprint.
     """
     models = project / "data" / "06_models"
     folders = sorted(folder for folder in (models / ".in_progress").glob("[!.]*") if folder.is_dir())
@@ -56,7 +56,7 @@ def _adopt_one(folder: Path, models: Path, project: Path, store: Store) -> str:
         return f"{what}; it has its identity already"
     earlier, fingerprint = folder.name, training.spec.fingerprint
     with ExitStack() as locks:
-        # What a run of the recipe trains, and what two recipes share.
+        # First the recipe's own training, and trainings that two recipes share.
         for file in (project / FOLDER / f"{training.spec.recipe}.lock", folder / "running.lock"):
             locks.enter_context(run_lock(file, f"the training {earlier}"))
         check_free(training)
@@ -64,7 +64,7 @@ def _adopt_one(folder: Path, models: Path, project: Path, store: Store) -> str:
         for published in sorted(models.glob(f"[!.]*/{DESCRIPTION}")):
             if read_model(published.parent).fingerprint == earlier:
                 add_identity(published.parent, earlier=earlier, fingerprint=fingerprint)
-        move(training)  # last: a folder of its earlier name is one to begin or to finish with
+        move(training)  # last: while the earlier folder exists, the adoption is not finished
     return f"{what}; now {fingerprint}"
 
 

@@ -1,4 +1,4 @@
-"""Settings of registered models: their names, their promotion, and how closely lineage checks their data."""
+"""Parameters of registered models: names, promotion, and how closely lineage checks their data."""
 
 from typing import Annotated
 
@@ -18,7 +18,7 @@ class RegisterConfig:
 
 @frozen
 class PromoteConfig:
-    """The champion's alias, and what a challenger must reach on the validation images."""
+    """The champion's alias, and the gain that a challenger needs on the validation images."""
 
     alias: Annotated[str, Field(min_length=1)]
     num_neighbors: Count
@@ -31,6 +31,6 @@ class PromoteConfig:
 
 @frozen
 class LineageConfig:
-    """What data must pass to count as obtainable; the size of every file is compared in any case."""
+    """How closely to check that data are obtainable. The size of every file is always compared."""
 
-    num_hashed: Annotated[int, Field(ge=0)]  # images, evenly spaced, whose bytes are hashed again
+    num_hashed: Annotated[int, Field(ge=0)]  # evenly spaced images to hash again

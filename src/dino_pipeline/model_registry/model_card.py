@@ -1,4 +1,4 @@
-"""The model card of a registered version, as Markdown: only what was measured or recorded."""
+"""The model card of a registered version, as Markdown. It contains only measured or recorded facts."""
 
 import math
 from collections.abc import Mapping
@@ -29,15 +29,15 @@ def model_card(
     crop: int,
     commit: str,
 ) -> str:
-    """The card.
+    """Write the card.
 
     Args:
         published: the model.
-        metrics: what evaluation measured.
-        summary: of the ingestion of its images.
-        origin: of its first weights.
+        metrics: the measures of evaluation.
+        summary: the summary of its images' ingestion.
+        origin: the origin of its first weights.
         crop: side of the square that the model sees of an image, in pixels.
-        commit: of the code that made it, and whether files differed from the commit.
+        commit: the commit of its code, and whether files differed from the commit.
     """
     config = published.config
     images = config["images"]

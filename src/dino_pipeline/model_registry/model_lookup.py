@@ -18,10 +18,10 @@ class PublishedWeights(NamedTuple):
 
 
 def is_weight_file(path: Path) -> bool:
-    """Whether this is a file of weights outside of a published model, so without a description.
+    """Whether this is a file of weights outside a published model, hence without a description.
 
     Raises:
-        ValueError: it has a name of such a file and does not exist.
+        ValueError: the name is a weight file's, but the file does not exist.
     """
     if path.suffix not in _WEIGHT_FILES:
         return False
@@ -31,10 +31,10 @@ def is_weight_file(path: Path) -> bool:
 
 
 def find_weights(name: str, project: Path) -> PublishedWeights:
-    """The weights that `name` names: the teacher's, unless it is a file of the student.
+    """Find the weights that `name` names: the teacher's, unless it is a file of the student.
 
     Args:
-        name: a model's folder or one of its .safetensors files; a recipe, whose model is looked for in the
+        name: a model's folder or one of its .safetensors files; a recipe, whose model is searched in the
             project's data/06_models; a fingerprint, also an earlier one; an MLflow run id; a registered version,
             `name@alias` or `name/3`.
         project: the project's folder.

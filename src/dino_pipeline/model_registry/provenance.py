@@ -1,4 +1,4 @@
-"""The origin and the licence of a model's initial weights; what no record says is reported as unknown."""
+"""The origin and the licence of a model's initial weights. Facts that no record gives are reported as unknown."""
 
 import json
 import re
@@ -10,10 +10,10 @@ from dino_pipeline.dino.weights.published import DESCRIPTION, IMPORTED, read_mod
 
 UNKNOWN = "unknown"
 OFFICIAL_LICENCE = "Apache-2.0 (https://github.com/facebookresearch/dino)"
-_ORIGIN_TAG, _LICENCE_TAG = "weights_origin", "weights_licence"  # of a run
+_ORIGIN_TAG, _LICENCE_TAG = "weights_origin", "weights_licence"  # tags of a run
 _TIMM = "timm:"
 _SPEC = "spec.json"  # beside a training's checkpoint
-# As https://dl.fbaipublicfiles.com/dino/ names its files.
+# File names at https://dl.fbaipublicfiles.com/dino/.
 _OFFICIAL = re.compile(
     r"dino_(deitsmall(8|16)|vitbase(8|16)|resnet50|xcit_(small_12|medium_24)_p(8|16))_pretrain(_full_checkpoint)?\.pth"
 )
@@ -37,8 +37,8 @@ def origin_of_training(initial_weights: str | None, frozen_teacher: str | None, 
     """The origin of a training's initial weights and, for a frozen teacher, of the teacher's weights.
 
     Args:
-        initial_weights: as `pretrain` names them; None: random ones.
-        frozen_teacher: as `pretrain.teacher.weights` names it.
+        initial_weights: `pretrain.initial_weights`; None: random ones.
+        frozen_teacher: `pretrain.teacher.weights`.
         project: its runs record the origin of its own models.
     """
     own = RANDOM if initial_weights is None else origin_of_weights(initial_weights, project)
@@ -46,7 +46,7 @@ def origin_of_training(initial_weights: str | None, frozen_teacher: str | None, 
 
 
 def origin_of_weights(name: str, project: Path) -> Origin:
-    """The origin of what `pretrain.initial_weights` or `model.checkpoint` names.
+    """The origin of the weights that `pretrain.initial_weights` or `model.checkpoint` names.
 
     Args:
         name: a file, a model's folder or `timm:<name>`; relative paths start at the project.
@@ -59,7 +59,7 @@ def origin_of_weights(name: str, project: Path) -> Origin:
     if (folder / DESCRIPTION).is_file():
         ours = read_model(folder)
         return _origin_of_ours(ours.fingerprint, ours.recipe, ours.config)
-    if (folder / _SPEC).is_file():  # a checkpoint of a training of ours
+    if (folder / _SPEC).is_file():  # a checkpoint of our own training
         spec = json.loads((folder / _SPEC).read_text())
         return _origin_of_ours(spec["fingerprint"], spec["recipe"], spec["pretrain"])
     if _OFFICIAL.fullmatch(path.name):
@@ -74,8 +74,8 @@ def origin_of_model(config: Mapping[str, Any], run_tags: Mapping[str, str]) -> O
     """The origin of a model's initial weights, from its run or, without a run, from its parameters.
 
     Args:
-        config: the published model's, or a training's resolved parameters.
-        run_tags: of its run; empty if it has no run.
+        config: the published model's parameters, or a training's resolved parameters.
+        run_tags: tags of its run; empty if it has no run.
     """
     if _ORIGIN_TAG in run_tags:
         return Origin(run_tags[_ORIGIN_TAG], run_tags[_LICENCE_TAG])
@@ -112,6 +112,6 @@ def _origin_of_timm(name: str) -> Origin:
     settings = get_pretrained_cfg(name)
     where = settings and (settings.origin_url or settings.url)
     licence = settings and settings.license
-    if name.endswith(".dino"):  # the authors' files, whose licence timm does not repeat
+    if name.endswith(".dino"):  # the authors' files; timm does not repeat their licence
         licence = OFFICIAL_LICENCE
     return Origin(f"timm's {name}" + (f" ({where})" if where else ""), licence or UNKNOWN)

@@ -1,4 +1,4 @@
-"""The teacher's backbone as an MLflow pyfunc model, which runs without this package and without timm."""
+"""Save the teacher's backbone as an MLflow pyfunc model, which runs without this package and without timm."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ SERVED_WITH = ("mlflow", "numpy", "pandas", "pillow", "torch")
 def served_contents(
     model: Path, published: PublishedModel, images: ImagesConfig, extract: ExtractConfig
 ) -> dict[str, Any]:
-    """Everything that determines the saved files, ready for JSON: weights and code by their digests.
+    """All JSON-ready values that determine the saved files. Weights and code are given by their digests.
 
     Args:
         model: the published model's folder.

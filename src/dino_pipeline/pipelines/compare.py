@@ -1,4 +1,4 @@
-"""Models side by side, trained where they have to be."""
+"""The compare pipeline: compare models, and train the missing ones."""
 
 import logging
 import tempfile
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 def predict_cost(
-    ingested_manifest: Any,  # a data frame, None before the images are ingested
+    ingested_manifest: Any,  # a data frame; None before ingestion
     project_folder: Path,
     ingest: IngestConfig,
     pretrain: PretrainConfig,
@@ -27,7 +27,7 @@ def predict_cost(
     launch: LaunchConfig,
     compare: CompareConfig,
 ) -> str:
-    """Refuse rows that no training has, and say what the others cost, as Markdown."""
+    """Refuse rows that cannot be trained, and predict the cost of the others, as Markdown."""
     from dino_pipeline.experiments.compare.prediction import predict
     from dino_pipeline.experiments.compare.presentation import cost_table
     from dino_pipeline.experiments.compare.rows import read_comparison, trainings
@@ -59,17 +59,17 @@ def compare_models(
     extract: ExtractConfig,
     compare: CompareConfig,
 ) -> tuple[Any, str, Any]:
-    """Find or train the models of every row, measure them, and lay them side by side.
+    """Find or train the models of every row, measure them, and compare them.
 
     Args:
-        cost: as predicted, kept with the comparison's run.
-        comparison_folder: what is measured is kept here, so that a killed comparison goes on.
+        cost: the predicted cost, stored in the comparison's run.
+        comparison_folder: keeps measurements, so that a killed comparison continues where it stopped.
 
     Returns:
         the table as a data frame, the page as Markdown, the plot; all three also in MLflow.
 
     Raises:
-        ValueError: before the first training: a row cannot be trained or found, naming it.
+        ValueError: before the first training: a row cannot be trained or found; the text names it.
     """
     from dino_pipeline.dino.core.data.manifest import Manifest
     from dino_pipeline.experiments.compare.existing_models import existing_models
@@ -121,7 +121,7 @@ def compare_models(
 
 
 def create_pipeline() -> Pipeline:
-    """Parameters to predicted hours, which `--tags=dry_run` runs alone; a manifest to table and plot."""
+    """Turn parameters into predicted hours, which `--tags=dry_run` runs alone; turn a manifest into table and plot."""
     return Pipeline(
         [
             Node(

@@ -1,4 +1,4 @@
-"""The evaluate pipeline: features become measures, a model a picture."""
+"""The evaluate pipeline: measure features, and plot where the model looks."""
 
 import logging
 import tempfile
@@ -14,7 +14,7 @@ from dino_pipeline.dino.evaluation.config import EvaluateConfig
 from dino_pipeline.dino.evaluation.features import Features
 from dino_pipeline.dino.evaluation.linear_probe.config import LinearProbeConfig
 
-SHOWN_NEIGHBORS = 20  # the paper's
+SHOWN_NEIGHBORS = 20  # as in the paper
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ def evaluate_features(
     config: EvaluateConfig,
     probe: LinearProbeConfig,
 ) -> dict[str, Any]:
-    """k-NN, linear probe, spread and rank of every kind of features, logged to the model's run as a table."""
+    """Measure k-NN, linear probe, spread and rank of every kind of features. The model's run gets them as a table."""
     from dino_pipeline.dino.evaluation import compute
     from dino_pipeline.dino.evaluation.measures import measure, summary
     from dino_pipeline.dino.weights.published import read_model
@@ -45,7 +45,7 @@ def evaluate_features(
         "pixels": pixels,
         "histogram": histogram,
     }
-    networks = {name: stored for name, stored in networks.items() if len(stored)}  # not all have each
+    networks = {name: stored for name, stored in networks.items() if len(stored)}  # some models lack some
     published = read_model(model)
     with compute.fixed_threads(config.num_threads):
         report = measure(networks, probes, config, probe, device=compute.device())
@@ -71,7 +71,7 @@ def evaluate_features(
 
 
 def draw_picture(manifest: Any, project_folder: Path, model: Path, config: EvaluateConfig) -> Any:
-    """Where the teacher looks on held-out images: attention of each head (ViT) or principal colours."""
+    """Plot where the teacher looks on held-out images: attention of each head (ViT) or principal colours."""
     from dino_pipeline.dino.core.data.manifest import Manifest
     from dino_pipeline.dino.evaluation import compute
     from dino_pipeline.dino.weights.published import evaluation_transform, load_backbone, read_model
@@ -101,7 +101,7 @@ def _photograph(name: str | None, project_folder: Path, images: ImagesConfig) ->
     if name is None:
         return None
     if name.startswith("embedded:"):
-        # Photographs have no channels but colours, or grey: other models go without.
+        # Photographs have colour or grey channels only; models of other channels go without.
         is_seen = images.channels in (1, 3)
         return as_asked(read_photograph(name.removeprefix("embedded:")), images) if is_seen else None
     path = project_folder / Path(name).expanduser()
@@ -111,7 +111,7 @@ def _photograph(name: str | None, project_folder: Path, images: ImagesConfig) ->
 
 
 def create_pipeline() -> Pipeline:
-    """Features to metrics, held-out images to a picture."""
+    """Turn features into metrics, and held-out images into a picture."""
     return Pipeline(
         [
             Node(

@@ -1,4 +1,4 @@
-"""From an evaluation to its pipeline: nodes, the catalog's entries, and where results are printed and logged."""
+"""Make an evaluation's pipeline: its nodes and catalog entries; print and log its results."""
 
 import logging
 import shutil
@@ -35,9 +35,9 @@ logger = logging.getLogger(__name__)
 
 
 def create_pipeline(evaluation: Evaluation[Any]) -> Pipeline:
-    """A node that measures, draws and logs; and before it one that looks at the user's data, if there is a check.
+    """A node that measures, plots and logs. Where the evaluation has a check, a node before it checks the user's data.
 
-    The check is a node of its own, so that a missing folder stops a run before a training.
+    The check is its own node, so that a missing folder stops a run before a training.
     """
     name = evaluation.name
     inputs = {"config": f"params:{name}", "model": "model"}
@@ -61,9 +61,9 @@ def create_pipeline(evaluation: Evaluation[Any]) -> Pipeline:
 
 
 def catalog_entries(evaluation: Evaluation[Any], recipe: str) -> dict[str, dict[str, Any]]:
-    """Configurations of the data sets that the pipeline writes, and of what passes between its nodes.
+    """Configurations of the data sets that the pipeline writes, and of those between its nodes.
 
-    `unwatched` in the metadata marks what DVC neither tracks nor hashes, and says why.
+    `unwatched` in the metadata marks data that DVC neither tracks nor hashes, and gives the reason.
     """
     entries: dict[str, dict[str, Any]] = {}
     if evaluation.check:
@@ -93,7 +93,7 @@ def _folders(evaluation: Evaluation[Any]) -> list[str]:
 def _node_function(
     function: Callable[..., Any], inputs: Mapping[str, str], evaluation: Evaluation[Any], name: str
 ) -> Callable[..., Any]:
-    """The function with a name and a typed signature of its own, by which Kedro validates parameters."""
+    """The function with its own name and typed signature. Kedro validates parameters by the signature."""
     types: dict[str, Any] = {f"params:{evaluation.name}": evaluation.config, EXTRACT: ExtractConfig}
     annotations = {argument: types.get(entry, Any) for argument, entry in inputs.items()}
 
@@ -109,13 +109,13 @@ def _node_function(
 
 
 def _run(evaluation: Evaluation[Any], inputs: Mapping[str, Any]) -> list[Any]:
-    """Measure, draw, print and log; the values of the outputs in their order."""
+    """Measure, plot, print and log. Returns the values of the outputs in their order."""
     from dino_pipeline.dino.evaluation import compute
 
     config = inputs[f"params:{evaluation.name}"]
     context = Context(config, inputs, inputs.get(_found(evaluation.name)))
     for name in _folders(evaluation):
-        shutil.rmtree(context.folder(name))  # an earlier run's files, or what an interrupted one has left
+        shutil.rmtree(context.folder(name))  # files of an earlier or interrupted run
     with compute.fixed_threads(config.num_threads):
         results = evaluation.run(context)
         picture = evaluation.plot(context, results) if evaluation.plot else None
@@ -128,13 +128,13 @@ def _run(evaluation: Evaluation[Any], inputs: Mapping[str, Any]) -> list[Any]:
 
 
 def _named(evaluation: Evaluation[Any], suffix: str) -> dict[str, str]:
-    """Files with this suffix, by the catalog's names."""
+    """Files with this suffix, by catalog name."""
     files = {name: path for name, path in evaluation.outputs.items() if isinstance(path, str)}
     return {name: path for name, path in files.items() if path.endswith(suffix)}
 
 
 def _log(evaluation: Evaluation[Any], context: Context[Any], results: Results, picture: Any) -> None:
-    """To the model's run: metrics, the report, the parameters, the picture, and tables that people read."""
+    """Log to the model's run: metrics, the report, the parameters, the picture, and tables for people."""
     from dino_pipeline.dino.weights.published import read_model
 
     name = evaluation.name

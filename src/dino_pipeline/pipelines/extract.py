@@ -14,11 +14,11 @@ from dino_pipeline.dino.evaluation.features import Features
 def extract_features(
     manifest: Any, project_folder: Path, model: Path, config: ExtractConfig
 ) -> tuple[Features, Features, Features, Features, Features, Features]:
-    """Features of every image by teacher, student, frozen teacher, random network, raw pixels and colour histogram.
+    """Compute features of every image: teacher, student, frozen teacher, random network, pixels, colour histogram.
 
     Args:
         manifest: the manifest as a data frame.
-        project_folder: its paths are relative to this folder.
+        project_folder: the folder that the manifest's paths start from.
         model: the published model's folder; without a student or a frozen teacher, their features are empty.
     """
     from dino_pipeline.dino.core.data.manifest import Manifest
@@ -39,7 +39,7 @@ def extract_features(
 
 
 def create_pipeline() -> Pipeline:
-    """Images and a model become features."""
+    """Turn images and a model into features."""
     return Pipeline(
         [
             Node(

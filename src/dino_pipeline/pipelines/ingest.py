@@ -20,7 +20,7 @@ def ingest_images(
 ) -> tuple[Any, Any, Any, dict[str, Any]]:
     """Manifest, quarantined files and duplicates (pandas), and a summary; see `ingestion.ingest.ingest`."""
     from dino_pipeline.ingestion.data_set import data_set_name
-    from dino_pipeline.ingestion.ingest import ingest  # pandas, not needed to list pipelines
+    from dino_pipeline.ingestion.ingest import ingest  # pandas is not needed to list pipelines
 
     found = ingest(
         config, images, project_folder=project_folder, raw_folder=raw_folder, cache_folder=ingest_cache
@@ -30,7 +30,7 @@ def ingest_images(
 
 
 def create_pipeline() -> Pipeline:
-    """Sources become a manifest, tables of quarantined files and of duplicates, and a summary."""
+    """Turn sources into a manifest, tables of quarantined files and of duplicates, and a summary."""
     return Pipeline(
         [
             Node(

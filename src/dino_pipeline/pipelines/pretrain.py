@@ -1,4 +1,4 @@
-"""Pretrain a backbone with DINO under torchrun."""
+"""The pretrain pipeline: train a backbone with DINO under torchrun."""
 
 import logging
 from pathlib import Path
@@ -25,7 +25,7 @@ def pretrain(
     monitoring: MonitoringConfig,
     launch: LaunchConfig,
 ) -> Path:
-    """Train under torchrun, or find the model trained already; where `model` names a checkpoint, import that.
+    """Train under torchrun, or find the finished model. Where `model` names a checkpoint, import that.
 
     Returns:
         The folder of the finished model, which the catalog publishes.

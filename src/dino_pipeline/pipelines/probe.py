@@ -28,13 +28,13 @@ def train_probes(
     extract: ExtractConfig,
     config: LinearProbeConfig,
 ) -> dict[str, Any]:
-    """Linear classifiers for every kind of features, one per learning rate; none if train is not labelled.
+    """Train linear classifiers for every kind of features, one per learning rate; none if train is not labelled.
 
     Args:
         manifest: the manifest as a data frame.
-        project_folder: its paths are relative to this folder.
+        project_folder: the folder that the manifest's paths start from.
         model: the published model's folder.
-        teacher: its features, of which only center and scale are used; the same holds for the others.
+        teacher: its features; only center and scale are used. The same holds for the others.
         student: likewise.
         frozen_teacher: likewise.
         random: likewise.
@@ -59,13 +59,13 @@ def train_probes(
         "pixels": pixels,
         "histogram": histogram,
     }
-    features = {name: stored for name, stored in features.items() if len(stored)}  # not all have each
+    features = {name: stored for name, stored in features.items() if len(stored)}  # some models lack some
     tracking.model_run(read_model(model).fingerprint).log_json(to_dict(config), "probe_parameters.json")
     return linear_probes(train, model, features, extract, config)
 
 
 def create_pipeline() -> Pipeline:
-    """Images, a model and features become linear classifiers."""
+    """Turn images, a model and features into linear classifiers."""
     return Pipeline(
         [
             Node(

@@ -1,4 +1,4 @@
-"""The register pipeline: make a model a registered version that can be served."""
+"""The register pipeline: register a model as a version that can be served."""
 
 import logging
 from collections.abc import Mapping
@@ -32,12 +32,12 @@ def register_model(
     extract: ExtractConfig,
     config: RegisterConfig,
 ) -> None:
-    """Make the teacher's backbone a version of the data set's model, unless it is one already; nothing is promoted.
+    """Register the teacher's backbone as a version of the data set's model, unless it exists. Nothing is promoted.
 
     Args:
         model: the published model's folder.
-        metrics: what evaluation measured.
-        ingest_summary: of the data set's ingestion.
+        metrics: the measures of evaluation.
+        ingest_summary: summary of the data set's ingestion.
         extract: preprocessing, which the served model repeats.
     """
     from dino_pipeline.dino.weights.published import read_model
@@ -88,7 +88,7 @@ def register_model(
 
 
 def _knn_tags(metrics: dict[str, Any]) -> dict[str, str]:
-    """The teacher's k-NN accuracies on validation, by which versions are compared."""
+    """The teacher's k-NN accuracies on validation, for comparisons of versions."""
     return {
         f"val/{name}": f"{value:.4f}"
         for name, value in metrics["val"]["teacher"].items()
@@ -97,7 +97,7 @@ def _knn_tags(metrics: dict[str, Any]) -> dict[str, str]:
 
 
 def _origin_of_run(run_tags: Mapping[str, str]) -> dict[str, str]:
-    """The code that made the model, not the code that registers it."""
+    """The code of the model's training, not the code of its registration."""
     tags = {
         name: run_tags.get(tag, "unknown")
         for name, tag in (("git_commit", COMMIT_TAG), ("git_dirty", DIRTY_TAG))
@@ -106,7 +106,7 @@ def _origin_of_run(run_tags: Mapping[str, str]) -> dict[str, str]:
 
 
 def create_pipeline() -> Pipeline:
-    """A model and its metrics become a registered version in MLflow; there is no output dataset."""
+    """Turn a model and its metrics into a registered version in MLflow. There is no output dataset."""
     return Pipeline(
         [
             Node(

@@ -1,4 +1,4 @@
-"""The report pipeline: one HTML page about a model."""
+"""The report pipeline: write one HTML page about a model."""
 
 import logging
 import tempfile
@@ -28,18 +28,18 @@ def draw_report(
     metrics: dict[str, Any],
     config: ReportConfig,
 ) -> str:
-    """Write the page; a copy with commit, run and speed goes to the model's MLflow run.
+    """Write the page. The model's MLflow run gets a copy with commit, run and speed.
 
     Args:
         manifest: the manifest as a data frame.
-        quarantine: files set aside, with reasons, as a data frame.
+        quarantine: quarantined files, with reasons, as a data frame.
         ingest_summary: counts and sizes of the data.
-        project_folder: holds conf/; the manifest's paths are relative to it.
+        project_folder: contains conf/; the manifest's paths start here.
         training_folder: holds the timing, on the machine that trained.
         model: the published model's folder.
-        teacher_features: of all images.
-        metrics: what evaluation measured.
-        config: what is shown.
+        teacher_features: features of all images.
+        metrics: the measures of evaluation.
+        config: what to show.
 
     Returns:
         the HTML file's text, equal for equal models.
@@ -77,7 +77,7 @@ def draw_report(
 
 
 def create_pipeline() -> Pipeline:
-    """The outputs of all earlier stages become one page."""
+    """Turn the outputs of all earlier stages into one page."""
     return Pipeline(
         [
             Node(

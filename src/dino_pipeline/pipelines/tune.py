@@ -1,4 +1,4 @@
-"""Search for better parameters of a recipe by many short trainings."""
+"""The tune pipeline: search for better parameters of a recipe by many short trainings."""
 
 import json
 import logging
@@ -32,13 +32,13 @@ def search_parameters(
     extract: ExtractConfig,
     tune: TuneConfig,
 ) -> str:
-    """Make the trials that the study lacks, each a run below the study's.
+    """Run the trials that the study lacks. Each is a run below the study's run.
 
     Returns:
         The study's name.
 
     Raises:
-        ValueError: before trial 0: the space does not suit the recipe, or the images have no labels to judge by.
+        ValueError: before trial 0: the space does not fit the recipe, or the images lack the labels of the objective.
     """
     from dino_pipeline.dino.core.data.manifest import Manifest
     from dino_pipeline.experiments.train import Trainer
@@ -71,7 +71,7 @@ def search_parameters(
 
 
 def describe_study(name: str, tuning_folder: Path, tune: TuneConfig) -> tuple[Any, Any, Any, Any]:
-    """Table, summary, and the pictures of values and importance, also logged to the study's run."""
+    """Table, summary, and the pictures of values and importance. The study's run gets copies."""
     import optuna
 
     from dino_pipeline.experiments.tune import figures
@@ -97,7 +97,7 @@ def describe_study(name: str, tuning_folder: Path, tune: TuneConfig) -> tuple[An
 def write_tuned_recipe(
     found: dict[str, Any], project_folder: Path, recipe: str, pretrain: PretrainConfig, tune: TuneConfig
 ) -> None:
-    """Write the chosen trial's values over the recipe, as a recipe of its own."""
+    """Write the chosen trial's values over the recipe, as a new recipe."""
     from dino_pipeline.experiments.tune.recipe import write_tuned
 
     chosen, before = found["chosen"], found["recipe"]["measures"] or {}
@@ -120,7 +120,7 @@ def _target(project_folder: Path, recipe: str, tune: TuneConfig) -> Path:
 
 
 def create_pipeline() -> Pipeline:
-    """A manifest to a study, and this to its table, its pictures and a recipe."""
+    """Turn a manifest into a study, and the study into its table, its pictures and a recipe."""
     return Pipeline(
         [
             Node(

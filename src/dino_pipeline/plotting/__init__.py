@@ -1,1 +1,1 @@
-"""What people look at: panels beside an image, sheets of images, charts of curves, pictures inside a page."""
+"""Plots: panels beside an image, sheets of images, charts of curves, and pictures inside a page."""

@@ -1,4 +1,4 @@
-"""Line charts as SVG that stands inside a page: its colours are the page's, so it follows light and dark."""
+"""Line charts as SVG for a page. They use the page's colours, so they follow its light and dark modes."""
 
 import io
 import re
@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 Color = Literal["ink", "muted", "rule", "teacher", "student", "accent"]
 
-# Colours that occur nowhere else stand in for CSS variables: each is replaced by the variable of its name.
+# Unique colours stand in for CSS variables. Each is replaced by the variable of its name.
 _STAND_INS: dict[Color, str] = {
     "ink": "#010203",
     "muted": "#040506",
@@ -44,13 +44,13 @@ _STYLE: dict[Any, Any] = {
     "ytick.labelcolor": _STAND_INS["muted"],
     "ytick.left": False,
 }
-# Inches. A page shows the one about 380 px wide, the other 260, where their text is as large as the page's small text.
+# Inches. The page shows one about 380 px wide, the other 260; their text then has the size of the page's small text.
 _SIZE, _SMALL_SIZE = (4.1, 2.5), (2.8, 1.8)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """A curve, or with marks a few points joined."""
+    """A curve, or a few joined points with marks."""
 
     x: Sequence[float]
     y: Sequence[float]
@@ -61,7 +61,7 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Level:
-    """A horizontal line that a curve is judged by, labelled where it lies."""
+    """A horizontal reference line with a label."""
 
     y: float
     label: str
@@ -83,7 +83,7 @@ class Chart:
 
 
 def svg(chart: Chart) -> str:
-    """The chart without its title, legend and caption, which the page sets as text."""
+    """The chart as SVG, without title, legend and caption, which the page sets as text."""
     with rc_context({**_STYLE, "svg.hashsalt": chart.name}):
         figure = Figure(figsize=_SMALL_SIZE if chart.is_small else _SIZE, layout="constrained")
         FigureCanvasSVG(figure)
@@ -130,9 +130,9 @@ def _set_axes(axes: Axes, chart: Chart) -> None:
 
 
 def _inline(document: str, chart: Chart) -> str:
-    """matplotlib's document as an element of a page that may hold many of them."""
+    """Turn matplotlib's document into an element of a page that may hold many."""
     element = document[document.index("<svg") :]
-    # Its style sheet would rule the whole page, and its fonts are not the page's.
+    # Its style sheet would apply to the whole page, and its fonts are not the page's.
     element = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", element, flags=re.DOTALL)
     element = re.sub(r"font-family: [^;]*; ", "", element)
     element = re.sub(r'\s(?:xmlns(?::xlink)?|width|height|version)="[^"]*"', "", element, count=5)

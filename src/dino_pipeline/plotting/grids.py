@@ -1,4 +1,4 @@
-"""Pictures in rows: panels under titles, and tiles with captions, marked right or wrong where a search found them."""
+"""Grids of pictures: panels under titles, and tiles with captions, marked right or wrong for search results."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.plotting.pixels import visible
 
 _MARKS = {True: "✓ ", False: "✗ ", None: ""}
-_MAX_CAPTION = 20  # characters, which a tile is wide
+_MAX_CAPTION = 20  # characters that fit under a tile
 _FRAMES = {True: "#1a7f37", False: "#cf222e", None: "#8c959f"}
 
 
@@ -41,7 +41,7 @@ def tile(images: Manifest, position: int, *, size: int, caption: str, is_right: 
 
 
 def image_grid(rows: Sequence[Sequence[Tile]]) -> Image.Image:
-    """Plot rows of tiles; a shorter row ends early."""
+    """Plot rows of tiles. Rows may differ in length."""
     num_columns = max(map(len, rows))
     figure = Figure(figsize=(1.4 * num_columns, 1.6 * len(rows)), dpi=100, layout="tight")
     for row, axes_of_row in zip(rows, figure.subplots(len(rows), num_columns, squeeze=False), strict=True):
@@ -62,11 +62,11 @@ def image_grid(rows: Sequence[Sequence[Tile]]) -> Image.Image:
 
 
 def grid(rows: Sequence[Sequence[Panel]], labels: Sequence[str], *, cell: tuple[float, float]) -> Image.Image:
-    """Plot rows of panels: the titles of the first row above, a label at the left of each row.
+    """Plot rows of panels, with titles above the first row and a label at the left of each row.
 
     Args:
         rows: of equal length.
-        labels: one a row.
+        labels: one per row.
         cell: width and height of a panel with its margins, in units of 100 px.
     """
     num_columns = len(rows[0])
@@ -86,7 +86,7 @@ def grid(rows: Sequence[Sequence[Panel]], labels: Sequence[str], *, cell: tuple[
 
 
 def rasterised(figure: Figure) -> Image.Image:
-    """The figure as RGB, without a window or a file; the same figure gives the same pixels."""
+    """The figure as RGB, without a window or a file. The same figure gives the same pixels."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib does not annotate its canvas
     return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")  # type: ignore[no-untyped-call]

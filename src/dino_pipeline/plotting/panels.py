@@ -1,4 +1,4 @@
-"""A backbone's view of an image: the attention of each head (ViT), or principal components as colours."""
+"""Show a backbone's view of an image: the attention of each head (ViT), or principal components as colours."""
 
 from dataclasses import replace
 from typing import Any
@@ -23,20 +23,20 @@ from dino_pipeline.plotting.pixels import visible
 
 
 def spread(images: Manifest, num_images: int) -> Manifest:
-    """Images at even distances, so that none is hand-picked."""
+    """Choose evenly spaced images, so that none is hand-picked."""
     return images.take(evenly_spaced(len(images), num_images))
 
 
 def panels(
     backbone: Backbone, images: Manifest, *, image_size: int, transform: EvaluationTransformConfig
 ) -> list[list[Panel]]:
-    """A list for each image: its central square, then one panel a head of a ViT, or one of colours.
+    """A list for each image: its central square, then one panel per head of a ViT, or one panel of colours.
 
     Args:
         backbone: in evaluation mode, on CPU.
-        images: at least one.
+        images: at least one image.
         image_size: side in pixels, rounded down to whole patches.
-        transform: how the model's images are prepared, but for the size.
+        transform: the preparation of the model's images, except the size.
     """
     size = image_size - image_size % patch_size(backbone)
     dataset = EvaluationDataset(images, replace(transform, resize=size, crop=size))
@@ -52,8 +52,8 @@ def whole_panels(
     Args:
         backbone: in evaluation mode, on CPU.
         image: [H, W, channels] of the model's channels and bits.
-        size: of the shorter side in px; both sides are rounded to whole patches.
-        statistics: of the training.
+        size: shorter side in px; both sides are rounded to whole patches.
+        statistics: pixel statistics of the training.
     """
     height, width = fitted(*image.shape[:2], size=size, patch=patch_size(backbone))
     return _panels(backbone, resized(image, height, width), statistics)[0]
@@ -78,12 +78,12 @@ def _panels(backbone: Backbone, crops: torch.Tensor, statistics: PixelStatistics
 
 
 def patch_size(backbone: Backbone) -> int:
-    """Pixels a patch of a ViT; a ConvNet takes images of any size."""
+    """The patch size of a ViT in pixels; 1 for a ConvNet, which takes images of any size."""
     return int(backbone.model.patch_embed.patch_size[0]) if isinstance(backbone, ViTBackbone) else 1
 
 
 def overlay(image: NDArray[Any], heat: NDArray[Any]) -> NDArray[Any]:
-    """The image [H, W, 3] in [0, 1] dimmed, bright and yellow where the head looks; each panel has its own scale."""
+    """The image [H, W, 3] in [0, 1] dimmed, yellow where the heat is high. Each panel has its own scale."""
     scaled = (heat - heat.min()) / max(float(heat.max() - heat.min()), 1e-12)
     blended: NDArray[Any] = 0.35 * image + 0.65 * colormaps["inferno"](scaled)[..., :3]
     return blended

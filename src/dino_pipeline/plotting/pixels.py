@@ -1,4 +1,4 @@
-"""Pixels for the eye: any channels and depth as RGB, masks in colour, and images as data URIs of a page."""
+"""Make pixels visible: any channels and depth as RGB, masks in colour, and images as data URIs of a page."""
 
 import base64
 import io
@@ -14,13 +14,13 @@ _JPEG_QUALITY = 90
 
 
 def visible(pixels: DeepPixels, *, like: DeepPixels | None = None) -> NDArray[np.uint8]:
-    """[..., channels] to RGB [..., 3]: one or two channels as grey of the first, of more the first three.
+    """[..., channels] to RGB [..., 3]: grey of the first channel for one or two, else the first three channels.
 
-    8 bits are shown as they are. 16 bits seldom use all of their range: what is shown is stretched from black to
+    8 bits stay as they are. 16 bits seldom use their whole range, so they are stretched from black to
     white.
 
     Args:
-        like: the image whose darkest and brightest values are black and white; None: `pixels` themselves.
+        like: the image that gives the values of black and white; None: `pixels` themselves.
     """
     shown: DeepPixels = pixels[..., :3] if pixels.shape[-1] >= 3 else np.repeat(pixels[..., :1], 3, axis=-1)
     if shown.dtype == np.uint8:
@@ -45,10 +45,10 @@ def voc_colors() -> NDArray[np.uint8]:
 
 
 def colored(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArray[Any]:
-    """The image dimmed, in colour where the mask is not background: RGB in [0, 1] of the mask's size.
+    """The dimmed image, in colour where the mask is not background: RGB in [0, 1] of the mask's size.
 
     Args:
-        image: uint8 [height, width, 3]; what lies right of the mask or below it is left out.
+        image: uint8 [height, width, 3]; parts to the right of the mask or below it are left out.
         mask: uint8 [up to height, up to width].
     """
     pixels = image[: mask.shape[0], : mask.shape[1]] / 255
@@ -59,12 +59,12 @@ def colored(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArray[Any]:
 
 
 def png_data_uri(pixels: NDArray[np.uint8]) -> str:
-    """A PNG, which keeps every pixel: uint8 [H, W, 3]."""
+    """A PNG data URI, which keeps every pixel: uint8 [H, W, 3]."""
     return _data_uri(pixels, "png", optimize=True)
 
 
 def jpeg_data_uri(pixels: NDArray[Any]) -> str:
-    """A JPEG, about a fifth of the bytes: [H, W, 3], uint8 or floats in [0, 1]."""
+    """A JPEG data URI, about a fifth of the bytes: [H, W, 3], uint8 or floats in [0, 1]."""
     if pixels.dtype != np.uint8:
         pixels = (pixels * 255).round().clip(0, 255).astype(np.uint8)
     return _data_uri(pixels, "jpeg", quality=_JPEG_QUALITY, subsampling=0)

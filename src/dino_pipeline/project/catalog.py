@@ -1,4 +1,4 @@
-"""The catalog: evaluations bring their entries, and every file that a node makes appears whole or not at all."""
+"""The catalog. Evaluations add their entries, and every file that a node makes appears whole or not at all."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from dino_pipeline.project.datasets import FolderDataset
 
 
 def evaluation_catalog(recipe: str) -> dict[str, dict[str, Any]]:
-    """The entries of every evaluation: what conf/base/catalog.yml need not say, and a user's catalog.yml may change."""
+    """The entries of every evaluation. conf/base/catalog.yml leaves them out; a user's catalog.yml may change them."""
     return {
         name: entry
         for evaluation in EVALUATIONS.values()
@@ -21,19 +21,19 @@ def evaluation_catalog(recipe: str) -> dict[str, dict[str, Any]]:
 
 
 class WholeFileCatalog(DataCatalog):
-    """Saves under a hidden name first: a kill in the middle leaves the old file, which the next run replaces."""
+    """Saves under a hidden name first, so that a kill in the middle leaves the old file for the next run to replace."""
 
     def save(self, ds_name: str, data: Any) -> None:
         """Save data under a name of the catalog.
 
         Raises:
-            DatasetError: it cannot be written; what was there before still is.
+            DatasetError: the data cannot be written; the old file is still there.
         """
         dataset: Any = self[ds_name]
         file = getattr(dataset, "_filepath", None)
         if file is None or isinstance(
             dataset, FolderDataset
-        ):  # in memory; a folder is published whole by itself
+        ):  # in memory; a folder dataset publishes itself whole
             super().save(ds_name, data)
             return
         target = Path(file)

@@ -1,4 +1,4 @@
-"""Dataset types of the catalog: folders, which a node gets as absolute paths, and values that may be absent."""
+"""Dataset types of the catalog: folders, which nodes receive as absolute paths, and values that may be absent."""
 
 import os
 import shutil
@@ -13,8 +13,8 @@ from dino_pipeline.dino.partial import partial_path
 class FolderDataset(AbstractDataset[Path, Path]):
     """A folder, loaded as its absolute path.
 
-    A working folder has no marker and is created where it is missing. A product has one, a file that shows that it
-    is finished: saving puts a copy of the folder that the node returns in its place, whole or not at all.
+    A working folder has no marker; a missing one is created. A product has a marker, a file that shows that it
+    is finished. Saving replaces the product by a copy of the folder that the node returns, whole or not at all.
     """
 
     def __init__(
@@ -25,10 +25,10 @@ class FolderDataset(AbstractDataset[Path, Path]):
         self.metadata = metadata
 
     def load(self) -> Path:
-        """The folder.
+        """The folder's path.
 
         Raises:
-            DatasetError: the product is not there yet, or the working folder cannot be made; the text says what
+            DatasetError: the product does not exist yet, or the working folder cannot be made; the text says what
                 to do.
         """
         if self._marker is None:
@@ -75,7 +75,7 @@ class FolderDataset(AbstractDataset[Path, Path]):
 
 
 class OptionalDataset(AbstractDataset[Any, Any]):
-    """Another dataset's value, None where there is nothing yet; it is only read."""
+    """Another dataset's value, or None where it does not exist yet. It is read-only."""
 
     def __init__(self, *, dataset: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
         self._dataset: AbstractDataset[Any, Any] = AbstractDataset.from_config("optional", dataset)
@@ -86,7 +86,7 @@ class OptionalDataset(AbstractDataset[Any, Any]):
         return self._dataset.load() if self._dataset.exists() else None
 
     def save(self, _data: Any) -> None:
-        """Refused.
+        """Refuse to save.
 
         Raises:
             DatasetError: always.

@@ -1,4 +1,4 @@
-"""dvc.yaml and evaluations/dvc.yaml, made of the pipelines, the catalog, the groups of parameters and the imports."""
+"""Generate dvc.yaml and evaluations/dvc.yaml from the pipelines, the catalog, the parameters and the imports."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,8 +12,8 @@ from dino_pipeline.project.catalog import evaluation_catalog
 from dino_pipeline.project.imported_code import ImportedCode
 from dino_pipeline.workspace.config_loader import MERGE_STRATEGY, LayeredConfigLoader
 
-RECIPE = "${recipe}"  # DVC fills in what conf/dvc_recipe.yml says
-_ANY_RECIPE = "--any-recipe--"  # OmegaConf would take the other for an interpolation of its own
+RECIPE = "${recipe}"  # DVC inserts the value of conf/dvc_recipe.yml
+_ANY_RECIPE = "--any-recipe--"  # OmegaConf would read RECIPE as its own interpolation
 FILES = ("dvc.yaml", "evaluations/dvc.yaml")
 _PACKAGE = "dino_pipeline"
 _WRITTEN = "# Written by `dino-pipeline dvc-stages` (make dvc-stages), and not by hand."
@@ -27,14 +27,14 @@ _DESCRIPTIONS = {
     "report": "One page that says what the model learned; the same bytes for the same model",
     "register": "The teacher's backbone as a version in MLflow's registry, which is this stage's only output",
 }
-_METRICS = {"metrics"}  # entries of the catalog that DVC shows as metrics
+_METRICS = {"metrics"}  # catalog entries that DVC shows as metrics
 
-# Groups that change nothing of what a stage makes.
+# Groups that do not affect a stage's outputs.
 UNWATCHED_GROUPS = {"recipe", "monitoring", "launch"}
-# The report says in what a model differs from these, which it reads from conf/ and not as an input of a node.
+# The report shows how a model differs from these. It reads them from conf/, not as an input of a node.
 GROUPS_READ_AS_FILES = {"report": {"pretrain"}}
 
-# What a stage imports and DVC does not watch, since no output follows from it.
+# Imports of stages that DVC does not watch, since no output follows from them.
 UNWATCHED_CODE = {
     "dino_pipeline.tracking": "writes down what was made",
     "dino_pipeline.workspace.config_loader": "reads parameters, which are watched themselves",
@@ -44,7 +44,7 @@ UNWATCHED_CODE = {
     "dino_pipeline.workspace.parameter_errors": "words of errors",
     "dino_pipeline.workspace.run_lock": "keeps a second run away",
 }
-# A model has a fingerprint, which decides whether it is trained again.
+# A model's fingerprint decides whether it is trained again.
 UNWATCHED_BY_PRETRAIN = {
     "dino_pipeline.pipelines.pretrain": "shows progress; for an import the fingerprint is of the weights",
     "dino_pipeline.model_registry.model_lookup": "the fingerprint is of what was found",
@@ -92,7 +92,7 @@ plots:
 
 
 def project_catalog(conf: Path) -> dict[str, dict[str, Any]]:
-    """The project's catalog of the recipe `${recipe}`, without the user's conf/local."""
+    """The project's catalog for the recipe `${recipe}`, without the user's conf/local."""
     loader = LayeredConfigLoader(
         conf,
         "base",
@@ -116,13 +116,13 @@ def write_stages(
     *,
     code: Path | None,
 ) -> dict[str, str]:
-    """The texts of both files, by their names.
+    """The texts of both files, by file name.
 
     Args:
         stages: the pipelines of dvc.yaml, each alone.
-        evaluations: those of evaluations/dvc.yaml.
-        catalog: configurations of the data sets, of the recipe `${recipe}`. DVC sees those that have a path and are not
-            marked as unwatched.
+        evaluations: the pipelines of evaluations/dvc.yaml.
+        catalog: configurations of the data sets of the recipe `${recipe}`. DVC watches those with a path and no mark
+            `unwatched`.
         code: the package's folder, src/dino_pipeline; None where the project runs an installed package, so that the
             stages watch no code.
     """
@@ -183,7 +183,7 @@ def _list(key: str, items: Sequence[str]) -> Iterator[str]:
 
 
 def _groups(pipeline: Pipeline) -> set[str]:
-    """Whole groups: a recipe need not name a value inside one, and DVC raises on a value that a file lacks."""
+    """Whole groups. A recipe may leave out a value inside a group, and DVC raises on a value that a file lacks."""
     names = {
         name.removeprefix("params:").split(".")[0] for name in pipeline.inputs() if name.startswith("params:")
     }
@@ -199,7 +199,7 @@ def _inputs(pipeline: Pipeline, paths: Mapping[str, str]) -> list[str]:
 
 
 def _outputs(pipeline: Pipeline, paths: Mapping[str, str]) -> list[str]:
-    """Names in the order of the nodes; what only passes between nodes has no path."""
+    """Names in the order of the nodes. Data that only pass between nodes have no path."""
     return [name for node in pipeline.nodes for name in node.outputs if name in paths]
 
 

@@ -1,4 +1,4 @@
-"""What evaluation stores, as Kedro datasets: features, which pandas would hold as a list an image, and probes."""
+"""Kedro datasets for features and probes. pandas would store features as a list per image."""
 
 from abc import abstractmethod
 from pathlib import Path
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class _StoredFile(AbstractDataset[T, T], Generic[T]):
-    """A file that a stage makes; equal values make equal bytes."""
+    """A file that a stage makes. Equal values give equal bytes."""
 
     stage: str
     what: str
@@ -25,7 +25,7 @@ class _StoredFile(AbstractDataset[T, T], Generic[T]):
         """Read the file.
 
         Raises:
-            DatasetError: there is none yet; the text says how to make it.
+            DatasetError: the file does not exist yet; the text says how to make it.
         """
         if not self._exists():
             raise DatasetError(
@@ -39,7 +39,7 @@ class _StoredFile(AbstractDataset[T, T], Generic[T]):
 
     @abstractmethod
     def read(self, path: Path) -> T:
-        """The values in a file."""
+        """Read values from a file."""
 
     @abstractmethod
     def write(self, path: Path, data: T) -> None:
@@ -59,7 +59,7 @@ class FeaturesDataset(_StoredFile[Features]):
     what = "features"
 
     def read(self, path: Path) -> Features:
-        """The features in a file."""
+        """Read features from a file."""
         return read_features(path)
 
     def write(self, path: Path, data: Features) -> None:
@@ -74,7 +74,7 @@ class LinearProbesDataset(_StoredFile[dict[str, Any]]):
     what = "linear probes"
 
     def read(self, path: Path) -> dict[str, Any]:
-        """The probes in a file."""
+        """Read probes from a file."""
         from dino_pipeline.dino.evaluation.linear_probe.probes import read_probes
 
         return read_probes(path)

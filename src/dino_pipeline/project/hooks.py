@@ -1,4 +1,4 @@
-"""Around a run: sizes held together, a line for each node, tracking's address, DVC's copies, a failed model's mark."""
+"""Hooks around a run: check sizes, log each node, set tracking up, link DVC's copies, mark a failed model."""
 
 import logging
 from pathlib import Path
@@ -20,14 +20,14 @@ logger = logging.getLogger(__name__)
 
 
 class SizeHooks:
-    """Refuse before a training what would only come out after it."""
+    """Refuse values before a training that would only fail after it."""
 
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Hold the size of extraction against the network that is about to be trained.
+        """Check the size of extraction against the network to train.
 
         Raises:
-            ValueError: naming the parameter, its value and the remedy.
+            ValueError: the sizes do not fit; names the parameter, its value and the remedy.
         """
         stages = {tag for node in pipeline.nodes for tag in node.tags}
         if not {"pretrain", "extract"} <= stages:
@@ -50,20 +50,20 @@ class SizeHooks:
 
 
 class StageHooks:
-    """Say which node runs: Kedro's own account of every load and save is switched off in conf/logging.yml."""
+    """Log which node runs. conf/logging.yml turns Kedro's own lines about every load and save off."""
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
-        """Name the node."""
+        """Log the node's name."""
         logger.info("%s ...", node.short_name.removesuffix("_node").replace("_", " "))
 
 
 class ExperimentHooks:
-    """Give the copy in which DVC runs an experiment what git and DVC do not bring there."""
+    """Add to DVC's copy of an experiment what git and DVC do not put there."""
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Link the project's data, before a node looks for them."""
+        """Link the project's data before a node looks for them."""
         link_untracked_data(Path(context.project_path).resolve())
 
 
@@ -72,13 +72,13 @@ class ModelRunHooks:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Tell tracking where the project is and which recipe runs."""
+        """Configure tracking with the project's folder and the recipe."""
         recipe = context.config_loader["globals"]["recipe"]
         tracking.configure(Path(context.project_path), {"recipe": recipe})
 
     @hook_impl
     def on_node_error(self, error: Exception, node: Node, catalog: DataCatalog) -> None:
-        """Tag the model's run with the failure of a stage that comes after training."""
+        """Tag the model's run with the failure of a stage after training."""
         fingerprint = _trained_fingerprint(catalog) if node.tags - _WITHOUT_A_MODEL else None
         if fingerprint:
             text = f"{node.short_name}: {type(error).__name__}: {error}"
@@ -86,7 +86,7 @@ class ModelRunHooks:
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Take the tag away once those stages succeed, and say if MLflow did not get all."""
+        """Remove the tag once those stages succeed, and log whether records are still spooled."""
         stages = {tag for node in pipeline.nodes for tag in node.tags}
         fingerprint = _trained_fingerprint(catalog) if stages - _WITHOUT_A_MODEL else None
         if fingerprint:

@@ -1,4 +1,4 @@
-"""The source files that a module imports, directly and through others, read from their text: nothing is run."""
+"""List the source files that a module imports, directly and indirectly, from their text. Nothing is executed."""
 
 import ast
 from collections.abc import Collection, Iterator
@@ -9,7 +9,7 @@ from pathlib import Path
 class ImportedCode:
     """The imports inside one package.
 
-    Imports inside functions count, those under `if TYPE_CHECKING:` do not. A module that is named in a string counts as
+    Imports inside functions count; imports under `if TYPE_CHECKING:` do not. A module named in a string counts as
     imported: torchrun starts workers by name. So do all modules of a package named in a string: they are plug-ins.
 
     Args:
@@ -21,12 +21,12 @@ class ImportedCode:
         self._imports: dict[str, set[str]] = {}
 
     def files(self, roots: Collection[str], *, without: Collection[str] = ()) -> set[Path]:
-        """The files of `roots`, modules or packages, and of what they import.
+        """The files of `roots`, which are modules or packages, and of their imports.
 
         Args:
-            roots: by name.
-            without: modules and packages that are left out, together with what only they import. A root may be among
-                them: its imports are followed then, and its own files left out.
+            roots: names.
+            without: modules and packages to leave out, together with modules that only they import. A root may be among
+                them: its imports are then followed, and its own files are left out.
         """
         seen: set[str] = set()
         waiting = {module for module in self.modules if _is_part_of(module, roots)}
@@ -38,15 +38,15 @@ class ImportedCode:
         return {self.modules[module] for module in seen if not _is_part_of(module, without)}
 
     def listed(self, files: Collection[Path]) -> Iterator[Path]:
-        """The files in order, a folder in the place of all its files; an `__init__.py` without code does not count.
+        """The files in order. A folder replaces all its files; an `__init__.py` without code does not count.
 
-        Files beside a module that are no Python, such as templates, are taken to be that module's.
+        Files beside a module that are not Python, such as templates, count as that module's.
         """
         yield from self._listed(self.package, set(files))
 
     @cached_property
     def modules(self) -> dict[str, Path]:
-        """The modules of the package by name; of a package its `__init__.py`."""
+        """The modules of the package by name. A package stands for its `__init__.py`."""
         modules = {}
         for file in sorted(self.package.rglob("*.py")):
             *folders, last = file.relative_to(self.package.parent).with_suffix("").parts
@@ -54,7 +54,7 @@ class ImportedCode:
         return modules
 
     def imports_of(self, module: str) -> set[str]:
-        """The modules of this package that one imports directly."""
+        """The modules of this package that one module imports directly."""
         if module not in self._imports:
             tree = ast.parse(self.modules[module].read_text())
             named = {name for name in _strings(tree) if name in self.modules} - {self.package.name}

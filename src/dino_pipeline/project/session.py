@@ -18,18 +18,18 @@ _ASK_FOR_TRACEBACK = "DINO_PIPELINE_TRACEBACK"
 
 
 class PlainSession(KedroSession):
-    """What the command line uses. A plain `KedroSession` hands Python callers the exceptions themselves."""
+    """The session of the command line. Python callers use a plain `KedroSession` and get the exceptions themselves."""
 
     def run(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Run the pipelines.
 
         Raises:
-            click.ClickException: input, parameters or files are not right, or the recipe runs already; carries only
+            click.ClickException: input, parameters or files are wrong, or the recipe runs already; carries only
                 the text.
         """
         try:
             recipe = self._get_config_loader()["globals"]["recipe"]
-            # Products lie in folders of the recipe's name: another recipe may run beside.
+            # Products lie in folders of the recipe's name, so another recipe may run at the same time.
             file = self._project_path / FOLDER / f"{recipe}.lock"
             shared = list(kwargs.get("pipeline_names") or ()) == ["tune"]  # a study has several workers
             with run_lock(file, f"a run of the recipe {recipe}", shared=shared):

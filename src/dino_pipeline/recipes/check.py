@@ -1,11 +1,11 @@
-"""Check a recipe: build it, take two small steps, and compute what a training costs."""
+"""Check a recipe: build it, take two small steps, and compute the cost of its training."""
 
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 
 class RecipeCheck(NamedTuple):
-    """A row of the table; `None` where the number of images is not known."""
+    """A row of the table; `None` where the number of images is unknown."""
 
     recipe: str
     backbone: str
@@ -20,7 +20,7 @@ class RecipeCheck(NamedTuple):
 
 
 def check(recipe: str) -> RecipeCheck:
-    """Build a recipe in full without memory, and take two real steps of it in a small size.
+    """Build a recipe in full without memory, and take two real steps of a small version.
 
     Raises:
         ValueError: a value is wrong, or a loss is not finite.
@@ -55,7 +55,7 @@ def check(recipe: str) -> RecipeCheck:
 
 
 def shrunken(config: Any) -> Any:
-    """The same kinds of parts, small: a narrow ViT of two blocks on small crops, few prototypes, float32."""
+    """A small configuration of the same kind: a narrow ViT of two blocks on small crops, few prototypes, float32."""
     options = dict(config.backbone.options)
     patch, heads = options.get("patch_size"), options.get("num_heads")
     if isinstance(patch, int) and isinstance(heads, int):
@@ -69,7 +69,7 @@ def shrunken(config: Any) -> Any:
         head,
         num_prototypes=64 if head.num_prototypes else None,
         hidden_dim=32,
-        # A frozen teacher's answer keeps its width.
+        # A frozen teacher's output keeps its width.
         bottleneck_dim=head.bottleneck_dim if config.frozen_teacher or not head.bottleneck_dim else 16,
     )
     return replace(

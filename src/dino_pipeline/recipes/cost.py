@@ -1,4 +1,4 @@
-"""What a training costs, from its configuration alone: parameters, FLOPs and memory, on tensors without data."""
+"""Compute a training's parameters, FLOPs and memory from its configuration alone, on tensors without data."""
 
 from dataclasses import replace
 from typing import NamedTuple
@@ -12,23 +12,23 @@ from dino_pipeline.dino.core.models.student_teacher import teacher_logits
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.core.state import build_networks
 
-# What a V100 sustained in the paper's own ViT-S/16 (arXiv:2104.14294, table 8: 2x224 and 10x96 px, 100 epochs in
-# 24.2 h on 16 GPUs), by this module's count of its FLOPs.
+# The rate that a V100 sustained in the paper's own ViT-S/16 (arXiv:2104.14294, table 8: 2x224 and 10x96 px, 100
+# epochs in 24.2 h on 16 GPUs), by this module's count of its FLOPs.
 V100_FLOPS = 11.3e12
 _STUDENT_BYTES = 4 * 4  # weight, gradient, AdamW's two moments: float32
 _TEACHER_BYTES = 4  # weight; a snapshot likewise
-# Under autocast matrix products keep halves, norms and the loss keep floats.
+# Under autocast matrix products keep half precision; norms and the loss keep float32.
 _HALF_SHARE = 0.6
 
 
 class Cost(NamedTuple):
-    """Of one training step.
+    """The cost of one training step.
 
     Attributes:
-        backbone_parameters: of the student.
-        head_parameters: likewise.
+        backbone_parameters: parameters of the student's backbone.
+        head_parameters: parameters of the student's head.
         flops_per_image: forward of teacher and student, and backward, over all crops of an image.
-        state_bytes: what is held whatever the batch.
+        state_bytes: memory that does not depend on the batch.
         bytes_per_image: activations that the backward pass needs.
     """
 
@@ -39,12 +39,12 @@ class Cost(NamedTuple):
     bytes_per_image: int
 
     def memory_bytes(self, num_images: int) -> int:
-        """For so many images at once on one device."""
+        """Memory for this number of images at once on one device."""
         return self.state_bytes + num_images * self.bytes_per_image
 
 
 def training_cost(config: PretrainConfig) -> Cost:
-    """Build the networks of a configuration without memory, and count a step of 2 and of 4 images."""
+    """Build the networks of a configuration without memory, and count a step of 2 and one of 4 images."""
     with torch.device("meta"):
         # All samples keep all branches: stochastic depth only makes a step cheaper.
         student, teacher = build_networks(
@@ -61,7 +61,7 @@ def training_cost(config: PretrainConfig) -> Cost:
             storage = tensor.untyped_storage()
             if storage._cdata not in own:
                 saved[storage._cdata] = storage.nbytes()
-            alive.append(tensor)  # a freed storage's address would be given to the next
+            alive.append(tensor)  # else the next storage could get a freed storage's address
             return tensor
 
         alive: list[Tensor] = []

@@ -1,4 +1,4 @@
-"""Make a recipe of several files one file, `parameters.yml`: comments come along, and no value changes."""
+"""Merge a recipe of several files into one file, `parameters.yml`. Comments move along, and no value changes."""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from dino_pipeline.recipes.reading import watched_groups
 from dino_pipeline.recipes.writing import UNCHANGED, with_unchanged
 from dino_pipeline.workspace.config_loader import files_to_merge
 
-# What is written anew, or was true of each of several files.
+# Comments that are written anew, or were true of each single file only.
 _REPLACED = re.compile(
     rf"^{re.escape(UNCHANGED)}\n(\w+: {{}}\n)*|^# As in base; DVC watches this file\.\n|"
     r"^# By `.*`, for the images and the machine that globals\.yml tells of; yours to change\.\n|^---\n",
@@ -21,16 +21,16 @@ _REPLACED = re.compile(
 
 
 def merge_recipe(folder: Path) -> list[Path]:
-    """Write conf/<recipe>/parameters.yml from all files of the recipe, and remove these.
+    """Write conf/<recipe>/parameters.yml from all files of the recipe, and remove those files.
 
-    A merge that was killed half-way is finished by the next one.
+    The next call completes a merge that was killed half-way.
 
     Returns:
-        The files that went; none where the recipe is one file already.
+        The removed files; none where the recipe is one file already.
 
     Raises:
-        ValueError: there is no such recipe, or a value would be lost: a group stands in two files, a value is an
-            interpolation, or globals.yml says more than the folder's name.
+        ValueError: the recipe does not exist, or a value would be lost: a group stands in two files, a value is an
+            interpolation, or globals.yml contains more than the folder's name.
     """
     if not folder.is_dir():
         raise ValueError(f"There is no recipe {folder.name!r} in {folder.parent}.")
@@ -56,14 +56,14 @@ def merge_recipe(folder: Path) -> list[Path]:
 
 
 def _place(file: Path) -> tuple[int, str]:
-    """The head of parameters_pretrain.yml says what the recipe is; then the stages in order, then the others."""
+    """Order of the files: parameters_pretrain.yml first, since its head describes the recipe; stages; then others."""
     group = file.stem.removeprefix("parameters_")
     order = ["pretrain", *watched_groups()]
     return (order.index(group) if group in order else len(order), group)
 
 
 def _heading(file: Path) -> str:
-    """The comments of globals.yml, which are about the whole recipe."""
+    """The comments of globals.yml, which describe the whole recipe."""
     if not file.exists():
         return ""
     values = _plain(file)
@@ -79,7 +79,7 @@ def _heading(file: Path) -> str:
 
 
 def _joined(parts: list[Path]) -> tuple[list[str], dict[str, Any]]:
-    """The texts one below the other, and all values that they give."""
+    """The joined texts, and all values that they give."""
     values: dict[str, Any] = {}
     home: dict[str, Path] = {}
     texts = []

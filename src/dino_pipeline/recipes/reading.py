@@ -1,4 +1,4 @@
-"""The recipes of conf/, from a checkout or from inside an installed package: there is one copy of them."""
+"""Read the recipes of conf/, from a checkout or from inside an installed package. There is one copy of them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,34 +11,34 @@ from dino_pipeline.workspace.config_loader import MERGE_STRATEGY, LayeredConfigL
 
 
 def conf_folder() -> Path:
-    """The folder of recipes: the package's own when installed from a wheel, else the checkout's."""
+    """The folder of recipes: the package's own after an installation from a wheel, else the checkout's."""
     package = Path(__file__).parents[1]
     shipped = package / "conf"
     return shipped if shipped.is_dir() else package.parents[1] / "conf"
 
 
 def recipe_names(conf: Path) -> list[str]:
-    """Every folder of conf/ that holds parameters and is not the user's own."""
+    """Every folder of conf/ that contains parameters and is not the user's own."""
     return sorted({file.parent.name for file in conf.glob("*/parameters*.yml")} - {"local"})
 
 
 def watched_groups() -> list[str]:
-    """The groups that stages of DVC watch: each recipe's file has them, `{}` where it changes nothing."""
+    """The groups that DVC's stages watch. Each recipe's file has them, `{}` where it changes nothing."""
     return list(yaml.safe_load((conf_folder() / "base" / "parameters.yml").read_text()))
 
 
 def recipe_parameters(
     recipe: str, overrides: Mapping[str, Any] | None = None, *, conf: Path | None = None
 ) -> dict[str, Any]:
-    """All parameters of a recipe, as `kedro run --env=<recipe>` would read them.
+    """All parameters of a recipe, as `kedro run --env=<recipe>` reads them.
 
     Args:
         recipe: a folder of conf/.
-        overrides: nested values that stand above the recipe's.
+        overrides: nested values that override the recipe's.
         conf: another project's folder of recipes.
 
     Raises:
-        kedro.config.MissingConfigException: there is no such recipe.
+        kedro.config.MissingConfigException: the recipe does not exist.
     """
     loader = LayeredConfigLoader(
         conf or conf_folder(),
@@ -55,7 +55,7 @@ def project_parameters(project: Path, recipe: str) -> dict[str, Any]:
     """All parameters of a recipe of the project in this folder.
 
     Raises:
-        ValueError: it has no such recipe, or no conf/ at all.
+        ValueError: the project lacks the recipe or conf/.
     """
     try:
         return recipe_parameters(recipe, conf=project / "conf")

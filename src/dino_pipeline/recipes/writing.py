@@ -1,4 +1,4 @@
-"""Write a recipe, conf/<recipe>/parameters.yml: every value under the sentence that explains it."""
+"""Write a recipe, conf/<recipe>/parameters.yml, with every value below the sentence that explains it."""
 
 import re
 import textwrap
@@ -15,7 +15,7 @@ _WIDTH = 118
 
 
 class Choice(NamedTuple):
-    """A parameter, its value, and why; no sentence where the one before says it."""
+    """A parameter, its value, and the reason; no sentence where the one before covers it."""
 
     key: str
     value: Any
@@ -28,7 +28,7 @@ def write_recipe(folder: Path, choices: Sequence[Choice], *, heading: str) -> No
     Args:
         folder: must not exist.
         choices: keys start with a group of conf/base.
-        heading: which command wrote it, and what was measured.
+        heading: names the command that wrote it, and the measurements.
     """
     folder.mkdir(parents=True)
     lines = [_comment(f"{heading} Yours to change.")]
@@ -37,7 +37,7 @@ def write_recipe(folder: Path, choices: Sequence[Choice], *, heading: str) -> No
 
 
 def with_unchanged(texts: Sequence[str]) -> str:
-    """A recipe's file: texts of groups, and below them, as `{}`, the groups that DVC watches and no text has."""
+    """A recipe's file: the texts of groups, then `{}` for each group that DVC watches and no text has."""
     named = {name for text in texts for name in re.findall(r"^(\w+):", text, re.MULTILINE)}
     unchanged = [f"{group}: {{}}" for group in watched_groups() if group not in named]
     blocks = [*texts, "\n".join([UNCHANGED, *unchanged]) if unchanged else ""]

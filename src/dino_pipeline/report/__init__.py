@@ -1,1 +1,1 @@
-"""One HTML page that says what a model learned, and shows it."""
+"""One HTML page that describes and shows what a model learned."""

@@ -1,4 +1,4 @@
-"""What the report shows."""
+"""Parameters of the report."""
 
 from dino_pipeline.dino.core.config import frozen
 from dino_pipeline.dino.evaluation.config import Count, PictureConfig

@@ -1,4 +1,4 @@
-"""Gather what the page shows from the outputs of the earlier pipelines."""
+"""Gather the content of the page from the outputs of the earlier pipelines."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -48,18 +48,18 @@ def gather(
     recipe: Mapping[str, Any],
     config: ReportConfig,
 ) -> Content:
-    """All of the page except what belongs to one run on one machine.
+    """Gather the whole page, except the part about one run on one machine.
 
     Args:
         images: the whole manifest.
         refused: path, member and reason of each file in quarantine.
-        summary: of the ingestion.
+        summary: the summary of ingestion.
         model: the published model's folder.
-        features: the teacher's, of all images.
-        metrics: what evaluation measured.
+        features: the teacher's features of all images.
+        metrics: the measures of evaluation.
         base: training parameters of conf/base.
-        recipe: those of the model's recipe.
-        config: what is shown.
+        recipe: training parameters of the model's recipe.
+        config: what to show.
     """
     published, backbone = read_model(model), load_backbone(model)
     history = [numbers(row) for row in read_rows(model / HISTORY)] if (model / HISTORY).is_file() else []
@@ -118,7 +118,7 @@ def gather(
 
 
 def run_section(run: Mapping[str, str], project_folder: Path, progress: Path) -> RunSection:
-    """Facts of the run, the commit that draws the page, and curves if this machine trained the model.
+    """Facts of the run, the commit that makes the page, and curves if this machine trained the model.
 
     Args:
         run: facts of the model's run; empty if MLflow's store does not answer.

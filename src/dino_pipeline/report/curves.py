@@ -1,4 +1,4 @@
-"""The training's history as charts, each with what a healthy one looks like."""
+"""Plot the training's history as charts, each with a description of a healthy curve."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,10 +23,10 @@ _SCHEDULES = {
 
 
 def training_charts(history: Rows, *, num_prototypes: int | None) -> list[Chart]:
-    """How the training went: loss, what it is made of, and what the features were worth on the way.
+    """How the training went: the loss, its components, and the quality of the features on the way.
 
     Args:
-        num_prototypes: None of a loss without distributions.
+        num_prototypes: None for a loss without distributions.
     """
     if num_prototypes is None:
         loss = Chart(
@@ -72,7 +72,7 @@ def training_charts(history: Rows, *, num_prototypes: int | None) -> list[Chart]
 
 
 def schedule_charts(history: Rows) -> list[Chart]:
-    """The values that change while DINO trains."""
+    """The values that change during training."""
     return [
         Chart(
             name=column.replace("_", "-"),
@@ -86,7 +86,7 @@ def schedule_charts(history: Rows) -> list[Chart]:
 
 
 def timing_charts(timing: Rows) -> list[Chart]:
-    """How fast it went, on the machine that trained."""
+    """The speed of training, on the machine that trained."""
     return [
         Chart(
             name="throughput",

@@ -24,7 +24,7 @@ class DataSection:
     sizes: Table
     classes: list[tuple[str, int]]
     num_further_classes: int
-    duplicates: dict[str, int]  # split to images that are in train too
+    duplicates: dict[str, int]  # split to number of images that train also has
     quarantined: list[tuple[str, int]]  # by kind
     refused: list[tuple[str, str]]  # file, reason
     num_further_refused: int
@@ -32,12 +32,12 @@ class DataSection:
 
 @dataclass(frozen=True, kw_only=True)
 class Content:
-    """What follows from model, data and parameters alone: equal ones give an equal page."""
+    """The content that follows from model, data and parameters alone. Equal ones give an equal page."""
 
     recipe: str
     facts: FactRows
     verdict: ModelVerdict
-    judged_on: str  # the split of the accuracies on top
+    judged_on: str  # the split of the headline accuracies
     bars: list[Bar]
     chance: float | None
     measures: Table
@@ -45,7 +45,7 @@ class Content:
     training: list[Chart]
     schedules: list[Chart]
     views: list[ImageViews]
-    shows_components: bool  # instead of attention, which a ConvNet does not have
+    shows_components: bool  # instead of attention, which a ConvNet lacks
     attention: list[tuple[str, list[tuple[str, Picture]]]]  # label, then titled panels
     held_out: str  # the split that attention and queries show
     queries: list[Query]
@@ -62,7 +62,7 @@ class Content:
 
 @dataclass(frozen=True, kw_only=True)
 class RunSection:
-    """What belongs to one run on one machine: in the copy for MLflow only, not in the file that DVC hashes."""
+    """The facts of one run on one machine. Only MLflow's copy has them, not the file that DVC hashes."""
 
     facts: FactRows
     timing: list[Chart]

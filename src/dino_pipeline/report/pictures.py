@@ -19,7 +19,7 @@ from dino_pipeline.dino.features.sampling import evenly_spaced
 from dino_pipeline.plotting.pixels import jpeg_data_uri, png_data_uri, visible
 from dino_pipeline.report.config import NeighborsConfig
 
-_SHOWN_WIDTH = 96  # of a global view, in the page's pixels
+_SHOWN_WIDTH = 96  # width of a global view, in the page's pixels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class ImageViews:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainNeighbor:
-    """A train image near a query; `is_right` says whether they share a class, None if one has no label."""
+    """A train image near a query. `is_right`: whether they share a class; None if one has no label."""
 
     picture: Picture
     similarity: float
@@ -58,7 +58,7 @@ class Query:
 
 
 def thumbnail(images: Manifest, position: int, read_as: ImagesConfig, size: int) -> Picture:
-    """The central square of an image. A small image is not enlarged: the page does that."""
+    """The central square of an image. A small image is not enlarged here; the page enlarges it."""
     image = decode_image(images.read_bytes(position), read_as)
     side = min(size, *image.shape[:2])
     neutral = (0.0,) * read_as.channels
@@ -73,9 +73,9 @@ def first_views(images: Manifest, pretrain: dict[str, Any], *, thumbnail_size: i
     """The views of epoch 0, as the network saw them. Seed, image and index determine them, so no training is needed.
 
     Args:
-        images: of the train split.
+        images: images of the train split.
         pretrain: the model's training parameters.
-        thumbnail_size: of the untouched image, in pixels.
+        thumbnail_size: side of the untouched image, in pixels.
     """
     config = from_dict(MultiCropConfig, pretrain["multi_crop"])
     read_as = from_dict(ImagesConfig, pretrain["images"])
@@ -117,9 +117,9 @@ def nearest(
     """Queries with their nearest train images, by cosine similarity.
 
     Args:
-        features: of all images.
+        features: features of all images.
         images: the whole manifest.
-        split: the source of the queries, which are evenly spaced.
+        split: the split of the queries, which are evenly spaced.
         config: how many queries and neighbours.
         read_as: channels and bits.
         thumbnail_size: pixels.

@@ -12,7 +12,7 @@ SPLIT_NAMES = {"train": "train", "val": "validation", "test": "test"}
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Rows of text; all columns but the first hold numbers, and several may share a heading."""
+    """Rows of text. All columns except the first hold numbers, and several may share a heading."""
 
     head: list[str]
     rows: list[list[str]]
@@ -30,7 +30,7 @@ class Bar:
 
 @dataclass(frozen=True, kw_only=True)
 class ParameterDifference:
-    """A training parameter that differs from conf/base; `is_own` if also from the recipe, and not measured."""
+    """A training parameter that differs from conf/base. `is_own`: also from the recipe, and not by measurement."""
 
     name: str
     base: str
@@ -98,7 +98,7 @@ def sizes_table(summary: Mapping[str, Any]) -> Table:
 def parameter_differences(
     model: Mapping[str, Any], *, base: Mapping[str, Any], recipe: Mapping[str, Any]
 ) -> list[ParameterDifference]:
-    """The model's parameters that differ from those of conf/base or of its recipe, beside both."""
+    """The model's parameters that differ from those of conf/base or of its recipe, with both values."""
     flat, flat_base, flat_recipe = _flat(model), _flat(base), _flat(recipe)
     return [
         ParameterDifference(

@@ -1,4 +1,4 @@
-"""What the numbers mean, in plain words."""
+"""Explain the numbers in plain words."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -39,10 +39,10 @@ def verdict(
     was_trained_here: bool,
     num_neighbors: int,
 ) -> ModelVerdict:
-    """Judge the teacher by held-out images against its baselines, and the training by its last steps.
+    """Judge the teacher on held-out images against its baselines, and the training by its last steps.
 
     Args:
-        metrics: what evaluation measured.
+        metrics: the measures of evaluation.
         history: rows of the training's history.
         training: settings of the collapse diagnosis; None for a loss without distributions.
         was_trained_here: False for imported weights, whose training is unknown.
@@ -94,7 +94,7 @@ def _judge_accuracy(metrics: Mapping[str, Any], split: str, key: str) -> ModelVe
         meaning,
         f"Guessing among the {metrics['num_classes']} classes gives about {_percent(1 / metrics['num_classes'])}.",
     ]
-    student = accuracy.get("student", 0.0)  # imported weights may have none
+    student = accuracy.get("student", 0.0)  # imported weights may lack it
     over_teacher = _Difference.of(student, accuracy["teacher"], num_images)
     if over_teacher.is_gain:
         sentences.append(

@@ -1,4 +1,4 @@
-"""One model is one MLflow run: found by its fingerprint, written by every pipeline, and never able to stop one."""
+"""Track models in MLflow. One model is one run, found by its fingerprint. Tracking errors never stop a pipeline."""
 
 from dino_pipeline.tracking.run import ModelRun
 from dino_pipeline.tracking.tracker import (

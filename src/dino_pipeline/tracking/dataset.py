@@ -1,4 +1,4 @@
-"""The data of a model as an MLflow dataset: its name, its digest, what it counts, its columns."""
+"""Log a model's data as an MLflow dataset: name, digest, counts and columns."""
 
 import json
 from collections.abc import Mapping
@@ -7,17 +7,17 @@ from typing import Any
 from dino_pipeline.dino.core.data.manifest import SCHEMA
 from dino_pipeline.tracking.run import ModelRun
 
-_DIGEST_LENGTH = 36  # MLflow takes no longer one; the whole is in the profile
+_DIGEST_LENGTH = 36  # MLflow's longest; the profile holds the whole digest
 _COUNTS = ("digest", "num_images", "splits", "num_classes", "classes", "is_labelled")
-_TYPES = {"string": "string", "int32": "integer", "int64": "long"}  # Arrow's to MLflow's
+_TYPES = {"string": "string", "int32": "integer", "int64": "long"}  # Arrow types to MLflow types
 
 
 def log_dataset(run: ModelRun, summary: Mapping[str, Any], *, context: str) -> None:
-    """Log the data that a run used; a second time changes nothing.
+    """Log the data that a run used. A second call changes nothing.
 
     Args:
-        summary: of the ingestion.
-        context: what for, `training` or `evaluation`.
+        summary: the summary of ingestion.
+        context: the purpose of the data, `training` or `evaluation`.
     """
     run.log_dataset(
         {
@@ -33,7 +33,7 @@ def log_dataset(run: ModelRun, summary: Mapping[str, Any], *, context: str) -> N
 
 
 def manifest_columns() -> list[dict[str, Any]]:
-    """The manifest's columns in MLflow's words; those that may be null are not required."""
+    """The manifest's columns as MLflow describes them. Columns that may be null are not required."""
     may_be_null = {"member", "offset", "label"}
     return [
         {"type": _TYPES[str(field.type)], "name": field.name, "required": field.name not in may_be_null}

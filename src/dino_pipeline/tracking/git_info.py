@@ -1,4 +1,4 @@
-"""Where a run comes from: the commit, uncommitted edits, DVC's stage and experiment, the user."""
+"""Record where a run comes from: the commit, uncommitted edits, DVC's stage and experiment, and the user."""
 
 import getpass
 import logging
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 def origin_tags(project_path: Path) -> dict[str, str]:
-    """The tags of a run made now from the project in this folder."""
+    """Tags for a new run of the project in this folder."""
     tags = {"mlflow.source.name": project_path.name, "mlflow.source.type": "PROJECT"}
     try:
         tags["mlflow.user"] = getpass.getuser()
@@ -34,19 +34,19 @@ def origin_tags(project_path: Path) -> dict[str, str]:
 
 
 def commit_in_words(tags: Mapping[str, str]) -> str:
-    """The commit that a run's tags name, and whether files differed from it."""
+    """Describe the commit in a run's tags, and whether files differed from it."""
     return tags.get(COMMIT_TAG, "not in git") + (" with edits" if tags.get(DIRTY_TAG) == "true" else "")
 
 
 def dvc_tags() -> dict[str, str]:
-    """The stage and the experiment of DVC that this process runs in, where it does."""
+    """The DVC stage and experiment of this process, if there are any."""
     variables = ("DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV")
     known = {variable: os.environ.get(variable) for variable in variables}
     return {name.lower().replace("_", ".", 1): value for name, value in known.items() if value}
 
 
 def git(folder: Path, *command: str) -> str:
-    """The output of a git command; empty without git, a repository or a commit."""
+    """The output of a git command; empty where git, the repository or the commit is missing."""
     try:
         done = subprocess.run(
             ["git", "-C", str(folder), *command],
@@ -62,9 +62,9 @@ def git(folder: Path, *command: str) -> str:
 
 
 def uncommitted_diff(project_path: Path) -> str:
-    """A patch from the commit to the files as they are; empty if they are the same.
+    """A patch from the commit to the present files; empty where they are equal.
 
-    It leaves out untracked files and files that may hold credentials. A huge patch is cut.
+    The patch leaves out untracked files and files that may hold credentials. A huge patch is cut.
     """
     left_out = [f":(top,exclude,glob){pattern}" for pattern in _LEFT_OUT]
     plain = ["--no-color", "--no-ext-diff", "--no-textconv"]

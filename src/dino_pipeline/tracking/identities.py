@@ -1,4 +1,4 @@
-"""A model that got a new fingerprint: its run and registered versions bear both, and either finds them."""
+"""Give a model's run and registered versions a new fingerprint. Both the old and the new one then find them."""
 
 from dino_pipeline.tracking.retry import SYNC_COMMAND
 from dino_pipeline.tracking.runs import EARLIER_TAG, FINGERPRINT_TAG, tagged_runs
@@ -7,12 +7,12 @@ from dino_pipeline.tracking.tracker import has_spooled
 
 
 def rename_model(store: Store, earlier: str, fingerprint: str) -> None:
-    """Tag the run and the registered versions of a model with its new fingerprint; another tag keeps the earlier one.
+    """Tag the run and the registered versions of a model with its new fingerprint. Another tag keeps the earlier one.
 
-    A second time changes nothing, and finishes what a kill has interrupted.
+    A second call changes nothing, and completes an interrupted call.
 
     Raises:
-        ValueError: the store does not answer, or does not have all that belongs to the run yet.
+        ValueError: the store does not answer, or some records of the run are still spooled.
     """
     if has_spooled(store, earlier):
         raise ValueError(f"MLflow lacks some of its run: `{SYNC_COMMAND}` first")
@@ -23,7 +23,7 @@ def rename_model(store: Store, earlier: str, fingerprint: str) -> None:
         for run in tagged_runs(client, experiment_id(client, store), condition):
             known = run.data.tags.get(EARLIER_TAG, "")
             client.set_tag(run.info.run_id, EARLIER_TAG, _with(known, earlier))
-            # Last, since it is what a next time looks for.
+            # Last, since the next call looks for this tag.
             client.set_tag(run.info.run_id, FINGERPRINT_TAG, fingerprint)
         for version in client.search_model_versions(condition):
             known = version.tags.get(EARLIER_TAG, "")

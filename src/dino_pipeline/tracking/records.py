@@ -1,4 +1,4 @@
-"""Send each kind of record so that a record sent twice is in the store once."""
+"""Send each kind of record. A record that is sent twice reaches the store once."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 _MAX_METRICS = 1000
 _MAX_PARAMS = 100
-SESSIONS = "sessions"  # the folder of artifacts
-RESUMED_TAG = "resumed"  # number of times
-_NEWEST_SESSION_TAG = "newest_session"  # when it began, which identifies a session
+SESSIONS = "sessions"  # a folder of artifacts
+RESUMED_TAG = "resumed"  # counts resumptions
+_NEWEST_SESSION_TAG = "newest_session"  # start time, which identifies a session
 
 logger = logging.getLogger(__name__)
 
 
 def channel_of(record: Record) -> str:
-    """The channel that a record takes."""
+    """The channel of a record."""
     return ARTIFACTS if record["kind"] in ("file", "text", "session", "version") else RECORDS
 
 
 def send(stored: StoredRun, record: Record, source: Path | None) -> None:
-    """Send a record; log and drop one that MLflow will never take, such as another value of a parameter."""
+    """Send a record. Log and drop a record that MLflow never accepts, such as another value of a parameter."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -40,7 +40,7 @@ def send(stored: StoredRun, record: Record, source: Path | None) -> None:
 
 
 def grouped(records: Sequence[Record]) -> list[list[Record]]:
-    """Group consecutive rows of a history, to send each group at once; any other record is a group of one."""
+    """Group consecutive rows of a history, so that each group is sent at once. Any other record is its own group."""
     groups: list[list[Record]] = []
     for record in records:
         if groups and record["kind"] == groups[-1][0]["kind"] == "rows":
@@ -54,7 +54,7 @@ def send_group(stored: StoredRun, group: Sequence[Record], folder: Path) -> None
     """Send a group of spooled records.
 
     Args:
-        folder: the one that their files are below.
+        folder: the base folder of the records' files.
     """
     first = group[0]
     if first["kind"] == "rows":
@@ -73,12 +73,12 @@ def _params(stored: StoredRun, record: Record, _: Path | None) -> None:
 
 
 def _rows(stored: StoredRun, record: Record, _: Path | None) -> None:
-    """Only steps newer than the store's are sent: a resumed training repeats none."""
+    """Send only the steps after the store's newest one, so that a resumed training repeats none."""
     from mlflow.entities import Metric
 
     names = {name for row in record["rows"] for name in row["values"]} - stored.newest_steps.keys()
     if names:
-        # The newest of each, with its step; reading whole histories would take long.
+        # Read the newest value of each metric with its step. Whole histories would take long.
         newest = {
             metric.key: metric.step for metric in stored.client.get_run(stored.run_id).data._metric_objs
         }
@@ -96,7 +96,7 @@ def _rows(stored: StoredRun, record: Record, _: Path | None) -> None:
 def _metrics(stored: StoredRun, record: Record, _: Path | None) -> None:
     from mlflow.entities import Metric
 
-    # The same name, value, step and time are one point to MLflow.
+    # MLflow treats equal name, value, step and time as one point.
     _send_metrics(
         stored,
         [Metric(name, value, record["time"], record["step"]) for name, value in record["metrics"].items()],
@@ -151,10 +151,10 @@ def _text(stored: StoredRun, record: Record, _: Path | None) -> None:
 
 
 def _session(stored: StoredRun, record: Record, _: Path | None) -> None:
-    """A session's number follows from the store's, so it is given when the session is sent."""
+    """Number a session when it is sent, since the number follows from the store's sessions."""
     tags = stored.client.get_run(stored.run_id).data.tags
     if tags.get(_NEWEST_SESSION_TAG) == record["begun"]:
-        return  # sent before, and the answer was lost
+        return  # sent before, but the answer was lost
     num_before = int(tags[RESUMED_TAG]) + 1 if RESUMED_TAG in tags else 0
     for name, text in record["texts"].items():
         stored.client.log_text(stored.run_id, text, f"{SESSIONS}/{num_before + 1}/{name}")

@@ -1,4 +1,4 @@
-"""Register a run's model as a version in MLflow's registry, now or when the store answers again."""
+"""Register a run's model as a version in MLflow's registry, now or after an outage."""
 
 import hashlib
 import json
@@ -39,18 +39,18 @@ def register_version(
     write: Callable[[Path], Mapping[str, Any]],
     earlier_tags: Sequence[Mapping[str, str]] = (),
 ) -> Registered | None:
-    """Register a pyfunc model as a version and move the alias to it; an equal version that exists is reused.
+    """Register a pyfunc model as a version and move the alias to it. An existing equal version is reused.
 
     Args:
-        run: of the model.
-        registered_name: the registered model whose version it is.
-        alias: moved to the version.
-        tags: of the version.
-        description: of the version, Markdown; cut where MLflow takes no more.
-        contents: JSON-ready values that with the tags decide the model's files; equal ones mean the same version.
-        write: called for a new version. It writes files into the given temporary folder and returns the arguments
+        run: the model's run.
+        registered_name: the registered model that gets the version.
+        alias: moves to the version.
+        tags: tags of the version.
+        description: description of the version, Markdown; cut at MLflow's limit.
+        contents: JSON-ready values that, with the tags, decide the model's files. Equal values mean the same version.
+        write: runs for a new version. It writes files into the given temporary folder and returns the arguments
             of `mlflow.pyfunc.save_model`.
-        earlier_tags: what older versions of this code gave the same model as tags; such a version is reused, too.
+        earlier_tags: tags that older versions of this code gave the same model. Such a version is reused, too.
 
     Returns:
         the version; None where the store does not answer and the version is spooled.
@@ -95,7 +95,7 @@ def _digest(contents: Mapping[str, Any]) -> str:
 
 
 def fitting(description: str) -> str:
-    """The description, cut after a line to the length that MLflow takes."""
+    """The description, cut after a line to MLflow's limit."""
     if len(description) <= _MAX_DESCRIPTION_LENGTH:
         return description
     return description[: _MAX_DESCRIPTION_LENGTH - len(_CUT)].rpartition("\n")[0] + _CUT
@@ -104,9 +104,9 @@ def fitting(description: str) -> str:
 def embedding_signature(num_features: int) -> "ModelSignature":
     """Images in, float32 [N, num_features] out.
 
-    Only the output is described. A schema of the input would have to fit pixels of any size as well as files, and
-    MLflow would check it before the model is asked: it answers an empty data frame with HTTP 500, and refuses
-    pixels in one. The model checks its input itself, in words.
+    The signature describes only the output. An input schema would have to cover pixels of any size and also files.
+    MLflow would check it before it calls the model: it answers an empty data frame with HTTP 500, and refuses
+    pixels in a data frame. The model checks its input itself and gives readable errors.
     """
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec

@@ -1,4 +1,4 @@
-"""MLflow's model registry: versions, aliases and files, sending a saved model, and the log of promotions."""
+"""MLflow's model registry: read versions, aliases and files, send a saved model, and log promotions."""
 
 import json
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-# A digest of what is registered: it finds a version that is there already.
+# A digest of the registered contents: it finds an existing version.
 REGISTRATION_TAG = "registration"
 _AUDIT_EXPERIMENT = "promotions"
 _AUDIT_RECORD, _AUDITED_MODEL = "entry", "registered_model"  # tags in users' stores
@@ -38,20 +38,20 @@ class Version(NamedTuple):
 
 
 def registered_version(client: "MlflowClient", name: str, number: int) -> Version:
-    """One version.
+    """Read one version.
 
     Raises:
-        ValueError: there is none of this number.
+        ValueError: the version does not exist.
     """
     with plain_errors():
         return _version(client.get_model_version(name, str(number)))
 
 
 def aliased_version(client: "MlflowClient", name: str, alias: str) -> Version | None:
-    """The version with an alias; None where there is none.
+    """The version with an alias; None where no version has the alias.
 
     Raises:
-        ValueError: there is no model of this name.
+        ValueError: the registered model does not exist.
     """
     with plain_errors():
         number = client.get_registered_model(name).aliases.get(alias)
@@ -59,7 +59,7 @@ def aliased_version(client: "MlflowClient", name: str, alias: str) -> Version | 
 
 
 def versions(client: "MlflowClient") -> list[Version]:
-    """Every version of every registered model, with its tags and aliases."""
+    """List every version of every registered model, with its tags and aliases."""
     with plain_errors():
         aliases: dict[tuple[str, int], list[str]] = {}  # a search for versions leaves them out
         for model in all_pages(client.search_registered_models):
@@ -72,27 +72,27 @@ def versions(client: "MlflowClient") -> list[Version]:
 
 
 def move_alias(client: "MlflowClient", version: Version, alias: str) -> None:
-    """Let the alias name this version."""
+    """Move the alias to this version."""
     with plain_errors():
         client.set_registered_model_alias(version.name, alias, str(version.number))
 
 
 def download(client: "MlflowClient", version: Version, folder: Path) -> Path:
-    """Bring a registered model into `folder`; returns where its own files lie, backbone.pt2 and preprocessing.json.
+    """Download a registered model into `folder`. Returns the folder of backbone.pt2 and preprocessing.json.
 
     Raises:
-        ValueError: they are no longer in the store.
+        ValueError: the store no longer has the files.
     """
     from mlflow.artifacts import download_artifacts
 
-    # What a version's source leads to is looked for at the process's address, whatever address is given.
+    # MLflow resolves a version's source at the process's address, whatever address the client has.
     with plain_errors(), silence(), global_address(client.tracking_uri):
         model = download_artifacts(f"models:/{version}", dst_path=str(folder))
     return Path(model) / "artifacts"
 
 
 def send_version(client: "MlflowClient", run_id: str, version: Mapping[str, Any], model: Path) -> None:
-    """Register a saved model; repeats nothing that an interrupted attempt has done before.
+    """Register a saved model. Steps of an interrupted attempt are not repeated.
 
     Args:
         version: name, alias, tags and description.
@@ -115,13 +115,13 @@ def describe(client: "MlflowClient", version: Mapping[str, Any], found: "ModelVe
 
 def find_registered(client: "MlflowClient", name: str, registration: str) -> "ModelVersion | None":
     """The version with this registration digest; None where there is none."""
-    # Both are letters, digits and hyphens only: safe within the filter's quotes.
+    # Both contain letters, digits and hyphens only, so they are safe inside the filter's quotes.
     found = client.search_model_versions(f"name = '{name}' and tags.{REGISTRATION_TAG} = '{registration}'")
     return found[0] if found else None
 
 
 def _logged_model(client: "MlflowClient", run_id: str, registration: str, model: Path) -> str:
-    """The id of the logged model that holds the files; created where it is missing."""
+    """The id of the logged model that holds the files. A missing one is created."""
     from mlflow.entities import LoggedModelOutput, LoggedModelStatus
     from mlflow.models import Model
 
@@ -171,16 +171,16 @@ def append_audit_record(
 ) -> None:
     """Add a record to a registered model's log of promotions: one run, created whole and never changed.
 
-    Args:
+    name: the registered model.
         name: the registered model.
         record: JSON-ready values.
-        title: of the run, in MLflow's table.
+        title: name of the run in MLflow's table.
         metrics: columns of that table; the record holds them, too.
     """
     from mlflow.entities import Metric
 
     with plain_errors():
-        # One transaction creates a run with its tags: no record is ever incomplete.
+        # One transaction creates a run with its tags, so no record is ever incomplete.
         tags = {_AUDITED_MODEL: name, _AUDIT_RECORD: json.dumps(record)}
         run = client.create_run(experiment_id(client, store, _AUDIT_EXPERIMENT), run_name=title, tags=tags)
         started = run.info.start_time

@@ -1,4 +1,4 @@
-"""Relocate a moved project: MLflow's database holds absolute addresses of artifacts, which then lead nowhere."""
+"""Relocate a moved project: rewrite the absolute artifact addresses in MLflow's database."""
 
 import sqlite3
 from contextlib import closing
@@ -14,11 +14,11 @@ ADDRESSES = (
     ("model_versions", "source"),
     ("model_versions", "storage_location"),
 )
-_SECONDS_TO_WAIT = 30.0  # for another writer of the database
+_SECONDS_TO_WAIT = 30.0  # wait for another writer of the database
 
 
 class Relocation(NamedTuple):
-    """What was rewritten, or would be: the old folder, the new one, and the rows by `table.column`."""
+    """The rewritten addresses (after a dry run: those to rewrite): old folder, new folder, rows by `table.column`."""
 
     before: Path
     now: Path
@@ -26,11 +26,11 @@ class Relocation(NamedTuple):
 
 
 def repair_addresses(store: Store, *, dry_run: bool) -> Relocation:
-    """Rewrite the addresses that lead to the store's old folder: all of them, or at an error none.
+    """Rewrite the addresses that lead to the store's old folder. An error changes none.
 
     Args:
         store: an sqlite file, its artifacts beside it.
-        dry_run: only count.
+        dry_run: count only.
 
     Raises:
         ValueError: the store is no sqlite file, has no runs or no artifacts beside it, or is in use.

@@ -1,4 +1,4 @@
-"""An outage of the store: one line when it begins, one when it ends, and a few tries in between."""
+"""Handle an outage of the store: log one line at its start and one at its end, and retry now and then."""
 
 import logging
 import time
@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 class Retry:
-    """Whether a channel of the store answers, and when to try again; for all runs of this process."""
+    """Whether a channel of the store answers, and when to try again. All runs of this process share it."""
 
     def __init__(self, channel: str) -> None:
         self.is_failing = False
@@ -22,7 +22,7 @@ class Retry:
         self._pause = _SECONDS_TO_FIRST_TRY
 
     def is_due(self) -> bool:
-        """Whether to ask the store now: in an outage less and less often, since each try costs seconds."""
+        """Whether to call the store now. In an outage calls become rarer, since each one costs seconds."""
         return not self.is_failing or time.monotonic() >= self._try_at
 
     def hurry(self) -> None:
@@ -30,7 +30,7 @@ class Retry:
         self._try_at = 0.0
 
     def fail(self, error: BaseException) -> None:
-        """Record a failure; only the first of an outage is logged."""
+        """Record a failure. Only the first failure of an outage is logged."""
         if not self.is_failing:
             self._pause = _SECONDS_TO_FIRST_TRY
             logger.warning(
@@ -46,7 +46,7 @@ class Retry:
         self._try_at = time.monotonic() + self._pause
 
     def succeed(self) -> None:
-        """Record that the store has everything; the end of an outage is logged."""
+        """Record that the store has everything. The end of an outage is logged."""
         if self.is_failing:
             logger.warning("MLflow's store takes %s again, and has what was kept for it", self._channel)
         self.is_failing = False

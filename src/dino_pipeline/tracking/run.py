@@ -1,4 +1,4 @@
-"""A model's run in MLflow: an outage of the store only spools records, and training does not wait for it."""
+"""A model's run in MLflow. In an outage of the store, records are spooled and training continues without waiting."""
 
 import json
 import logging
@@ -27,13 +27,13 @@ logger = logging.getLogger(__name__)
 
 
 class ModelRun:
-    """A run in the store. Records that the store does not take are spooled, in order, and sent before newer ones.
+    """A run in the store. Records that the store does not accept are spooled, in order, and sent before newer ones.
 
-    Safe to use from several threads.
+    Several threads may use it.
     """
 
     def __init__(self, store: Store, spec: RunSpec, spool: Spool, retries: Mapping[str, Retry]) -> None:
-        """Touches nothing.
+        """Prepare the run without reading or writing anything.
 
         Args:
             retries: one for each channel.
@@ -42,7 +42,7 @@ class ModelRun:
         self._spec = spec
         self._spool = spool
         self._retries = retries
-        self._stored: StoredRun | None = None  # None before the store has answered, and after it has failed
+        self._stored: StoredRun | None = None  # None before the store's first answer, and after a failure
         self._lock = threading.RLock()
 
     @property
@@ -59,18 +59,18 @@ class ModelRun:
                 self._is_free(ARTIFACTS)
             if self._spec.is_training and (was_there or not is_there):
                 self._log({"kind": "status", "status": "RUNNING"})
-                self.set_tags(dvc_tags())  # an experiment may find the model trained already
+                self.set_tags(dvc_tags())  # an experiment may find a finished model
 
     def log_params(self, params: Mapping[str, Any]) -> None:
-        """Log nested parameters as `group.name`; values that the run already has stay."""
+        """Log nested parameters as `group.name`. Existing values stay."""
         flat = {name: value[:_MAX_PARAM_LENGTH] for name, value in flatten(params).items()}
         self._log({"kind": "params", "params": flat})
 
     def log_rows(self, rows: Sequence[Mapping[str, float]]) -> None:
-        """Log rows of a training history: `row["step"]` is the step, blank (NaN) cells are left out.
+        """Log rows of a training history. `row["step"]` is the step; blank (NaN) cells are left out.
 
-        The step of a row without one is the number of seconds since the run began. Only steps newer than the
-        store's are sent, so that a resumed training repeats none.
+        A row without a step uses the number of seconds since the run began. Only steps after the store's newest one
+        are sent, so that a resumed training repeats none.
         """
         now = _now()
         made = [{"time": now, "step": _step(row), "values": _values(row)} for row in rows]
@@ -94,16 +94,16 @@ class ModelRun:
         self._log({"kind": "text", "text": text, "name": name})
 
     def log_dataset(self, dataset: Mapping[str, str], context: str) -> None:
-        """Log the fields of an MLflow dataset as an input; a second time changes nothing."""
+        """Log the fields of an MLflow dataset as an input. A second call changes nothing."""
         self._log({"kind": "dataset", "dataset": dict(dataset), "context": context})
 
     def log_session(self, texts: Mapping[str, str]) -> None:
-        """Store texts by name as the artifacts of the next session, and count it."""
+        """Store texts by name as the artifacts of the next session, and count the session."""
         begun = datetime.now(UTC).isoformat()
         self._log({"kind": "session", "begun": begun, "texts": dict(texts)})
 
     def log_version(self, version: Mapping[str, Any], model: Path) -> bool:
-        """Register a saved model; returns whether the registry has it. See `registry.send_version`."""
+        """Register a saved model. Returns whether the registry has it. See `registry.send_version`."""
         return self._log({"kind": "version", **version}, model)
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
@@ -117,7 +117,7 @@ class ModelRun:
         self._log({"kind": "no_tag", "name": name})
 
     def tags(self) -> dict[str, str]:
-        """The run's tags; in an outage those that a training's run will be created with."""
+        """The run's tags; in an outage, the tags for a training's new run."""
         found: dict[str, str] = {}
         if self.ask(lambda stored: found.update(stored.client.get_run(stored.run_id).data.tags)):
             return found
@@ -125,7 +125,7 @@ class ModelRun:
         return dict(spec.tags) if spec.is_training else {}
 
     def facts(self) -> dict[str, str]:
-        """What a reader needs to find the run again, or that the store does not answer."""
+        """The values by which a reader finds the run again, or a note that the store does not answer."""
         found: dict[str, str] = {}
 
         def read(stored: StoredRun) -> None:
@@ -154,7 +154,7 @@ class ModelRun:
                 self._is_free(ARTIFACTS)
 
     def sync(self) -> bool:
-        """Send spooled records now; returns whether none is left."""
+        """Send spooled records now. Returns whether none is left."""
         for retry in self._retries.values():
             retry.hurry()
         with self._lock:
@@ -163,7 +163,7 @@ class ModelRun:
             return not any(self._spool.has(channel) for channel in _CHANNELS)
 
     def ask(self, question: Callable[[StoredRun], object]) -> bool:
-        """Read from the store; returns whether it answered."""
+        """Read from the store. Returns whether it answered."""
         with self._lock:
             return self._is_free(RECORDS) and self._attempt(RECORDS, question)
 
@@ -182,7 +182,7 @@ class ModelRun:
             self.finish("KILLED")
 
     def _log(self, record: Record, source: Path | None = None) -> bool:
-        """Send or spool a record; returns whether it was sent."""
+        """Send or spool a record. Returns whether it was sent."""
         channel = channel_of(record)
         with self._lock:
             if self._is_free(channel) and self._attempt(channel, lambda stored: send(stored, record, source)):
@@ -194,7 +194,7 @@ class ModelRun:
             return False
 
     def _is_free(self, channel: str) -> bool:
-        """Whether the channel can send: it and those before it answer, and have their spooled records."""
+        """Whether the channel can send: it and the channels before it answer and have no spooled records."""
         for needed in _CHANNELS[: _CHANNELS.index(channel) + 1]:
             retry = self._retries[needed]
             if not retry.is_due():
@@ -218,7 +218,7 @@ class ModelRun:
                 self._spool.replace(channel, left)
 
     def _attempt(self, channel: str, act: Callable[[StoredRun], object]) -> bool:
-        """Act on the run in the store; returns whether that worked."""
+        """Apply `act` to the run in the store. Returns whether that worked."""
         try:
             if self._stored is None:
                 self._stored = get_or_create_run(self._store, self._spool.spec())
@@ -242,7 +242,7 @@ class ModelRun:
 
 
 class UntrackedRun(ModelRun):
-    """The run where no tracking is configured, as in tests of single nodes: accepts everything, does nothing."""
+    """A run without tracking, as in tests of single nodes. It accepts every call and does nothing."""
 
     _stored: StoredRun | None = None
 
@@ -253,23 +253,23 @@ class UntrackedRun(ModelRun):
         return False
 
     def ask(self, *_: Any) -> bool:
-        """No store answers."""
+        """Return False: no store answers."""
         return False
 
     def tags(self) -> dict[str, str]:
-        """None."""
+        """Return no tags."""
         return {}
 
     def facts(self) -> dict[str, str]:
-        """None."""
+        """Return no facts."""
         return {}
 
     def finish(self, status: str) -> None:
-        """Nothing is open."""
+        """Do nothing: no run is open."""
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested values as `group.name` → text."""
+    """Flatten nested values to `group.name` → text."""
     flat: dict[str, str] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Runs in the store: find one by a tag, create it where it is missing, list those of models, read artifacts."""
+"""Runs in the store: find one by a tag, create a missing one, list the runs of models, read artifacts."""
 
 import json
 import logging
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from mlflow.entities import Run as StoreRun
 
 FINGERPRINT_TAG = "fingerprint"
-EARLIER_TAG = "earlier_fingerprint"  # from older versions of this code: one, or several with spaces between
+EARLIER_TAG = "earlier_fingerprint"  # from older versions of this code: one or several, separated by spaces
 COMPARISON_TAG = "comparison_run"  # on the run that holds a comparison's table
-STUDY_TAG = "study_run"  # on the run that a study's trials are nested in
-DATA_TAG = "data_digest"  # of the newest manifest that the model was trained, chosen or measured on
+STUDY_TAG = "study_run"  # on the run that contains a study's trials
+DATA_TAG = "data_digest"  # of the newest manifest that the model was trained, selected or evaluated on
 MANIFESTS = "data/manifests"  # artifacts: all of these manifests
 ONLY_MANIFEST = "data/manifest.parquet"  # in its place, of runs that older versions of this code made
 
@@ -44,11 +44,11 @@ class StoredRun:
     client: "MlflowClient"
     run_id: str
     started: int  # milliseconds since 1970
-    newest_steps: dict[str, int] = field(default_factory=dict)  # by metric, for those logged so far
+    newest_steps: dict[str, int] = field(default_factory=dict)  # by metric, for the metrics logged so far
 
 
 class Run(NamedTuple):
-    """A model's run, as read."""
+    """A model's run as read from the store."""
 
     run_id: str
     name: str
@@ -58,12 +58,12 @@ class Run(NamedTuple):
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
-        """That of its model, then those that older versions of this code gave it."""
+        """The model's fingerprint, then its fingerprints from older versions of this code."""
         return (self.tags[FINGERPRINT_TAG], *self.tags.get(EARLIER_TAG, "").split())
 
 
 def get_or_create_run(store: Store, spec: RunSpec) -> StoredRun:
-    """The run that the spec describes.
+    """Find the run that the spec describes, or create it.
 
     Raises:
         Exception: one of `store_errors()`: the store does not answer.
@@ -90,12 +90,12 @@ def find_by_tag(client: "MlflowClient", experiment: str, found_by: tuple[str, st
 
 
 def tagged_runs(client: "MlflowClient", experiment: str, condition: str) -> "Sequence[StoreRun]":
-    """Runs by a condition on their tags, the oldest first."""
+    """Runs that meet a condition on their tags, the oldest first."""
     return client.search_runs([experiment], condition, order_by=["attributes.start_time"])
 
 
 def runs_of_models(client: "MlflowClient", store: Store) -> list[Run]:
-    """Every run with a model's fingerprint, the oldest first.
+    """List every run with a model's fingerprint, the oldest first.
 
     Raises:
         ValueError: the store does not answer.
@@ -123,7 +123,7 @@ def manifest_artifact(digest: str) -> str:
 
 
 def artifact(client: "MlflowClient", run_id: str, name: str, folder: Path) -> Path | None:
-    """Download a file of a run's artifacts into `folder`; None where there is none.
+    """Download a file of a run's artifacts into `folder`. Returns None where the run has no such file.
 
     Raises:
         ValueError: the store does not answer.
@@ -146,7 +146,7 @@ def _whole_digest(used: "DatasetInput") -> str:
 
 
 def _check_place(address: str, store: Store) -> None:
-    """Warn where MLflow would write artifacts into the folder in which a moved project was before."""
+    """Warn where MLflow would write artifacts into the old folder of a moved project."""
     if not store.file or not address.startswith("file:"):
         return
     if local_path(address).resolve() != (store.file.parent / ARTIFACTS_FOLDER).resolve():

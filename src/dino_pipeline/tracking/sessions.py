@@ -1,4 +1,4 @@
-"""A record of each start and resumption of a training: from which step, when, on what machine, with which code."""
+"""Record each start and resumption of a training: first step, time, machine and code."""
 
 import json
 import os
@@ -21,9 +21,9 @@ def log_session(run: ModelRun, project_path: Path, facts: Mapping[str, Any]) -> 
     """Log a record as the artifacts `sessions/<number>/`, and count it in the run's tag `resumed`.
 
     Args:
-        run: the model's.
-        project_path: whose commit and uncommitted edits are logged.
-        facts: about this session, such as its first step; JSON-ready.
+        run: the model's run.
+        project_path: the project; its commit and uncommitted edits are logged.
+        facts: JSON-ready values about this session, such as its first step.
     """
     begun = datetime.now(UTC).isoformat(timespec="seconds")
     texts = {
@@ -36,13 +36,13 @@ def log_session(run: ModelRun, project_path: Path, facts: Mapping[str, Any]) -> 
 
 
 def requirements() -> str:
-    """Every installed package with its version, as pip reads it."""
+    """List every installed package with its version, in pip's format."""
     found = {f"{package.metadata['Name']}=={package.version}" for package in distributions()}
     return "\n".join(sorted(found, key=str.lower)) + "\n"
 
 
 def environment() -> dict[str, Any]:
-    """Python, system, processors, memory and GPUs; no name of the machine or its user."""
+    """Python, system, processors, memory and GPUs. The names of the machine and its user are left out."""
     return {
         "python": platform.python_version(),
         "system": platform.platform(),
@@ -61,9 +61,9 @@ def _cpu() -> str:
 
 
 def _gpus() -> list[dict[str, str]]:
-    """Name, memory and driver of each NVIDIA GPU; none without one, or without the extra `gpu`.
+    """Name, memory and driver of each NVIDIA GPU; empty without a GPU or without the extra `gpu`.
 
-    The driver's library answers without CUDA, which a process that only watches should not start.
+    The driver's library answers without CUDA. A process that only observes should not start CUDA.
     """
     try:
         import pynvml

@@ -1,4 +1,4 @@
-"""Records that the store did not take: kept on disk, in order, until they are sent."""
+"""Spool records that the store did not accept: keep them on disk, in order, until they are sent."""
 
 import json
 import shutil
@@ -12,27 +12,27 @@ from typing import Any
 from dino_pipeline.dino.partial import written_whole
 from dino_pipeline.workspace.run_lock import waiting_lock
 
-FOLDER = Path("data") / ".unsent"  # in a project; one folder a run
-RECORDS, ARTIFACTS = "records", "artifacts"  # channels: MLflow's two stores, of which one may fail alone
+FOLDER = Path("data") / ".unsent"  # in a project; one folder per run
+RECORDS, ARTIFACTS = "records", "artifacts"  # channels: MLflow's two stores; one may fail alone
 _SPEC = "opening.json"
 
-Record = Mapping[str, Any]  # JSON-ready; `kind` says what, `source` names a file or folder that goes with it
+Record = Mapping[str, Any]  # JSON-ready; `kind` is the record's type, `source` names its file or folder
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunSpec:
-    """How to find a run in a store, and how to create it where it is missing."""
+    """How to find a run in a store, and how to create a missing one."""
 
-    store: str  # its address, without password
+    store: str  # address without password
     found_by: tuple[str, str]  # a tag and its value
     name: str
     tags: dict[str, str]
     started: int  # milliseconds since 1970
-    is_training: bool  # any other run is of a finished model
+    is_training: bool  # False: the run of a finished model
 
 
 class Spool:
-    """The spooled records of one run, a file a channel. A lock keeps processes apart."""
+    """The spooled records of one run, one file per channel. A lock keeps processes apart."""
 
     def __init__(self, root: Path, spec: RunSpec) -> None:
         self._root = root
@@ -45,14 +45,14 @@ class Spool:
         return self._file(channel).is_file()
 
     def spec(self) -> RunSpec:
-        """The run's spec: of the first spooled record, else the one of this process."""
+        """The spec of the first spooled record, else the spec of this process."""
         return _read_spec(self.folder) if (self.folder / _SPEC).is_file() else self._spec
 
     def append(self, channel: str, record: Record, source: Path | None) -> None:
         """Add a record, with a copy of its file or folder.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: the record cannot be written.
         """
         with self.locked():
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ class Spool:
                 record = {**record, "source": str(place)}
             lines = self._lines(channel)
             with self._file(channel).open("r+" if lines else "w", encoding="utf-8") as opened:
-                # A kill or a full disk may have left half a line.
+                # A kill or a full disk may leave half a line.
                 opened.seek(sum(len(line.encode()) + 1 for line in lines))
                 opened.truncate()
                 opened.write(json.dumps(record) + "\n")
@@ -76,7 +76,7 @@ class Spool:
         return [json.loads(line) for line in self._lines(channel)]
 
     def replace(self, channel: str, records: list[Record]) -> None:
-        """Keep these records only; once no channel has any, remove the run's folder."""
+        """Keep only these records. Once no channel has any, remove the run's folder."""
         for record in self.read(channel):
             if "source" in record and record not in records:
                 shutil.rmtree((self.folder / record["source"]).parent, ignore_errors=True)
@@ -99,7 +99,7 @@ class Spool:
         return self.folder / f"{channel}.jsonl"
 
     def _lines(self, channel: str) -> list[str]:
-        """Whole lines; JSON has no line break of its own within one."""
+        """Whole lines. JSON has no line break of its own within one."""
         file = self._file(channel)
         return file.read_text(encoding="utf-8").split("\n")[:-1] if file.is_file() else []
 

@@ -1,4 +1,4 @@
-"""MLflow's store: where it is, connecting to it quietly, and creating its sqlite file where there is none."""
+"""MLflow's store: find its address, connect without noise, and create a missing sqlite file."""
 
 import logging
 import os
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT = "dino_pipeline"
-_SECONDS_TO_WAIT = 5.0  # for another writer of the database
+_SECONDS_TO_WAIT = 5.0  # wait for another writer of the database
 ARTIFACTS_FOLDER = "artifacts"  # beside the sqlite file
 
 
 @dataclass(frozen=True, kw_only=True)
 class Store:
-    """Where runs are kept, and the tags of every run that this project creates."""
+    """The address of the store, and the tags of every run that this project creates."""
 
     uri: str
     project_path: Path
@@ -32,7 +32,7 @@ class Store:
 
     @property
     def file(self) -> Path | None:
-        """The sqlite file, where the store is one."""
+        """The sqlite file; None for other stores."""
         prefix = "sqlite:///"
         return Path(self.uri.removeprefix(prefix)) if self.uri.startswith(prefix) else None
 
@@ -47,12 +47,12 @@ def quieten() -> None:
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     }.items():
         os.environ.setdefault(name, value)
-    # It logs each failure with a traceback.
+    # MLflow logs each failure with a traceback.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-    # It logs each figure that a GPU does not have, at every sample.
+    # MLflow logs each value that a GPU lacks, at every sample.
     logging.getLogger("mlflow.system_metrics.metrics.gpu_monitor").setLevel(logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # it logs each retry
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # logs each retry
 
 
 def store_errors() -> tuple[type[Exception], ...]:
@@ -64,7 +64,7 @@ def store_errors() -> tuple[type[Exception], ...]:
 
 
 def connect(store: Store) -> "MlflowClient":
-    """A client of the store; creates its sqlite file where there is none."""
+    """A client of the store. A missing sqlite file is created."""
     from mlflow import MlflowClient
 
     if store.file:
@@ -75,7 +75,7 @@ def connect(store: Store) -> "MlflowClient":
 
 
 def _create_database(file: Path) -> None:
-    """Create MLflow's sqlite file whole or not at all: its migrations take seconds, and a run may die meanwhile."""
+    """Create MLflow's sqlite file whole or not at all: its migrations take seconds, and a kill may interrupt them."""
     from mlflow import MlflowClient
 
     with waiting_lock(file.parent / ".creating"):
@@ -85,7 +85,7 @@ def _create_database(file: Path) -> None:
 
 
 def _check_answer(file: Path) -> None:
-    """Ask the database itself first: MLflow tries ten times, for minutes, to open one that is locked or broken."""
+    """Check the database itself first: MLflow tries for minutes, ten times, to open a locked or broken one."""
     with closing(sqlite3.connect(file, timeout=_SECONDS_TO_WAIT, isolation_level=None)) as database:
         try:
             database.execute("BEGIN IMMEDIATE")
@@ -95,7 +95,7 @@ def _check_answer(file: Path) -> None:
 
 
 def experiment_id(client: "MlflowClient", store: Store, name: str = EXPERIMENT) -> str:
-    """The id of an experiment, created where it is missing. All models share one: MLflow compares within one table."""
+    """The id of an experiment; a missing one is created. All models share one, since MLflow compares within a table."""
     from mlflow.exceptions import MlflowException
 
     experiment = client.get_experiment_by_name(name)
@@ -104,7 +104,7 @@ def experiment_id(client: "MlflowClient", store: Store, name: str = EXPERIMENT) 
         try:
             return client.create_experiment(name, artifact_location=artifacts)
         except MlflowException:
-            # Another process was quicker.
+            # Another process created it first.
             experiment = client.get_experiment_by_name(name)
             if experiment is None:
                 raise
@@ -132,7 +132,7 @@ def global_address(uri: str) -> Iterator[None]:
 
 @contextmanager
 def silence() -> Iterator[None]:
-    """Hold back what MLflow prints past its loggers, such as a line for each registered version."""
+    """Suppress what MLflow prints outside its loggers, such as a line for each registered version."""
     from mlflow.utils.logging_utils import disable_logging, enable_logging
 
     disable_logging()  # type: ignore[no-untyped-call]
@@ -158,7 +158,7 @@ def plain_errors() -> Iterator[None]:
     """Turn an error of the store into one plain line.
 
     Raises:
-        ValueError: the store does not answer, or has no such thing.
+        ValueError: the store does not answer, or lacks the requested item.
     """
     try:
         yield
@@ -167,14 +167,14 @@ def plain_errors() -> Iterator[None]:
 
 
 def in_short(error: BaseException) -> str:
-    """The error in part of a line, without a password that stands in an address."""
+    """The error in part of a line, without a password from an address."""
     line = (str(error).splitlines() or [type(error).__name__])[0]
     return without_passwords(line)[:160]
 
 
 def without_passwords(text: str) -> str:
-    """The text, its addresses without the user and password they may name."""
-    # Up to the last @ before the path: people write an @ of the password as it is.
+    """The text with the user and password removed from its addresses."""
+    # Up to the last @ before the path: people write an @ of the password unescaped.
     return re.sub(r"//[^/\s]*@", "//", text)
 
 

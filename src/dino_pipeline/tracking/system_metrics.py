@@ -1,4 +1,4 @@
-"""The load of the machine while a model trains, in the run's system metrics."""
+"""Log the load of the machine during training as the run's system metrics."""
 
 import threading
 from contextlib import suppress
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from mlflow.system_metrics.metrics.base_metrics_monitor import BaseMetricsMonitor
 
 _SECONDS_BETWEEN_SAMPLES = 10.0
-_PREFIX = "system/"  # MLflow's; its page shows such metrics apart
+_PREFIX = "system/"  # MLflow's prefix; its page shows such metrics separately
 
 
 class SystemMetrics:
     """A context that samples processors, memory, disk, network and GPUs by MLflow's monitors.
 
-    MLflow's own loop ends at the first outage of the store; this one sends its samples later, as the history does.
-    A metric's step is the number of seconds since the run began, so that a resumed training continues after a gap.
+    MLflow's own loop ends at the first outage of the store. This one sends its samples later, like the history.
+    A metric's step is the number of seconds since the run began, so a resumed training continues after a gap.
     """
 
     def __init__(self, run: ModelRun) -> None:
@@ -38,7 +38,7 @@ class SystemMetrics:
 
     def _watch(self) -> None:
         monitors = _monitors()
-        monitors[0].collect_metrics()  # processors: the load since the last call, of which there was none
+        monitors[0].collect_metrics()  # CPU load since the last call: this call sets the start
         monitors[0].clear_metrics()
         has_ended = False
         while not has_ended:

@@ -1,4 +1,4 @@
-"""The project's tracking: where its store is, opening runs, and sending spooled records."""
+"""The project's tracking: set the store, open runs, and send spooled records."""
 
 import logging
 import os
@@ -33,12 +33,12 @@ _retries = {channel: Retry(channel) for channel in (RECORDS, ARTIFACTS)}
 
 
 def configure(project_path: Path, tags: Mapping[str, str] | None = None) -> Store:
-    """Set where runs are kept: `MLFLOW_TRACKING_URI`, or the project's mlruns/mlflow.db. Touches nothing.
+    """Set the store of runs: `MLFLOW_TRACKING_URI`, or the project's mlruns/mlflow.db. Reads and writes nothing.
 
     Args:
-        project_path: the project's folder, or the copy in which DVC runs an experiment: its runs are kept with the
-            project's.
-        tags: on every run created from now on, such as the recipe.
+        project_path: the project's folder, or the copy in which DVC runs an experiment. The copy's runs go to the
+            project's own store.
+        tags: set on every run created from now on, such as the recipe.
     """
     global _store, _retries
     root = project_path.resolve()
@@ -49,27 +49,27 @@ def configure(project_path: Path, tags: Mapping[str, str] | None = None) -> Stor
 
 
 def open_model_run(fingerprint: str, *, name: str, tags: Mapping[str, str] | None = None) -> ModelRun:
-    """The run of a model in training: the one that its interrupted training left, or a new one.
+    """The run of a model in training: the run of its interrupted training, or a new one.
 
-    Use it as a context manager: it ends FINISHED, KILLED (Ctrl-C, SIGTERM) or FAILED.
+    Use it as a context manager. The run ends as FINISHED, KILLED (Ctrl-C, SIGTERM) or FAILED.
     """
     return _open((FINGERPRINT_TAG, fingerprint), name=name, tags=tags, is_training=True)
 
 
 def open_comparison_run(comparison: str) -> ModelRun:
-    """The run that holds the table and plot of a comparison of models; use it like `open_model_run`'s."""
+    """The run that holds the table and plot of a comparison of models. Use it like `open_model_run`'s."""
     return _open((COMPARISON_TAG, comparison), name=comparison, tags=None, is_training=True)
 
 
 def open_study_run(study: str) -> ModelRun:
-    """The run that a study's trials are nested in; use it like `open_model_run`'s."""
+    """The run that contains a study's trials. Use it like `open_model_run`'s."""
     return _open((STUDY_TAG, study), name=study, tags=None, is_training=True)
 
 
 def model_run(
     fingerprint: str, *, name: str | None = None, tags: Mapping[str, str] | None = None
 ) -> ModelRun:
-    """The run of a finished model; its status stays. Created and tagged `imported` where it is missing."""
+    """The run of a finished model. Its status stays. A missing run is created and tagged `imported`."""
     return _open(
         (FINGERPRINT_TAG, fingerprint),
         name=name or f"imported-{fingerprint[:8]}",
@@ -79,7 +79,7 @@ def model_run(
 
 
 def find_run(fingerprint: str) -> ModelRun | None:
-    """The run of a model, as it is; None where there is none or the store does not answer."""
+    """The run of a model, unchanged; None where there is none or the store does not answer."""
     if _store is None or not _retries[RECORDS].is_due():
         return None
     quieten()
@@ -95,7 +95,7 @@ def find_run(fingerprint: str) -> ModelRun | None:
 
 
 def fingerprint_of(name: str, store: Store) -> str | None:
-    """The fingerprint of a run id or of `[models:/]name@alias` or `[models:/]name/version`; None for other names.
+    """The fingerprint of a run id, `[models:/]name@alias` or `[models:/]name/version`; None for other names.
 
     Raises:
         ValueError: the store has no such run or version, or does not answer.
@@ -120,16 +120,16 @@ def fingerprint_of(name: str, store: Store) -> str | None:
 
 
 def run_tags(fingerprint: str) -> dict[str, str]:
-    """The tags of a model's run; empty where it has none or the store does not answer. Creates no run."""
+    """The tags of a model's run; empty without a run or without an answer from the store. Creates no run."""
     found = find_run(fingerprint)
     return {} if found is None else found.tags()
 
 
 def send_spooled_runs() -> list[str]:
-    """Send the spooled records of every run; returns the runs' names.
+    """Send the spooled records of every run. Returns the runs' names.
 
     Raises:
-        ValueError: the store does not take all of them, or is not the one that they are for.
+        ValueError: the store does not accept all records, or is not the store that they belong to.
     """
     assert _store is not None
     quieten()
@@ -153,13 +153,13 @@ def send_spooled_runs() -> list[str]:
 
 
 def has_spooled(store: Store, fingerprint: str) -> bool:
-    """Whether records of a model's run still wait for the store."""
+    """Whether records of a model's run are still spooled."""
     found_by = (FINGERPRINT_TAG, fingerprint)
     return any(spool.spec().found_by == found_by for spool in spooled_runs(_spool_root(store)))
 
 
 def remind_of_spool() -> None:
-    """Log which command sends spooled records, if there are any."""
+    """Log the command that sends spooled records, if there are any."""
     if _store is not None and spooled_runs(_spool_root(_store)):
         logger.warning("kept for MLflow in %s: `%s` sends it", FOLDER, SYNC_COMMAND)
 
@@ -194,6 +194,6 @@ def _spool_root(store: Store) -> Path:
 
 
 def _address(store: Store) -> str:
-    """The store's address; that of the project's own store stays when the project moves."""
+    """The store's address. The project's own store keeps its address when the project moves."""
     own = outside_copy(store.project_path) / "mlruns" / "mlflow.db"
     return "mlruns/mlflow.db" if store.file == own else without_passwords(store.uri)

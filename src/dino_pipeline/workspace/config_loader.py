@@ -1,4 +1,4 @@
-"""Configuration in three soft layers: conf/base, then the recipe (`--env`), then the user's conf/local."""
+"""Load configuration in three layers: conf/base, then the recipe (`--env`), then the user's conf/local."""
 
 import logging
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from dino_pipeline.workspace.parameter_errors import nearest
 _USER_LAYER = "local"
 MERGE_STRATEGY = {"parameters": "soft", "globals": "soft", "catalog": "soft"}
 
-# Where types of datasets were: the catalog of a project that an older version made names them there.
+# Earlier modules of dataset types: catalogs of projects from older versions name them.
 _MOVED_TYPES = {
     "dino_pipeline.datasets": "dino_pipeline.project.datasets",
     "dino_pipeline.evaluation_datasets": "dino_pipeline.project.evaluation_datasets",
@@ -28,10 +28,10 @@ logger = logging.getLogger(__name__)
 
 
 def shared_parameters(conf_source: Path, recipe: str) -> dict[str, Any]:
-    """What a recipe says to everybody: conf/base and the recipe, without the user's conf/local and `--params`.
+    """The shared parameters of a recipe: conf/base and the recipe, without the user's conf/local and `--params`.
 
     Raises:
-        MissingConfigException: there is no such recipe.
+        MissingConfigException: the recipe does not exist.
     """
     loader = LayeredConfigLoader(
         conf_source,
@@ -45,26 +45,26 @@ def shared_parameters(conf_source: Path, recipe: str) -> dict[str, Any]:
 
 
 def files_to_merge(recipe: Path) -> list[Path]:
-    """What a recipe of several files has beside `parameters.yml`; none where the recipe is one file."""
+    """The files of a recipe beside `parameters.yml`; empty for a recipe of one file."""
     return sorted([*recipe.glob("parameters_*.yml"), *recipe.glob("globals.yml")])
 
 
 class LayeredConfigLoader(OmegaConfigLoader):
-    """Merges the layers key by key; `--params` stands above them all.
+    """Merges the layers key by key. `--params` overrides all layers.
 
-    Kedro's own loader knows two layers, so that `--env` leaves conf/local out. Below the files of the catalog lie the
-    entries that `generated_catalog` makes for the recipe's name.
+    Kedro's own loader has two layers, so `--env` would leave conf/local out. The entries that `generated_catalog` makes
+    for the recipe's name lie below the files of the catalog.
 
-    The folder names the recipe: `${globals:recipe}` in the catalog and `params:recipe` are its name, and the base
-    layer's without a recipe. A `globals.yml` of a recipe of several files still stands above that.
+    The folder names the recipe: `${globals:recipe}` in the catalog and `params:recipe` are its name, or the base
+    layer's name without a recipe. A `globals.yml` in a recipe of several files overrides it.
 
     Args:
-        user_layer: the folder of the user's own layer; None leaves it out, and unknown groups are then not refused.
+        user_layer: the folder of the user's own layer; None leaves it out and allows unknown groups.
 
     Raises:
-        MissingConfigException: there is no recipe of this name; the text lists those there are.
-        ValueError: a file asks for more than plain YAML, such as a Python object by a tag; or there is a group of
-            parameters that conf/base does not have, which no node would read.
+        MissingConfigException: the recipe does not exist; the text lists the existing ones.
+        ValueError: a file contains more than plain YAML, such as a Python object by a tag; or a group of parameters is
+            missing from conf/base, so that no node would read it.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class LayeredConfigLoader(OmegaConfigLoader):
         self["globals"] = self["globals"] | {"recipe": self._recipe_name()}
 
     def __getitem__(self, key: str) -> dict[str, Any]:
-        if key != "globals":  # Kedro registers the resolver of the loader that was made last, for all of them
+        if key != "globals":  # Kedro registers the resolver of the newest loader for all loaders
             OmegaConf.register_new_resolver("globals", self._global, replace=True)
         try:
             return self._layered(key)
@@ -118,7 +118,7 @@ class LayeredConfigLoader(OmegaConfigLoader):
         if key == "catalog":
             _rename_types(values)
         if key == "parameters":
-            # A project that an older version made has a conf/base of its own, without the fields that came later.
+            # A project from an older version has its own conf/base, without later fields.
             values = {"recipe": self["globals"]["recipe"]} | completed(values)
             if self.user_layer:
                 self._refuse_unknown_groups(values)
@@ -150,7 +150,7 @@ class LayeredConfigLoader(OmegaConfigLoader):
                 )
 
     @cached_property
-    def _known_groups(self) -> list[str]:  # once: Kedro asks for the parameters several times a run
+    def _known_groups(self) -> list[str]:  # once: Kedro reads the parameters several times a run
         return list(shared_parameters(Path(self.conf_source), str(self.base_env)))
 
 

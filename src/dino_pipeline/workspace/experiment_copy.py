@@ -1,7 +1,7 @@
-"""The copy of the project in which DVC runs a queued or a temporary experiment, and the project that it was made from.
+"""The copy of the project in which DVC runs a queued or temporary experiment, and the project behind the copy.
 
-git and DVC bring into the copy what they track, and DVC deletes it when the experiment ends. What neither tracks is
-the project's own and stays there: runs, the user's settings, raw images, trainings in progress.
+git and DVC put the files that they track into the copy. DVC deletes the copy when the experiment ends. Untracked files
+stay in the project: runs, the user's settings, raw images, unfinished trainings.
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ _TRAININGS = Path("data/06_models/.in_progress")
 
 
 def outside_copy(path: Path) -> Path:
-    """The same place in the project itself, for an absolute path inside a copy; any other path as it is."""
+    """Map an absolute path inside a copy to the same place in the project. Other paths stay unchanged."""
     for folder in path.parents:
         if folder.parts[-len(_COPIES) :] == _COPIES:
             inside = path.relative_to(folder).parts
@@ -22,10 +22,10 @@ def outside_copy(path: Path) -> Path:
 
 
 def link_untracked_data(project_path: Path) -> None:
-    """Let a copy see the project's raw images and its trainings; does nothing anywhere else.
+    """Link the project's raw images and trainings into a copy. Elsewhere this does nothing.
 
-    Raw data that the copy has are left alone: DVC tracks those, and the experiment asks for that version. With the
-    trainings an experiment that was stopped continues, and one that was trained before is not trained again.
+    The copy's own raw data stay: DVC tracks them, and the experiment uses that version. Through the linked trainings a
+    stopped experiment continues, and a finished training is not repeated.
     """
     original = outside_copy(project_path)
     if original == project_path:

@@ -1,11 +1,11 @@
-"""Values by dotted name, `pretrain.epochs: 3`, laid over nested parameters."""
+"""Lay values by dotted name, such as `pretrain.epochs: 3`, over nested parameters."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 def nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """`{"a.b": 1}` as `{"a": {"b": 1}}`.
+    """Turn `{"a.b": 1}` into `{"a": {"b": 1}}`.
 
     Raises:
         ValueError: one name is a value and also the group of another.
@@ -23,15 +23,15 @@ def nested(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def overlaid(parameters: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested parameters with values by dotted name above them; neither argument is changed.
+    """Nested parameters overridden by values by dotted name. Neither argument is changed.
 
-    A group is merged key by key. Names are not judged here: the typed parameters refuse those they do not know.
+    A group is merged key by key. Names are not checked here: the typed parameters refuse unknown ones.
     """
     return merged(parameters, nested(values))
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested values with others above them, key by key; neither argument is changed."""
+    """Merge nested values key by key; `above` wins. Neither argument is changed."""
     result = dict(below)
     for key, value in above.items():
         both_groups = isinstance(value, Mapping) and isinstance(below.get(key), Mapping)

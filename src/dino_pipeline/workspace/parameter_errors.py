@@ -1,4 +1,4 @@
-"""What is wrong with parameters, a line each: the whole name, the value, and what it may be."""
+"""Describe wrong parameters, one line each: the full name, the value, and the allowed values."""
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,9 +14,9 @@ _MISSING = {"missing", "missing_argument", "missing_keyword_only_argument"}
 
 
 def parameter_errors(parameters: Mapping[str, Any], pipelines: Mapping[str, Any]) -> list[str]:
-    """The lines for all groups of parameters that the pipelines' nodes take typed; none where all is well.
+    """The error lines for all groups of parameters that the pipelines' nodes validate; empty without errors.
 
-    Kedro's own report is text in which pydantic's lies, cut and without the names beside an unknown one.
+    Kedro's own report wraps pydantic's text, cuts it, and does not suggest a name for an unknown one.
     """
     lines = []
     for group, cls in TypeExtractor(dict(pipelines)).extract_types_from_pipelines().items():
@@ -26,7 +26,7 @@ def parameter_errors(parameters: Mapping[str, Any], pipelines: Mapping[str, Any]
 
 
 def group_errors(group: str, cls: type, values: Any) -> list[str]:
-    """The lines for one group, such as `pretrain`, of the configuration class `cls`."""
+    """The error lines for one group, such as `pretrain`, with the configuration class `cls`."""
     if not isinstance(values, Mapping):
         return [f"{group} is {_shown(values)}: it is a group of parameters, such as {group}: {{name: value}}"]
     try:
@@ -37,7 +37,7 @@ def group_errors(group: str, cls: type, values: Any) -> list[str]:
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
-    """What to do about a name that nobody knows."""
+    """Suggest a fix for an unknown name."""
     close = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {close[0]}?" if close else f"remove it; there are {', '.join(known)}"
 
@@ -45,7 +45,7 @@ def nearest(name: str, known: Sequence[str]) -> str:
 def _lines(group: str, values: Mapping[str, Any], error: ValidationError) -> Iterator[str]:
     details = error.errors(include_url=False)
     unknown = {detail["loc"] for detail in details if detail["type"] == _UNKNOWN}
-    # A value that may be of several types is wrong once for each of them: one line with all they ask for.
+    # pydantic reports one error per type of a union: join them in one line with all allowed types.
     asked: dict[str, list[str]] = {}
     found: dict[str, str] = {}
     for detail in details:
@@ -69,9 +69,9 @@ def _lines(group: str, values: Mapping[str, Any], error: ValidationError) -> Ite
 
 
 def _place(group: str, values: Any, location: Sequence[str | int]) -> tuple[str, Any, Any]:
-    """The dotted name, the value there, and what that lies in.
+    """The dotted name, the value there, and the object that contains it.
 
-    A union's names for its types stand in pydantic's location; they are no names here.
+    pydantic's location contains a union's names for its types. They are left out of the dotted name.
     """
     name, here, around = group, values, values
     for step in location:
@@ -83,7 +83,7 @@ def _place(group: str, values: Any, location: Sequence[str | int]) -> tuple[str,
 
 
 def _in_full(group: str, name: str, values: Any, text: str) -> str:
-    """What a class says of its own fields, with the whole name where it begins with one of them."""
+    """The message of a class about its own fields, with the full name where the message begins with a field."""
     first = text.split()[0]
     if first.startswith(f"{group}."):
         return text

@@ -1,4 +1,4 @@
-"""Locks: one run at a time where two would write the same files, and turns where processes may wait."""
+"""Locks. They allow one run at a time where two would write the same files, or make processes wait for their turn."""
 
 import fcntl
 import json
@@ -15,7 +15,7 @@ from typing import IO
 
 import psutil
 
-FOLDER = Path("data") / ".running"  # of a project; a file a recipe
+FOLDER = Path("data") / ".running"  # in a project; one file per recipe
 _POLL_SECONDS = 0.5
 
 logger = logging.getLogger(__name__)
@@ -25,17 +25,17 @@ logger = logging.getLogger(__name__)
 def run_lock(
     file: Path, what: str, *, shared: bool = False, while_waiting: Callable[[], None] | None = None
 ) -> Iterator[None]:
-    """Hold a file's lock. The system releases it when this process and the workers it started have ended, however.
+    """Hold a file's lock. The system releases it once this process and its workers have ended, in whatever way.
 
     Args:
-        file: names the holder. It stays, since removing it would race with the next process.
+        file: the lock file, which names the holder. It stays, since removing it would race with the next process.
         what: what two processes must not do at once, for the message.
-        shared: other sharers may hold it at the same time, as the workers of a study do.
-        while_waiting: called twice a second until the lock is free. None: a lock that another process holds is an
+        shared: whether other sharers may hold it at the same time, like the workers of a study.
+        while_waiting: called twice a second until the lock is free. None: a lock held by another process is an
             error.
 
     Raises:
-        ValueError: another process holds it, and nothing waits; names that process, its command and what to do.
+        ValueError: another process holds it and `while_waiting` is None. Names the process, its command and a fix.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("a+") as opened:
@@ -79,13 +79,13 @@ def waiting_lock(file: Path) -> Iterator[None]:
 
 
 def _holder(opened: IO[str]) -> tuple[str, str]:
-    """The process that has the lock, and what to do about it."""
+    """The process that holds the lock, and what to do about it."""
     opened.seek(0)
     text = opened.read()
-    if not text:  # it has the lock, and is about to write
+    if not text:  # the process holds the lock and writes its text next
         return "begun this moment", "wait for it to end"
     holder = json.loads(text)
-    if not psutil.pid_exists(holder["pid"]):  # its workers save their progress
+    if not psutil.pid_exists(holder["pid"]):  # its workers still save their progress
         return "by what a killed run left behind, which ends by itself", "try again in some seconds"
     return (
         f"by process {holder['pid']} since {holder['since']} ({holder['command']})",

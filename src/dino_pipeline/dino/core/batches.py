@@ -1,6 +1,6 @@
-"""Batches on the device: whole numbers leave the loader, floats enter the network.
+"""Batches on the device: the loader yields integers, the network takes floats.
 
-On a GPU a batch is copied and augmented beside the step before.
+On a GPU, a batch is copied and augmented while the previous step still computes.
 """
 
 import time
@@ -17,11 +17,11 @@ from dino_pipeline.dino.core.data.multi_crop_config import MultiCropConfig
 from dino_pipeline.dino.core.data.photometric import batched
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 
-_AHEAD = 2  # steps that may be queued on a GPU; the crops of each are in its memory
+_AHEAD = 2  # steps that may be queued on a GPU; the crops of each occupy its memory
 
 
 class DeviceBatch(NamedTuple):
-    """What a step takes: this process's part of a batch on the device, and how long the loader took."""
+    """Input of a step: this process's part of a batch on the device, and the time spent waiting for the loader."""
 
     global_crops: Tensor  # [2, B, channels, G, G], normalised
     local_crops: Tensor  # [L, B, channels, l, l]
@@ -31,15 +31,15 @@ class DeviceBatch(NamedTuple):
 
 
 class ToFloats:
-    """[crops, B, H, W, channels] to normalised floats [crops, B, channels, H, W] on the device.
+    """Turn [crops, B, H, W, channels] into normalised floats [crops, B, channels, H, W] on the device.
 
-    Where the photometric augmentation is still to be done, it is done here.
+    This applies the photometric augmentation if the loader left it out.
     """
 
     def __init__(self, config: PretrainConfig, device: torch.device, *, compiled: bool) -> None:
         self.device = device
         self.dtype = torch.float64 if config.precision == "fp64" else torch.float32
-        # Made once: to copy numbers of the host in every step would be to wait for the device in every step.
+        # Built once, because copying from the host in every step would wait for the device in every step.
         self.mean, self.std = (
             torch.tensor(v, dtype=self.dtype, device=device).view(-1, 1, 1) for v in config.statistics
         )
@@ -47,7 +47,7 @@ class ToFloats:
         self.augment = torch.compile(batched.augment) if compiled else batched.augment
 
     def __call__(self, batch: MultiCropBatch) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Global crops, local crops, and labels where the batch has them."""
+        """Return global crops, local crops, and labels if the batch has them."""
         drawn, labels = batch.drawn, batch.labels
         return (
             self._floats(batch.global_crops, None if drawn is None else drawn[:2]),
@@ -73,10 +73,10 @@ def _largest_sigma(config: MultiCropConfig) -> float:
 
 
 class DeviceBatches:
-    """A loader's batches on the device, in their order.
+    """A loader's batches on the device, in order.
 
-    The host queues work on a GPU and does not wait for it: while one step computes, the loop asks for the next batch,
-    which a stream of its own copies and augments meanwhile. On CPU there is nothing beside.
+    The host queues work on a GPU without waiting for it. While one step computes, a separate stream copies and augments
+    the next batch. On a CPU, batches are prepared one after the other.
     """
 
     def __init__(self, loader: Iterable[MultiCropBatch], to_floats: ToFloats) -> None:
@@ -106,5 +106,5 @@ class DeviceBatches:
         steps.wait_stream(side)
         for tensor in tensors:
             if tensor is not None:
-                tensor.record_stream(steps)  # its memory is free when the step, too, is through with it
+                tensor.record_stream(steps)  # frees its memory only after the step has used it
         return tensors

@@ -1,4 +1,4 @@
-"""Whether the hardware multiplies bfloat16: without the instructions it is emulated, slower than float32."""
+"""Whether the hardware multiplies bfloat16. Emulated bfloat16 is slower than float32."""
 
 from functools import cache
 from pathlib import Path
@@ -8,7 +8,7 @@ import torch
 
 @cache
 def multiplies_bfloat16(device_type: str) -> bool:
-    """Of a GPU, `cuda`, or the CPU, `cpu`, which only Linux tells; other systems: no."""
+    """Whether a device type (`cuda` or `cpu`) has bfloat16 instructions. For CPUs this is known on Linux only."""
     if device_type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
     cpu = Path("/proc/cpuinfo")

@@ -1,4 +1,4 @@
-"""Configuration classes: immutable, keyword-only, typed, and deaf to no misspelling."""
+"""Configuration classes: immutable, keyword-only, typed, and strict about unknown keys."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, dataclass_transform
@@ -11,9 +11,9 @@ T = TypeVar("T")
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def frozen(cls: type[T]) -> type[T]:
-    """Make a configuration class: frozen, keyword-only, its values checked, unknown keys refused.
+    """Turn a class into a configuration class: frozen, keyword-only, with checked values; unknown keys are errors.
 
-    Fields have no defaults: a value in force that stands in no file is one that nobody can look up, compare or tune.
+    Fields have no defaults, so that every value in force stands in a file, where it can be looked up and tuned.
     """
     config = ConfigDict(extra="forbid", allow_inf_nan=False)
     decorate: Callable[[type[T]], type[T]] = dataclass(frozen=True, kw_only=True, config=config)  # type: ignore[assignment]
@@ -21,7 +21,7 @@ def frozen(cls: type[T]) -> type[T]:
 
 
 def from_dict(cls: type[T], values: Mapping[str, Any]) -> T:
-    """Build a configuration, nested groups included.
+    """Build a configuration, including nested groups.
 
     Raises:
         pydantic.ValidationError: names every key that is unknown, missing or out of range.
@@ -30,6 +30,6 @@ def from_dict(cls: type[T], values: Mapping[str, Any]) -> T:
 
 
 def to_dict(config: object) -> dict[str, Any]:
-    """The configuration as plain JSON-ready values, as a checkpoint or an experiment tracker stores it."""
+    """The configuration as plain values for JSON, for checkpoints and experiment trackers."""
     values: dict[str, Any] = TypeAdapter(type(config)).dump_python(config, mode="json")
     return values

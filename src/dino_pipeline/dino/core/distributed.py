@@ -1,4 +1,4 @@
-"""Rank, world size and reductions that answer alone (0, 1, identity) as well as in a process group."""
+"""Rank, world size and reductions that work in a process group and in a single process (0, 1, identity)."""
 
 import os
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ def local_rank() -> int:
 
 
 def own_device() -> torch.device:
-    """This process's GPU, by its number on the machine; the CPU where there is none.
+    """This process's GPU, chosen by its number on the machine, or the CPU if there is no GPU.
 
     Raises:
         ValueError: this machine runs more processes than it has GPUs.
@@ -45,9 +45,9 @@ def own_device() -> torch.device:
 
 
 def join_group(device: torch.device) -> None:
-    """Join the group that torchrun describes in the environment; a single process needs none."""
+    """Join the process group that torchrun describes in the environment. A single process joins none."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        # With GPUs, too, processes agree on flags by their CPUs: to ask a GPU is to wait for all that it has to do.
+        # With GPUs, too, processes exchange flags over gloo: reading a flag from a GPU waits for all its queued work.
         dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
 
 
@@ -57,20 +57,20 @@ def leave_group() -> None:
 
 
 def barrier() -> None:
-    """Wait for every process."""
+    """Wait until every process is here."""
     if in_group():
         dist.barrier()
 
 
 def all_reduce_sum(x: Tensor) -> Tensor:
-    """Sum over all processes, in place; the tensor itself when alone."""
+    """Sum over all processes, in place. A single process returns the tensor itself."""
     if in_group():
         dist.all_reduce(x)
     return x
 
 
 def any_process(flag: bool) -> bool:
-    """Whether the flag is set on any process; every process gets the same answer, and no GPU is waited for."""
+    """Whether the flag is set on any process. Every process gets the same result, without waiting for a GPU."""
     if not in_group():
         return flag
     flags = torch.tensor([float(flag)])
@@ -79,7 +79,7 @@ def any_process(flag: bool) -> bool:
 
 
 def largest(value: float, device: torch.device) -> float:
-    """The largest of the processes' values, the same on every process."""
+    """The largest of the processes' values, equal on every process."""
     if not in_group():
         return value
     values = torch.tensor([value], dtype=torch.float64, device=device)
@@ -88,12 +88,12 @@ def largest(value: float, device: torch.device) -> float:
 
 
 def local(tensors: Iterable[Tensor]) -> list[Tensor]:
-    """This process's parts of tensors that are sharded over processes; others as they are."""
+    """This process's shards of sharded tensors; other tensors as they are."""
     return [t.to_local() if isinstance(t, DTensor) else t for t in tensors]
 
 
 def gather(x: Tensor) -> Tensor:
-    """The tensors of all processes, of one shape, stacked: [processes, *shape]."""
+    """Stack the tensors of all processes, which have equal shapes: [processes, *shape]."""
     if not in_group():
         return x[None]
     parts = [torch.empty_like(x) for _ in range(world_size())]
@@ -102,7 +102,7 @@ def gather(x: Tensor) -> Tensor:
 
 
 def gather_lists(own: list[Any]) -> list[Any]:
-    """The lists of all processes joined, in the order of processes; plain values only."""
+    """Concatenate the lists of all processes, in the order of processes. Items are plain values."""
     if not in_group():
         return own
     parts: list[list[Any]] = [[] for _ in range(world_size())]
@@ -111,11 +111,11 @@ def gather_lists(own: list[Any]) -> list[Any]:
 
 
 def gather_rows(rows: Tensor, *, num_rows: int) -> Tensor:
-    """Join rows that were dealt out in turn (process r holds rows r, r + world size, ...) back into their order.
+    """Restore the order of rows that were distributed in turn: process r holds rows r, r + world size, ...
 
     Args:
         rows: [own rows, dim]
-        num_rows: rows over all processes; processes may hold one more or one fewer.
+        num_rows: number of rows over all processes. Processes may differ by one row.
 
     Returns:
         [num_rows, dim] on every process.
@@ -139,7 +139,7 @@ class _DifferentiableSum(torch.autograd.Function):
 
 
 def differentiable_sum(x: Tensor) -> Tensor:
-    """Sum over all processes through which gradients flow back to every process."""
+    """Sum over all processes. The backward pass returns the summed gradient to every process."""
     result: Tensor = _DifferentiableSum.apply(x) if in_group() else x
     return result
 
@@ -155,6 +155,6 @@ class _DifferentiableGather(torch.autograd.Function):
 
 
 def differentiable_gather(x: Tensor) -> Tensor:
-    """`gather` through which every process's tensor gets the gradients of all: [processes, *shape]."""
+    """`gather` with gradients: every process's tensor gets the gradients from all processes. [processes, *shape]"""
     result: Tensor = _DifferentiableGather.apply(x) if in_group() else x[None]
     return result

@@ -1,4 +1,4 @@
-"""The training loop: images in their order, steps, what follows too many skipped steps, and the budget of hours."""
+"""The training loop: it takes steps in order, rolls back after too many skipped steps, and fits a budget of hours."""
 
 import logging
 from pathlib import Path
@@ -21,24 +21,24 @@ logger = logging.getLogger(__name__)
 
 
 class Observer(Protocol):
-    """Watches a training, keeps its checkpoints, and may ask it to stop; it changes no weights."""
+    """Watches a training, keeps its checkpoints, and can stop it. An observer changes no weights."""
 
     def after_step(self, batch: DeviceBatch, metrics: StepMetrics, values: ScheduleValues) -> bool:
-        """Take in a step; false asks the loop to stop.
+        """Receive the result of a step; return False to stop the loop.
 
         Raises:
             NonFiniteError: more steps in a row were skipped than `non_finite` allows.
         """
 
     def last_checkpoint(self) -> dict[str, Any]:
-        """The state dictionary of the last checkpoint, for a rollback."""
+        """Return the state dictionary of the last checkpoint, for a rollback."""
 
     def after_rollback(self, error: NonFiniteError) -> None:
-        """Take in that the training goes on from the last checkpoint."""
+        """Receive the error after which the training continues from the last checkpoint."""
 
 
 class Training:
-    """A training: its images in order, its networks and everything else that changes, and how many steps it has."""
+    """A training: its images in order, its number of steps, and its state (networks, optimizer, loss)."""
 
     def __init__(
         self,
@@ -53,16 +53,16 @@ class Training:
         shard_weights: bool = False,
         compiled: bool = False,
     ) -> None:
-        """Build a training that has made no step.
+        """Build a training at step 0.
 
         Args:
-            images: of the train split.
-            root: the project folder, where a loss of the user's own is looked for.
-            loader_workers: processes that read images, beside this one.
-            augment_on_device: photometric augmentation of a whole batch there, not where images are read.
-            gradient_checkpointing: compute activations twice and keep a fraction of them.
-            shard_weights: spread weights over the processes (FSDP2).
-            compiled: torch.compile the backbones.
+            images: the train split.
+            root: the project folder, where the user's own loss files lie.
+            loader_workers: number of extra processes that read images.
+            augment_on_device: apply the photometric augmentation to whole batches on the device, not in the loader.
+            gradient_checkpointing: recompute activations in the backward pass, so that only a fraction stays in memory.
+            shard_weights: shard the weights over the processes (FSDP2).
+            compiled: compile the backbones with torch.compile.
         """
         self.config = config
         self.images = images
@@ -82,7 +82,7 @@ class Training:
                 network.backbone.compile()  # in place: a wrapper would rename the weights in checkpoints
 
     def batches(self, first_step: int, end_step: int) -> DeviceBatches:
-        """This process's part of the batches of these steps, counted from 0."""
+        """This process's share of the batches from `first_step` (counted from 0) up to but not including `end_step`."""
         config = self.config
         dataset = MultiCropDataset(
             self.images,
@@ -100,12 +100,12 @@ class Training:
         return DeviceBatches(loader, ToFloats(config, self.device, compiled=self.compiled))
 
     def positions(self, step: int, process: int) -> list[int]:
-        """Positions in `images` of those that a process takes in a step, counted from 0."""
+        """Positions in `images` of the images that a process takes in a step. Steps and positions count from 0."""
         (addresses,) = self._order(step, step + 1, process)
         return [address.position for address in addresses]
 
     def schedule_values(self) -> ScheduleValues:
-        """The values in force at the next step."""
+        """The schedules' values for the next step, with rollbacks applied to the learning rate."""
         values = schedule_values(
             self.config, self.state.step, self.num_steps, steps_per_epoch=self.steps_per_epoch
         )
@@ -113,14 +113,14 @@ class Training:
 
     @property
     def learning_rate_factor(self) -> float:
-        """What rollbacks have made of the learning rate: 1 where there were none."""
+        """Factor by which rollbacks have lowered the learning rate; 1 without rollbacks."""
         return self.config.non_finite.rollback_factor**self.state.num_rollbacks
 
     def roll_back(self, error: NonFiniteError, checkpoint: dict[str, Any]) -> None:
-        """Go on from a checkpoint with a lower learning rate.
+        """Load a checkpoint and continue with a lower learning rate.
 
         Raises:
-            NonFiniteError: the error, where this has been done as often as allowed.
+            NonFiniteError: all allowed rollbacks are used up; this raises the given error.
         """
         num_rollbacks = self.state.num_rollbacks + 1
         self.state.load_state_dict(checkpoint)
@@ -148,10 +148,10 @@ class Training:
 
 
 def train(training: Training, observer: Observer) -> bool:
-    """Take all steps that are left.
+    """Take all remaining steps.
 
     Returns:
-        False where the observer asked to stop before the last step.
+        True after the last step, False if the observer stopped the training earlier.
 
     Raises:
         NonFiniteError: too many steps in a row were skipped, and no rollback is left.
@@ -179,5 +179,5 @@ def _take_steps(training: Training, observer: Observer) -> bool:
 def steps_within(
     max_hours: float, *, seconds_per_step: float, seconds_per_evaluation: float, steps_between: int
 ) -> int:
-    """How many steps fit into a budget, one at least, the online evaluations between them counted."""
+    """Number of steps, at least 1, that fit into a budget, including the online evaluations between them."""
     return max(1, int(max_hours * 3600 / (seconds_per_step + seconds_per_evaluation / steps_between)))

@@ -1,4 +1,4 @@
-"""What a training is: the parameters that, with the data and the code, decide its weights."""
+"""The parameters of a training. With the data and the code, they decide its weights."""
 
 from typing import Annotated, Literal
 
@@ -14,25 +14,25 @@ from dino_pipeline.dino.core.models.teacher_config import TeacherConfig
 from dino_pipeline.dino.core.optimization.config import NonFiniteConfig, OptimizerConfig, SchedulesConfig
 
 Count = Annotated[int, Field(ge=1)]
-Measured = Literal["measured"]  # on train images, before the training is begun (training/resolution.py)
+Measured = Literal["measured"]  # from train images, before the training starts (training/resolution.py)
 
 
 @frozen
 class PretrainConfig:
-    """Everything that, with the data and the code, decides the weights."""
+    """All parameters that, with the data and the code, decide the weights."""
 
     seed: Annotated[int, Field(ge=0)]
-    # A file or a model's folder; a started training has the hash in its place. The weights then decide the
+    # A file or a model's folder, replaced by its hash once the training starts. These weights also decide the
     # backbone, mean and std, and the projection head.
     initial_weights: str | None
-    new_head: bool  # leave the projection head of the initial weights, and begin one of this shape
+    new_head: bool  # discard the initial weights' projection head and start a new one of the shape given here
     epochs: Count
     max_hours: (
         Annotated[float, Field(gt=0)] | None
-    )  # fewer steps, schedules and all, where epochs would take longer
-    batch_size: Count  # distinct images a step, over all processes
-    accumulation_steps: Count  # parts that a process's batch is cut into where it does not fit at once
-    precision: Literal["fp64", "fp32", "bf16", "fp16"]  # fp64 is for proofs
+    )  # fewer steps, with shorter schedules, if the epochs would take longer
+    batch_size: Count  # distinct images per step, over all processes
+    accumulation_steps: Count  # micro-batches per step, for a batch that does not fit into memory at once
+    precision: Literal["fp64", "fp32", "bf16", "fp16"]  # fp64 is for exactness tests
     images: ImagesConfig
     mean: tuple[float, ...] | Measured  # per channel, of pixels in [0, 1]
     std: tuple[Annotated[float, Field(gt=0)], ...] | Measured
@@ -97,12 +97,12 @@ class PretrainConfig:
 
     @property
     def network(self) -> BackboneConfig:
-        """The backbone for images of these channels."""
+        """The backbone's configuration, for images with `images.channels` channels."""
         return self.backbone.for_images(self.images.channels)
 
     @property
     def frozen_teacher(self) -> BackboneConfig | None:
-        """The backbone of a teacher of another architecture, likewise; None of other teachers."""
+        """The backbone of a frozen teacher of another architecture, for the same channels; None for other teachers."""
         own = self.teacher.backbone
         return None if own is None else own.for_images(self.images.channels)
 
@@ -111,7 +111,7 @@ class PretrainConfig:
         """Mean and std as numbers.
 
         Raises:
-            ValueError: they have not been measured yet.
+            ValueError: they are not measured yet.
         """
         if isinstance(self.mean, str) or isinstance(self.std, str):
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Values that change while DINO trains are functions of the step: linear warm-up, then a half cosine to the end."""
+"""Values that change with the step: a linear warm-up, then a half cosine to the final value."""
 
 import math
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 def scheduled(schedule: ScheduleConfig, step: int, num_steps: int) -> float:
     """The value at a step of a run of `num_steps`.
 
-    As in the reference: the warm-up is a straight line that includes both its ends, and the cosine starts after it.
+    As in the reference, the warm-up is a straight line that includes both its ends, and the cosine starts after it.
     """
     num_warmup = round(schedule.warmup_fraction * num_steps)
     if step < num_warmup:
@@ -22,7 +22,7 @@ def scheduled(schedule: ScheduleConfig, step: int, num_steps: int) -> float:
 
 
 def linearly_scaled(schedule: ScheduleConfig, batch_size: int) -> ScheduleConfig:
-    """The linear scaling rule, lr * batch / 256 (arXiv:1706.02677); the reference leaves the final value alone."""
+    """The linear scaling rule, lr * batch / 256 (arXiv:1706.02677). As in the reference, `end` is not scaled."""
     factor = batch_size / 256
     return ScheduleConfig(
         warmup_from=schedule.warmup_from * factor,
@@ -33,7 +33,7 @@ def linearly_scaled(schedule: ScheduleConfig, batch_size: int) -> ScheduleConfig
 
 
 class ScheduleValues(NamedTuple):
-    """The values in force at one step."""
+    """The values of all schedules at one step."""
 
     learning_rate: float
     backbone_learning_rate: float
@@ -43,7 +43,7 @@ class ScheduleValues(NamedTuple):
     last_layer_is_frozen: bool
 
     def slowed(self, factor: float) -> "ScheduleValues":
-        """The same with a smaller learning rate."""
+        """A copy with the learning rates multiplied by `factor`."""
         return self._replace(
             learning_rate=factor * self.learning_rate,
             backbone_learning_rate=factor * self.backbone_learning_rate,
@@ -72,8 +72,8 @@ def schedule_values(
 
 
 def _backbone_share(optimizer: OptimizerConfig, step: int, num_steps: int) -> float:
-    """Share of the learning rate: 0 while the backbone is frozen, then as long again a line up to its scale."""
+    """The backbone's share of the learning rate: 0 while frozen, then a linear rise, equally long, to its scale."""
     num_frozen = round(optimizer.freeze_backbone_fraction * num_steps)
-    # Adam's moments fill while nothing moves, so that the first moving step is no jump.
+    # Adam's moments fill up while the backbone is frozen, which keeps the first updates small.
     rise = min(max(0.0, (step + 1 - num_frozen) / num_frozen), 1.0) if num_frozen else 1.0
     return optimizer.backbone_learning_rate_scale * rise

@@ -1,4 +1,4 @@
-"""Everything that changes while DINO trains, and nothing else."""
+"""Everything that changes during a training."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,32 +22,32 @@ from dino_pipeline.dino.core.models.student_teacher import (
 from dino_pipeline.dino.core.optimization.optimizers import build_optimizer
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 
-CENTER = "centering.center"  # the center's name among a loss's buffers
+CENTER = "centering.center"  # key of the center among a loss's buffers
 
 
 class Learner(NamedTuple):
-    """A network that is trained."""
+    """A network that is trained, with its loss."""
 
     network: MultiCropNetwork
-    parallel: nn.Module  # it averages the network's gradients over processes
-    loss: Loss  # with a center or a queue of the logits that this network follows
+    parallel: nn.Module  # averages the network's gradients over processes
+    loss: Loss  # with its own center or queue of the logits that are this network's targets
 
 
 class TrainingState:
-    """Student, teacher, loss, optimizer, float16's gradient scaler, and how many steps and rollbacks there were."""
+    """Student, teacher, loss, optimizer, float16's gradient scaler, and the number of steps and rollbacks so far."""
 
     def __init__(
         self, config: PretrainConfig, device: torch.device, *, sharded: bool = False, root: Path = Path()
     ) -> None:
-        """Build all of it anew.
+        """Build a new state at step 0.
 
         Args:
-            sharded: spread the weights over the processes.
-            root: the project folder, where a loss of the user's own is looked for.
+            sharded: shard the weights over the processes.
+            root: the project folder, where the user's own loss files lie.
         """
-        torch.manual_seed(config.seed)  # every process builds the same student
+        torch.manual_seed(config.seed)  # so that every process builds the same student
         self.student, self.teacher = build_networks(config)
-        # A teacher that learns is what a training is for; one that stays as it was is not.
+        # The result of a training is its teacher if the teacher learns, otherwise its student.
         self.product = self.teacher if config.teacher.learns else self.student
         self.has_frozen_teacher = config.frozen_teacher is not None
         learning = [self.student, self.teacher] if config.teacher.name == "peer" else [self.student]
@@ -64,7 +64,7 @@ class TrainingState:
         averages_snapshots = config.teacher.name == "snapshot_average"
         self.snapshots = Snapshots(config.teacher.num_snapshots) if averages_snapshots else None
         self.optimizer = build_optimizer(config.optimizer, *learning)
-        # float16 gradients underflow without a scale; everywhere else this does nothing
+        # float16 gradients underflow without a scale; for other precisions the scaler does nothing
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "fp16")
         self.step = 0
         self.num_rollbacks = 0
@@ -75,14 +75,14 @@ class TrainingState:
 
     @property
     def loss(self) -> Loss:
-        """The student's; a peer has another, with a center or a queue of its own."""
+        """The student's loss. A peer has a loss of its own, with its own center or queue."""
         return self.learners[0].loss
 
     def state_dict(self) -> dict[str, Any]:
-        """Plain values and whole tensors; every process must ask."""
+        """The state as plain values and whole tensors. Every process must call this, since shards are gathered."""
         return {
             "student": whole(self.student.state_dict()),
-            # A frozen teacher lies in the training's folder, once.
+            # A frozen teacher is saved once, in the training's folder.
             **({} if self.has_frozen_teacher else {"teacher": whole(self.teacher.state_dict())}),
             **{name: loss.state_dict() for name, loss in self._losses().items()},
             "optimizer": whole(self.optimizer.state_dict()),
@@ -93,7 +93,7 @@ class TrainingState:
         }
 
     def load_initial(self, initial: dict[str, Any]) -> None:
-        """Start from given weights; a head or center that they lack stays new, the same head in both networks."""
+        """Load initial weights. A head or center that they lack stays new, with the same head in both networks."""
         networks = {"student": self.student} | ({} if self.has_frozen_teacher else {"teacher": self.teacher})
         for name, network in networks.items():
             load_whole(network, whole(network.state_dict()) | initial[name])
@@ -108,7 +108,7 @@ class TrainingState:
             loss.load_state_dict(loss_state_of_now(state[name]))
         load_whole_optimizer(self.optimizer, state["optimizer"])
         if self.snapshots:
-            # Adopted progress may be that of another teacher, and has none.
+            # Progress adopted from a training with another kind of teacher has no snapshots.
             like = self.teacher.state_dict()
             self.snapshots.taken = [spread(taken, like) for taken in state.get("snapshots", [])]
         self.scaler.load_state_dict(state["scaler"])
@@ -116,20 +116,20 @@ class TrainingState:
         self.num_rollbacks = state["num_rollbacks"]
 
     def _losses(self) -> dict[str, Loss]:
-        # One, or two with a peer's.
+        # One loss, or two with a peer.
         names = ("loss", "peers_loss")
         return {name: learner.loss for name, learner in zip(names, self.learners, strict=False)}
 
 
 def loss_state_of_now(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A loss's buffers by the names of now; checkpoints of before called them by private attributes."""
+    """Rename the buffers in a loss's saved state to today's names; older checkpoints use private attribute names."""
     return {
         key.removeprefix("between.").replace("operator.", "centering."): value for key, value in state.items()
     }
 
 
 def build_networks(config: PretrainConfig) -> tuple[MultiCropNetwork, MultiCropNetwork]:
-    """The student and its teacher, which learns as well where it is a peer."""
+    """Build the student and the teacher. A teacher that is a peer learns as the student does."""
     if config.teacher.name == "peer":
         return build_peers(config.network, config.projection_head)
     return build_student_and_teacher(
@@ -142,7 +142,7 @@ def build_networks(config: PretrainConfig) -> tuple[MultiCropNetwork, MultiCropN
 
 
 def _parallel(network: MultiCropNetwork, *, sharded: bool) -> nn.Module:
-    """Gradients are averaged over processes; statistics of batch norm are global already."""
+    """Average gradients over processes. Batch norm's statistics are already global."""
     if world_size() == 1 or sharded:
         return network
     return DistributedDataParallel(network, gradient_as_bucket_view=True)

@@ -1,4 +1,4 @@
-"""One step of DINO, Algorithm 1 of arXiv:2104.14294, and of the methods made of the same parts."""
+"""One training step: Algorithm 1 of arXiv:2104.14294, and related methods built from the same components."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -23,25 +23,25 @@ from dino_pipeline.dino.core.state import TrainingState
 
 
 class StepMetrics(NamedTuple):
-    """Scalars on the device, of this process's part of the batch; reading one waits for the device."""
+    """Scalars for this process's part of the batch. They stay on the device; reading one waits for the device."""
 
-    values: dict[str, Tensor]  # by name: loss, the loss's own metrics, gradient_norm
+    values: dict[str, Tensor]  # keys: loss, the loss's own metrics, gradient_norm
     loss_is_finite: Tensor
-    is_skipped: Tensor  # the same on every process
+    is_skipped: Tensor  # equal on every process
 
     @property
     def loss(self) -> Tensor:
-        """The loss before the step."""
+        """The loss before the step's update."""
         return self.values["loss"]
 
 
 class MicroBatch(NamedTuple):
-    """Crops that go through the networks at once: a process's whole part of the batch, or a share of it."""
+    """Crops that go through the networks together: all or some of this process's part of the batch."""
 
     global_crops: Tensor  # [2, images, channels, G, G], normalised
     local_crops: Tensor  # [L, images, channels, l, l]
     labels: Tensor | None  # [images]
-    positions: range  # of the images in the whole batch
+    positions: range  # positions of the images in the whole batch
     is_last: bool
 
 
@@ -53,15 +53,15 @@ def training_step(
     values: ScheduleValues,
     labels: Tensor | None = None,
 ) -> StepMetrics:
-    """Move student, teacher and losses by one step, in `accumulation_steps` micro-batches.
+    """Update student, teacher and losses by one step, in `accumulation_steps` micro-batches.
 
-    Where the loss or the gradient is not finite, student, optimizer and loss stay as they are, bit for bit. The step
-    still counts, so that schedules and the order of images do not shift.
+    If the loss or the gradient is not finite, student, optimizer and loss stay unchanged, bit for bit. The step still
+    counts, so that schedules and the order of images do not shift.
 
     Args:
         global_crops: [2, batch, channels, G, G], normalised; `batch` is this process's part
-        local_crops: [L, batch, channels, l, l], L may be 0
-        values: of the schedules, in force at this step
+        local_crops: [L, batch, channels, l, l]; L may be 0
+        values: the schedules' values for this step
         labels: [batch], for a loss that needs them
     """
     set_scheduled(
@@ -74,7 +74,7 @@ def training_step(
     statistics = running_statistics(state.student, state.teacher)
     statistics_before = [tensor.clone() for tensor in statistics]
     loss_outputs: list[LossOutput] = []
-    # Of each micro-batch, for each learner: the student, and its peer where it has one.
+    # One list per micro-batch, with one entry per learner: the student, then its peer if there is one.
     all_teacher_logits: list[list[Tensor]] = []
     for micro_batch in _micro_batches(global_crops, local_crops, labels, config):
         with _gradients_averaged(state, when=micro_batch.is_last):
@@ -100,7 +100,7 @@ def training_step(
     gradient_norm = clip_each_gradient(gradients, config.optimizer.clip_gradient_norm)
     if values.last_layer_is_frozen:
         for parameter in (p for network in networks for p in network.prototypes):
-            parameter.grad = None  # a zero gradient would still be decayed
+            parameter.grad = None  # weight decay would still apply to a zero gradient
     loss = torch.stack([output.loss for output in loss_outputs]).mean().detach()
     skip = not_finite_anywhere(loss, gradient_norm)
     if config.teacher.name == "previous_step":
@@ -126,12 +126,12 @@ def _update_teacher(state: TrainingState, config: PretrainConfig, values: Schedu
     with_statistics = config.teacher.takes_statistics
     if state.snapshots is None:
         update_teacher(state.teacher, state.student, values.teacher_momentum, with_statistics=with_statistics)
-    elif values.teacher_momentum == 0:  # at an epoch's end
+    elif values.teacher_momentum == 0:  # the end of an epoch
         state.snapshots.take(state.student, state.teacher, with_statistics=with_statistics)
 
 
 def part_of_batch(batch_size: int, process: int) -> range:
-    """Which positions of every batch a process takes."""
+    """Positions of every batch that this process takes."""
     own = batch_size // world_size()
     return range(process * own, (process + 1) * own)
 
@@ -155,10 +155,10 @@ def _by_size(micro_batch: MicroBatch) -> list[Tensor]:
 
 @contextmanager
 def _gradients_averaged(state: TrainingState, *, when: bool) -> Iterator[None]:
-    """Gradients of several micro-batches are summed here and averaged over processes once, with the last."""
+    """Sum the gradients of micro-batches on each process; average them over processes once, with the last one."""
     with ExitStack() as stack:
         for learner in state.learners:
-            average_gradients(learner.network, when=when)  # where weights are sharded
+            average_gradients(learner.network, when=when)  # for sharded weights
             if not when and isinstance(learner.parallel, DistributedDataParallel):
                 stack.enter_context(learner.parallel.no_sync())
         yield
@@ -167,7 +167,7 @@ def _gradients_averaged(state: TrainingState, *, when: bool) -> Iterator[None]:
 def _drop_path_masks(
     state: TrainingState, config: PretrainConfig, micro_batch: MicroBatch
 ) -> Sequence[Tensor | None]:
-    """Of each learner; a peer's are drawn after the student's, and differ."""
+    """One tensor of masks per learner. A peer gets its own masks, drawn after the student's."""
     if not state.student.drop_paths:
         return [None for _ in state.learners]
     masks = keep_masks(

@@ -1,4 +1,4 @@
-"""How well heads of [CLS] attention outline objects, on the user's masks."""
+"""Measure how well heads of [CLS] attention outline objects, on the user's masks."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from dino_pipeline.evaluations.evaluation import EXTRACT, Context, Evaluation, R
 
 
 def find_images(project_folder: Path, config: AttentionSegmentationConfig) -> Any:
-    """The images of the list, with their masks."""
+    """Find the images of the list, with their masks."""
     from dino_pipeline.dino.evaluation.voc import list_masked_images
 
     return list_masked_images(
@@ -22,7 +22,7 @@ def find_images(project_folder: Path, config: AttentionSegmentationConfig) -> An
 
 
 def run(context: Context[AttentionSegmentationConfig]) -> Results:
-    """Jaccard index of teacher, student and random initialisation."""
+    """Compute the Jaccard index of teacher, student and random initialisation."""
     from dino_pipeline.dino.evaluation.attention_segmentation.measure import (
         Normalisation,
         measure_attention,
@@ -53,7 +53,7 @@ def run(context: Context[AttentionSegmentationConfig]) -> Results:
 
 
 def plot(context: Context[AttentionSegmentationConfig], results: Results) -> object:
-    """Images, their masks, and the masks of the teacher's and the random network's best heads."""
+    """Plot images, their masks, and the masks of the teacher's and the random network's best heads."""
     from dino_pipeline.evaluations.attention_segmentation.plot import picture
 
     vits, normalisation = results.drawn

@@ -1,4 +1,4 @@
-"""Draws images, their masks, and the masks of the heads that fit best."""
+"""Plot images, their masks, and the masks of the best-fitting heads."""
 
 from collections.abc import Mapping
 
@@ -20,7 +20,7 @@ def picture(
     normalisation: Normalisation,
     config: AttentionSegmentationConfig,
 ) -> Image.Image:
-    """A row for each of some images spread evenly over the list: the image, the truth, a mask of each network."""
+    """A row for each of some images spread evenly over the list: the image, its mask, a mask of each network."""
     ids = [images.ids[position] for position in evenly_spaced(len(images), config.num_shown)]
     rows = []
     for id_ in ids:

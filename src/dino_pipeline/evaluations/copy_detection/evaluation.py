@@ -1,4 +1,4 @@
-"""Edited copies search for their originals, in the user's folder."""
+"""Search for the originals of edited copies, in the user's folder."""
 
 from pathlib import Path
 from typing import Any
@@ -8,10 +8,10 @@ from dino_pipeline.evaluations.evaluation import EXTRACT, Context, Evaluation, R
 
 
 def find_copies(project_folder: Path, config: CopyDetectionConfig) -> Any:
-    """Originals and their copies, looked for before anything is computed.
+    """Find originals and their copies, before any computation.
 
     Raises:
-        ValueError: no folder is named, or what lies there is not laid out as Copydays.
+        ValueError: no folder is named, or the folder does not have the layout of Copydays.
     """
     from dino_pipeline.dino.evaluation.copy_detection.copydays import read_copydays
 
@@ -24,7 +24,7 @@ def find_copies(project_folder: Path, config: CopyDetectionConfig) -> Any:
 
 
 def run(context: Context[CopyDetectionConfig]) -> Results:
-    """Find the originals of edited copies by teacher, student and random network."""
+    """Search for the originals of edited copies by teacher, student and random network."""
     from dino_pipeline.dino.evaluation.copy_detection.detect import copy_detection_table, detect, other_images
     from dino_pipeline.dino.evaluation.networks import load_networks
 
@@ -47,7 +47,7 @@ def run(context: Context[CopyDetectionConfig]) -> Results:
 
 
 def plot(context: Context[CopyDetectionConfig], results: Results) -> object:
-    """Some originals with their copies, and the place at which each copy found its original."""
+    """Plot some originals with their copies, and the place at which each copy found its original."""
     from dino_pipeline.evaluations.copy_detection.plot import copies_picture
 
     return copies_picture(context.found, results.drawn, context.config.picture)

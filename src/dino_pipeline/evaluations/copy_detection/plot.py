@@ -1,4 +1,4 @@
-"""Draws originals with their copies, and at which place a search with each copy found the original."""
+"""Plot originals with their copies, and the place at which a search with each copy found the original."""
 
 from PIL import Image
 
@@ -10,7 +10,7 @@ from dino_pipeline.plotting.grids import Tile, image_grid, tile
 
 
 def copies_picture(copydays: Copydays, ranks: Ranks, config: CopyPictureConfig) -> Image.Image:
-    """A row for each of some originals spread evenly, its copies spread evenly over the attacks; right is place 1."""
+    """A row per original, evenly spaced, with copies spread evenly over the attacks. Right means place 1."""
     return image_grid(
         [
             [

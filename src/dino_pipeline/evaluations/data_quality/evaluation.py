@@ -1,11 +1,11 @@
-"""Figures of the features without labels, and the data set's cleaning list."""
+"""Compute label-free measures of the features, and the data set's cleaning list."""
 
 from dino_pipeline.dino.evaluation.data_quality.config import DataQualityConfig
 from dino_pipeline.evaluations.evaluation import EXTRACT, FEATURES, Context, Evaluation, Results
 
 
 def run(context: Context[DataQualityConfig]) -> Results:
-    """Figures of every network, and the cleaning list by the teacher's features."""
+    """Measure the features of every network, and make the cleaning list from the teacher's features."""
     import pandas as pd
 
     from dino_pipeline.dino.evaluation.data_quality.report import clean, in_words, network_figures, table
@@ -27,7 +27,7 @@ def run(context: Context[DataQualityConfig]) -> Results:
 
 
 def plot(context: Context[DataQualityConfig], results: Results) -> object:
-    """The largest clusters of near-duplicates and the strongest outliers."""
+    """Plot the largest clusters of near-duplicates and the strongest outliers."""
     from dino_pipeline.dino.core.config import from_dict
     from dino_pipeline.dino.core.data.images_config import ImagesConfig
     from dino_pipeline.dino.weights.published import read_model

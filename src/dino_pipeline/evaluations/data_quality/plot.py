@@ -1,4 +1,4 @@
-"""A contact sheet of the cleaning list: a row a cluster of near-duplicates, then rows of outliers."""
+"""Plot a contact sheet of the cleaning list: one row per cluster of near-duplicates, then rows of outliers."""
 
 from typing import Any
 
@@ -21,12 +21,12 @@ Sheet = list[tuple[str, Any]]  # a row's name, and its lines of the list
 def contact_sheet(
     cleaning_list: Any, images: Manifest, config: ContactSheetConfig, read_as: ImagesConfig
 ) -> Image.Image:
-    """Draw the head of the list; above each image its split, its score, and "drop" where that is suggested.
+    """Plot the start of the list. Above each image are its split, its score, and "drop" where that is suggested.
 
     Args:
         cleaning_list: as a data frame.
         images: the whole manifest.
-        config: what is shown.
+        config: what to show.
         read_as: channels and bits.
     """
     rows = _rows(cleaning_list, config)
@@ -68,7 +68,7 @@ def _rows(cleaning_list: Any, config: ContactSheetConfig) -> Sheet:
 
 
 def _thumbnails(images: Manifest, read_as: ImagesConfig, size: int) -> list[Any]:
-    # Mean and standard deviation are not used: pixels stay whole numbers.
+    # Without mean and standard deviation, pixels stay whole numbers.
     neutral = (0.0,) * read_as.channels
     transform = EvaluationTransformConfig(resize=size, crop=size, images=read_as, mean=neutral, std=neutral)
     dataset = EvaluationDataset(images, transform)

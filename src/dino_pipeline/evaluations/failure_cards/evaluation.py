@@ -1,4 +1,4 @@
-"""Where k-NN of the teacher's features fails: classes, groups, confused pairs, and the images that are most wrong."""
+"""Show where k-NN of the teacher's features fails: classes, groups, confused pairs, and the most wrong images."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ _SHOWN = 10  # rows of each table in the log
 
 
 def run(context: Context[FailureCardsConfig]) -> Results:
-    """Classify a held-out split by the train images' votes, and gather what came out wrong.
+    """Classify a held-out split by the train images' votes, and gather the errors.
 
     Raises:
-        ValueError: the features are of another manifest.
+        ValueError: the features belong to another manifest.
     """
     from dino_pipeline.dino.evaluation.labels import missing_labels
     from dino_pipeline.evaluations.failure_cards import measure
@@ -71,7 +71,7 @@ def run(context: Context[FailureCardsConfig]) -> Results:
 
 
 def plot(context: Context[FailureCardsConfig], results: Results) -> object:
-    """The most wrong images with their nearest train images."""
+    """Plot the most wrong images with their nearest train images."""
     from dino_pipeline.evaluations.failure_cards.plot import cards_picture, words_picture
 
     config = context.config.cards
@@ -82,7 +82,7 @@ def plot(context: Context[FailureCardsConfig], results: Results) -> object:
 
 
 def _groups(manifest: Any, row_ids: Any) -> list[str]:
-    """The group of each image, empty where the manifest has none; an image without one is of the group `none`."""
+    """The group of each image; an image without one gets the group `none`. Empty where the manifest has no groups."""
     if "group" not in manifest or manifest["group"].isna().all():
         return []
     groups: list[str] = manifest["group"].fillna("none").astype(str).iloc[row_ids].tolist()
@@ -90,7 +90,7 @@ def _groups(manifest: Any, row_ids: Any) -> list[str]:
 
 
 def _metrics(report: dict[str, Any]) -> dict[str, float]:
-    """The worst and the mean: names of classes and groups may hold what MLflow refuses in the name of a metric."""
+    """The worst and the mean only: names of classes and groups may contain characters that MLflow refuses."""
     metrics = {"accuracy": report["accuracy"]}
     for kind, name in (("classes", "class"), ("groups", "group")):
         values = [measured["accuracy"] for measured in report[kind].values()]
@@ -118,7 +118,7 @@ def _text(report: dict[str, Any]) -> str:
 
 
 def _table(cards: Any, manifest: Any) -> Any:
-    """A row a card; a neighbour has its name (of an archive's member `path:member`), class and cosine."""
+    """A row per card. Each neighbour has its name (`path:member` in an archive), class and cosine."""
     import pandas as pd
 
     def name(row_id: int) -> str:

@@ -1,4 +1,4 @@
-"""Where a k-NN classifier of frozen features fails: by class, by group, by pair of classes, image by image."""
+"""Find where a k-NN classifier of frozen features fails: by class, group, pair of classes, and image."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from dino_pipeline.dino.evaluation.labels import class_names, label_indices
 from dino_pipeline.dino.metrics.knn import knn_votes
 from dino_pipeline.dino.metrics.nearest import Bank
 
-_BANK_CHUNK = 65536  # rows compared at a time, which bounds memory
+_BANK_CHUNK = 65536  # rows to compare at a time, which bounds memory
 
 
 class Neighbor(NamedTuple):
-    """A train image near a held-out one."""
+    """A train image near a held-out image."""
 
     row_id: int  # of the manifest
     label: str
@@ -26,7 +26,7 @@ class Neighbor(NamedTuple):
 
 
 class Card(NamedTuple):
-    """An image that is classified wrongly; shares are of the votes."""
+    """A wrongly classified image. Shares are shares of the votes."""
 
     row_id: int  # of the manifest
     label: str
@@ -44,9 +44,9 @@ class Classified(NamedTuple):
     predicted: NDArray[np.object_]
     label_share: NDArray[
         np.float64
-    ]  # of the votes, for the image's own class; 0 where train has no image of it
-    predicted_share: NDArray[np.float64]  # for the class with most
-    margin: NDArray[np.float64]  # share of the strongest other class less the own one's: above 0 is wrong
+    ]  # of the votes, for the image's own class; 0 where train has no image of that class
+    predicted_share: NDArray[np.float64]  # for the class with most votes
+    margin: NDArray[np.float64]  # share of the strongest other class minus the own one's: wrong above 0
 
     @property
     def is_right(self) -> NDArray[np.bool_]:
@@ -55,7 +55,7 @@ class Classified(NamedTuple):
         return right
 
     def most_wrong(self, limit: int) -> NDArray[np.int64]:
-        """Positions of the images that are classified wrongly, the largest margin first; of equal ones the first."""
+        """Positions of the wrongly classified images, the largest margin first, ties in the order of the images."""
         order = np.argsort(-self.margin, kind="stable")
         return order[~self.is_right[order]][:limit]
 
@@ -63,7 +63,7 @@ class Classified(NamedTuple):
 def classify(
     train: Features, held_out: Features, *, num_neighbors: int, temperature: float, device: torch.device
 ) -> Classified:
-    """Weighted k-NN as arXiv:2104.14294, 4.1; of classes with equal votes the first by name is predicted.
+    """Classify by weighted k-NN as in arXiv:2104.14294, 4.1. Among classes with equal votes the first by name wins.
 
     Args:
         train: features that vote, all labelled, of two classes or more.
@@ -95,10 +95,10 @@ def classify(
 
 
 def accuracies(names: Sequence[str], is_right: NDArray[np.bool_]) -> dict[str, dict[str, Any]]:
-    """`{name: {num_images, num_right, accuracy}}` of the images of each name, by name; accuracies are shares in [0, 1].
+    """`{name: {num_images, num_right, accuracy}}` for the images of each name. Accuracies are shares in [0, 1].
 
     Args:
-        names: of each image, its class or its group.
+        names: class or group of each image.
     """
     images, right = Counter(names), Counter(np.asarray(names, dtype=np.object_)[is_right].tolist())
     return {
@@ -108,9 +108,9 @@ def accuracies(names: Sequence[str], is_right: NDArray[np.bool_]) -> dict[str, d
 
 
 def confusions(classified: Classified, limit: int) -> list[dict[str, Any]]:
-    """Pairs of an own class and another that was predicted, the most frequent first, then by name.
+    """Pairs of an own class and a predicted one, the most frequent first, then by name.
 
-    Each has `label`, `predicted`, `num_images` and `share`, of the images of the own class.
+    Each pair has `label`, `predicted`, `num_images` and `share`, the share of the own class's images.
     """
     wrong = ~classified.is_right
     pairs = Counter(zip(classified.labels[wrong], classified.predicted[wrong], strict=True))
@@ -131,7 +131,7 @@ def failure_cards(
     num_neighbors: int,
     device: torch.device,
 ) -> list[Card]:
-    """The images that are most wrong, each with its nearest train images by cosine, the nearest first."""
+    """The most wrong images, each with its nearest train images by cosine, the nearest first."""
     positions = classified.most_wrong(num_cards)
     bank = Bank(F.normalize(torch.from_numpy(train.embedding).to(device), dim=1), chunk=_BANK_CHUNK)
     queries = F.normalize(torch.from_numpy(held_out.embedding[positions]).to(device), dim=1)

@@ -1,4 +1,4 @@
-"""Draws the images that are most wrong, each beside the train images that misled the classifier."""
+"""Plot the most wrong images, each beside the train images that misled the classifier."""
 
 from matplotlib.figure import Figure
 from PIL import Image
@@ -9,11 +9,11 @@ from dino_pipeline.plotting.grids import image_grid, rasterised, tile
 
 
 def cards_picture(cards: list[Card], images: Manifest, *, image_size: int) -> Image.Image:
-    """A row an image: its class and the one predicted, then its nearest train images, marked by whether they share it.
+    """A row per image: its own and its predicted class, then its nearest train images, right if they share its class.
 
     Args:
         images: the whole manifest.
-        image_size: of the longer side, in pixels.
+        image_size: longer side, in pixels.
     """
     return image_grid(
         [
@@ -36,7 +36,7 @@ def cards_picture(cards: list[Card], images: Manifest, *, image_size: int) -> Im
 
 
 def words_picture(text: str) -> Image.Image:
-    """Why there are no cards."""
+    """A picture of a text: the reason why there are no cards."""
     figure = Figure(figsize=(6, 1.5), dpi=100, layout="tight")
     axes = figure.subplots()
     axes.text(0.5, 0.5, text, ha="center", fontsize=8, wrap=True)

@@ -1,11 +1,11 @@
-"""Training end to end with labels, from the teacher and from what it is compared with."""
+"""Train end to end with labels, from the teacher and from the starts that it is compared with."""
 
 from dino_pipeline.dino.evaluation.fine_tune.config import FineTuneConfig
 from dino_pipeline.evaluations.evaluation import EXTRACT, Context, Evaluation, Results
 
 
 def run(context: Context[FineTuneConfig]) -> Results:
-    """Accuracies after the training from each start."""
+    """Train from each start and compute accuracies."""
     from dino_pipeline.dino.evaluation.fine_tune.measure import measure_fine_tuning, summary
 
     report = measure_fine_tuning(
@@ -34,7 +34,7 @@ def run(context: Context[FineTuneConfig]) -> Results:
 
 
 def plot(_context: Context[FineTuneConfig], results: Results) -> object:
-    """Validation accuracy by epoch."""
+    """Plot validation accuracy by epoch."""
     from dino_pipeline.evaluations.fine_tune.plot import picture
 
     return picture(results.report)

@@ -1,4 +1,4 @@
-"""Validation accuracy by epoch, a line for each start, the chosen epoch marked."""
+"""Plot validation accuracy by epoch, a line for each start, with the chosen epoch marked."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from dino_pipeline.plotting.grids import rasterised
 
 
 def picture(report: Mapping[str, Any]) -> Image.Image:
-    """In percent; what was skipped is said instead."""
+    """Plot percent. A skipped evaluation gives the reason instead."""
     figure = Figure(figsize=(6, 3.6), dpi=100, layout="tight")
     axes = figure.subplots()
     if not report["results"]:

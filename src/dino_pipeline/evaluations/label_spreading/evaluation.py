@@ -1,14 +1,14 @@
-"""A few labels become a label for every image."""
+"""Spread a few labels to every image."""
 
 from dino_pipeline.dino.evaluation.label_spreading.config import LabelSpreadingConfig
 from dino_pipeline.evaluations.evaluation import FEATURES, Context, Evaluation, Results
 
 
 def run(context: Context[LabelSpreadingConfig]) -> Results:
-    """A label for every image by the teacher's features, and how right it is, random features beside.
+    """Label every image by the teacher's features, and compute the accuracy; the same with random features.
 
     Raises:
-        ValueError: there are no labels to spread, or the features are of another manifest.
+        ValueError: there are no labels to spread, or the features belong to another manifest.
     """
     from dino_pipeline.dino.evaluation.label_spreading import given as labels
     from dino_pipeline.dino.evaluation.label_spreading.spread import (

@@ -1,4 +1,4 @@
-"""Logistic regression and k-NN of stored features on shares of the train labels."""
+"""Train logistic regression and k-NN on stored features with shares of the train labels."""
 
 from dino_pipeline.dino.evaluation.low_shot.config import LowShotConfig
 from dino_pipeline.evaluations.evaluation import FEATURES, Context, Evaluation, Results
@@ -7,7 +7,7 @@ _NETWORKS = ("teacher", "student", "random", "pixels", "histogram")
 
 
 def run(context: Context[LowShotConfig]) -> Results:
-    """Accuracies of every network, on the same draws."""
+    """Compute accuracies of every network, on the same samples."""
     from dino_pipeline.dino.evaluation.low_shot.measure import low_shot, table
 
     features = context.features
@@ -26,7 +26,7 @@ def run(context: Context[LowShotConfig]) -> Results:
 
 
 def plot(_context: Context[LowShotConfig], results: Results) -> object:
-    """Accuracy against the number of labels."""
+    """Plot accuracy against the number of labels."""
     from dino_pipeline.evaluations.low_shot.plot import picture
 
     return picture(results.report)

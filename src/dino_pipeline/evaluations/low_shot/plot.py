@@ -1,4 +1,4 @@
-"""Accuracy against the number of labels, a line for each network, a panel for each classifier."""
+"""Plot accuracy against the number of labels, with a line for each network and a panel for each classifier."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ _TITLES = {"logistic_regression": "logistic regression", "knn": "k-NN"}
 
 
 def picture(report: Mapping[str, Any]) -> Image.Image:
-    """Percent on test, else on validation, with 95 % intervals; what was skipped is said instead."""
+    """Plot percent on test, else on validation, with 95 % intervals. A skipped evaluation gives the reason instead."""
     figure = Figure(figsize=(9, 3.6), dpi=100, layout="tight")
     split = "val" if "test" in report["skipped"] else "test"
     for axes, (classifier, title) in zip(figure.subplots(1, 2, sharey=True), _TITLES.items(), strict=True):

@@ -1,4 +1,4 @@
-"""What frozen patch tokens know of classes, on the user's masks."""
+"""Measure what frozen patch tokens encode about classes, on the user's masks."""
 
 from pathlib import Path
 from typing import Any
@@ -9,14 +9,14 @@ from dino_pipeline.evaluations.evaluation import EXTRACT, Context, Evaluation, R
 
 
 def find_images(project_folder: Path, config: PatchSegmentationConfig) -> Any:
-    """The labelled images and those to evaluate, with their masks."""
+    """Find the labelled images and the images to evaluate, with their masks."""
     from dino_pipeline.dino.evaluation.patch_segmentation.split import split_images
 
     return split_images(config, project_folder=project_folder)
 
 
 def run(context: Context[PatchSegmentationConfig]) -> Results:
-    """mIoU of k-NN and a linear head on patch tokens of teacher, student and random initialisation."""
+    """Compute mIoU of k-NN and a linear head on patch tokens of teacher, student and random initialisation."""
     from dino_pipeline.dino.evaluation.networks import load_networks
     from dino_pipeline.dino.evaluation.patch_segmentation.measure import segment
     from dino_pipeline.dino.evaluation.patch_segmentation.tokens import Tokenizer
@@ -51,7 +51,7 @@ def run(context: Context[PatchSegmentationConfig]) -> Results:
 
 
 def plot(context: Context[PatchSegmentationConfig], results: Results) -> object:
-    """Images, their masks, and what the linear heads predict."""
+    """Plot images, their masks, and the predictions of the linear heads."""
     from dino_pipeline.evaluations.patch_segmentation.plot import picture
 
     return picture(context.found.evaluated, *results.drawn)

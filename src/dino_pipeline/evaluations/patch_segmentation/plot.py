@@ -1,4 +1,4 @@
-"""Draws images, their masks, and what the linear heads predict."""
+"""Plot images, their masks, and the predictions of the linear heads."""
 
 from collections.abc import Mapping
 
@@ -19,7 +19,7 @@ def shown_ids(images: MaskedImages, num_shown: int) -> tuple[str, ...]:
 def picture(
     images: MaskedImages, predicted: Mapping[str, Mapping[str, Tensor]], shown: tuple[str, ...]
 ) -> Image.Image:
-    """A row an image: the image, the truth, the prediction of each network's linear head.
+    """A row per image: the image, its mask, the prediction of each network's linear head.
 
     Args:
         predicted: by network and id, uint8 [height, width].

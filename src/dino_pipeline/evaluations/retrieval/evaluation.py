@@ -1,4 +1,4 @@
-"""Held-out images search train images, and revisited data sets where they are given."""
+"""Search train images with held-out images, and revisited data sets where they are given."""
 
 from dino_pipeline.dino.evaluation.retrieval.config import RetrievalConfig
 from dino_pipeline.evaluations.evaluation import EXTRACT, Context, Evaluation, Results
@@ -28,7 +28,7 @@ def run(context: Context[RetrievalConfig]) -> Results:
 
 
 def plot(context: Context[RetrievalConfig], results: Results) -> object:
-    """Some queries with the teacher's nearest neighbours."""
+    """Plot some queries with the teacher's nearest neighbours."""
     from dino_pipeline.evaluations.retrieval.plot import neighbors_picture
 
     return neighbors_picture(results.drawn.searched, results.drawn.criterion, context.config.picture)

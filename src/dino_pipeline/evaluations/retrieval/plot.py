@@ -1,4 +1,4 @@
-"""Draws queries with what the teacher finds for them."""
+"""Plot queries with the teacher's results."""
 
 from PIL import Image
 
@@ -8,7 +8,7 @@ from dino_pipeline.plotting.grids import image_grid, tile
 
 
 def neighbors_picture(searched: Searched, criterion: str, config: RetrievalPictureConfig) -> Image.Image:
-    """A row for each of some queries spread evenly: the query, then its nearest neighbours, right or wrong."""
+    """A row for each of some evenly spaced queries: the query, then its nearest neighbours, marked right or wrong."""
     nearest = searched.nearest(
         "teacher", criterion, num_queries=config.num_queries, num_neighbors=config.num_neighbors
     )

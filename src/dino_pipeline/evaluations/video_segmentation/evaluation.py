@@ -1,4 +1,4 @@
-"""Annotated first frames become masks of whole videos, which are scored as DAVIS does."""
+"""Propagate annotated first frames to masks of whole videos, and score the masks as DAVIS does."""
 
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,10 @@ _MASKS = "video_masks"
 
 
 def find_videos(project_folder: Path, config: VideoSegmentationConfig) -> list[Video]:
-    """The annotated videos, each checked to be whole before anything is computed.
+    """Find the annotated videos, and check that each is complete before any computation.
 
     Raises:
-        ValueError: no folder is named, or what lies there is not laid out as DAVIS.
+        ValueError: no folder is named, or the folder does not have the layout of DAVIS.
     """
     from dino_pipeline.dino.evaluation.video_segmentation.videos import list_videos, read_first_annotation
 
@@ -31,7 +31,7 @@ def find_videos(project_folder: Path, config: VideoSegmentationConfig) -> list[V
 
 
 def run(context: Context[VideoSegmentationConfig]) -> Results:
-    """Masks as indexed PNG files in the folder, whose table of scores is written last; J and F."""
+    """Write masks as indexed PNG files into the folder, then the table of scores, J and F."""
     from dino_pipeline.dino.evaluation.networks import load_networks
     from dino_pipeline.dino.evaluation.video_segmentation.scores import (
         segment_and_score,
@@ -66,7 +66,7 @@ def run(context: Context[VideoSegmentationConfig]) -> Results:
 
 
 def plot(context: Context[VideoSegmentationConfig], _results: Results) -> object:
-    """A strip of frames with masks over them."""
+    """Plot a strip of frames with masks over them."""
     from dino_pipeline.evaluations.video_segmentation.plot import picture
 
     videos = context.found[: context.config.picture.num_videos]
@@ -74,7 +74,7 @@ def plot(context: Context[VideoSegmentationConfig], _results: Results) -> object
 
 
 def _table(report: dict[str, Any]) -> str:
-    """A row a network: J&F, J and F, then J&F of each video."""
+    """A row per network: J&F, J and F, then J&F of each video."""
     networks, videos = report["networks"], report["videos"]
     columns = {"J&F": "j_and_f", "J": "j_mean", "F": "f_mean"}
     names = list(next(iter(videos.values())))

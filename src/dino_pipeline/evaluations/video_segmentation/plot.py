@@ -1,4 +1,4 @@
-"""Frames of videos with the masks that were propagated to them."""
+"""Plot frames of videos with their propagated masks."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ _OPACITY = 0.6
 
 
 def picture(videos: Sequence[Video], masks: Path, config: VideoSegmentationConfig) -> Image.Image:
-    """For each video a row of annotated frames and one for each network, from the first frame to the last.
+    """For each video a row of annotated frames and one row per network, from the first frame to the last.
 
     Args:
         masks: <masks>/<network>/<video>/<frame>.png are the label maps.
@@ -45,6 +45,6 @@ def picture(videos: Sequence[Video], masks: Path, config: VideoSegmentationConfi
 
 
 def overlay(frame: NDArray[np.uint8], labels: Labels) -> NDArray[np.uint8]:
-    """The frame [height, width, 3] with each object in its colour, the background as it is."""
+    """The frame [height, width, 3] with each object in its colour. The background stays."""
     colored = (1 - _OPACITY) * frame + _OPACITY * palette()[labels]
     return np.where(labels[..., None] > 0, colored.round().astype(np.uint8), frame)

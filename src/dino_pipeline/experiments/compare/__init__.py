@@ -1,1 +1,1 @@
-"""Models side by side: rows of a table, trained where they have to be, with intervals and verdicts on orderings."""
+"""Compare models: train missing ones, give each row of the table intervals, and judge each expected ordering."""

@@ -1,8 +1,8 @@
-"""A row's accuracy with its intervals: over test images, over seeds, and beside random initialisation.
+"""A row's accuracy with its intervals: over test images, over seeds, and relative to random initialisation.
 
-Over images: the bootstrap, of the mean over the row's models, which answers whether other images of this kind would
-say the same. Over seeds: Student's t interval, which answers whether other trainings would. A bootstrap of three
-values would be little more than a third as wide, since it never sees a seed that was not tried; t allows for that.
+Over images: the bootstrap of the mean over the row's models. It shows whether other images of this kind would agree.
+Over seeds: Student's t interval. It shows whether other trainings would agree. A bootstrap of three values would be
+little more than a third as wide, since it never sees an untried seed; t allows for untried seeds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,15 +19,15 @@ from dino_pipeline.experiments.compare.scoring import Scores
 
 @dataclass(frozen=True, kw_only=True)
 class RowAccuracy:
-    """Of a row on one split: shares in [0, 1].
+    """Accuracy of a row on one split, as shares in [0, 1].
 
     Attributes:
-        by_model: of each model of the row; their mean is the row's accuracy.
-        over_images: the mean with the interval of the bootstrap.
-        over_seeds: the mean with Student's interval, None of a single model.
-        over_random: gain over the same networks untrained, image by image; None of the baselines.
+        by_model: accuracy of each model of the row; their mean is the row's accuracy.
+        over_images: the mean with the bootstrap interval.
+        over_seeds: the mean with Student's interval; None for a single model.
+        over_random: gain over the same networks untrained, image by image; None for the baselines.
         share_correct: [images], the share of the row's models that classified each image.
-        groups: of the images, resampled as a whole.
+        groups: the groups of the images; the bootstrap resamples whole groups.
     """
 
     by_model: tuple[float, ...]
@@ -39,19 +39,19 @@ class RowAccuracy:
 
     @property
     def intervals(self) -> list[MeanInterval]:
-        """Those there are."""
+        """The intervals that exist."""
         return [self.over_images, *([self.over_seeds] if self.over_seeds else [])]
 
 
 def row_accuracy(
     correct: Sequence[Tensor], random: Sequence[Tensor] | None, groups: Groups | None = None
 ) -> RowAccuracy:
-    """Accuracy of one or more models.
+    """Compute the accuracy of one or more models.
 
     Args:
-        correct: bool [images] of each model: whether it classified the image.
-        random: likewise of the same networks untrained.
-        groups: of the images.
+        correct: per model, bool [images]: whether the model classified the image correctly.
+        random: the same for the untrained networks.
+        groups: the groups of the images.
     """
     share = torch.stack(list(correct)).double().mean(dim=0)
     by_model = tuple(float(hits.double().mean()) for hits in correct)
@@ -69,7 +69,7 @@ def row_accuracy(
 
 
 def measure_models(scores: Sequence[Scores], splits: Sequence[str]) -> Mapping[str, RowAccuracy]:
-    """A row of models, by split."""
+    """Compute the accuracy of a row of models, by split."""
     return {
         split: row_accuracy(
             [one.correct["teacher"][split] for one in scores],
@@ -81,7 +81,7 @@ def measure_models(scores: Sequence[Scores], splits: Sequence[str]) -> Mapping[s
 
 
 def measure_baseline(scores: Scores, network: str, splits: Sequence[str]) -> Mapping[str, RowAccuracy]:
-    """What a model was compared with, by split."""
+    """Compute the accuracy of a baseline, by split."""
     return {
         split: row_accuracy([scores.correct[network][split]], None, scores.groups[split]) for split in splits
     }

@@ -1,4 +1,4 @@
-"""What is compared (light: imports no torch)."""
+"""Parameters of a comparison (light: imports no torch)."""
 
 from typing import Annotated, Any, Literal
 
@@ -6,10 +6,10 @@ from pydantic import BeforeValidator, Field
 
 from dino_pipeline.dino.core.config import frozen
 
-# MLflow takes no other characters in the name of a metric.
+# MLflow allows no other characters in the name of a metric.
 RowName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_. -]+$")]
 Published = Literal["knn", "linear"]
-# One model may be named without a list, as on the command line.
+# A single model needs no list, as on the command line.
 Models = Annotated[
     tuple[str, ...],
     Field(min_length=1),
@@ -19,7 +19,7 @@ Models = Annotated[
 
 @frozen
 class ComparedKnn:
-    """The weighted k-NN classifier that all rows are measured by."""
+    """The weighted k-NN classifier that measures all rows."""
 
     num_neighbors: Annotated[int, Field(ge=1)]
     temperature: Annotated[float, Field(gt=0)]
@@ -27,18 +27,18 @@ class ComparedKnn:
 
 @frozen
 class CompareConfig:
-    """Rows of a comparison, in three kinds, and what is expected of them."""
+    """Rows of a comparison, in three kinds, and the expected orderings."""
 
-    name: RowName  # of the comparison: of its folder and of its MLflow run
-    file: str | None  # a YAML file whose values stand above these
+    name: RowName  # names the comparison's folder and MLflow run
+    file: str | None  # a YAML file whose values override these
     overlays: dict[RowName, dict[str, Any]]  # row: {dotted name: value}, laid over the recipe and trained
     runs: dict[
         RowName, Models
-    ]  # row: trained models, by any name that `attend --model` takes; several: seeds
+    ]  # row: trained models, by any name that `attend --model` takes; several count as seeds
     experiments: dict[RowName, Models]  # row: DVC experiments or other revisions, likewise
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]  # of each overlay
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]  # seeds of each overlay
     expected: tuple[tuple[RowName, RowName], ...]  # [better, worse]
-    published: dict[RowName, dict[Published, float]]  # percent, shown beside
-    reference: RowName | None  # the row whose gain over random initialisation makes the comparison count
+    published: dict[RowName, dict[Published, float]]  # percent, shown for comparison
+    reference: RowName | None  # the row that must gain over random initialisation for the comparison to count
     minimum_gain: Annotated[float, Field(ge=0, le=1)]  # of the reference
     knn: ComparedKnn

@@ -1,4 +1,4 @@
-"""Rows that are trained already: models by run or any other name, and those of DVC experiments."""
+"""Find the models of rows that are trained already, by run or any other name, and those of DVC experiments."""
 
 import shutil
 from collections.abc import Callable, Mapping
@@ -15,13 +15,13 @@ from dino_pipeline.model_registry.model_lookup import find_weights
 def existing_models(
     config: CompareConfig, project_folder: Path, experiments_folder: Path
 ) -> dict[str, list[Path]]:
-    """Folders of the models of each row of `runs` and `experiments`.
+    """Find the folders of the models of each row in `runs` and `experiments`.
 
     Args:
-        experiments_folder: where the models of experiments are brought to.
+        experiments_folder: receives the models of experiments.
 
     Raises:
-        ValueError: a model is not there, saying in which row.
+        ValueError: a model does not exist; the text names its row.
     """
 
     def find(name: str) -> Path:
@@ -46,7 +46,7 @@ def _each(
 
 
 def _model_of_revision(revision: str, project_folder: Path, experiments_folder: Path) -> Path:
-    """A copy of the model that a DVC experiment, or any other revision, made of the recipe in force there."""
+    """Copy the model that a DVC experiment, or any other revision, made with its own recipe."""
     from dvc.api import DVCFileSystem
     from dvc.exceptions import DvcException
     from dvc.repo import Repo

@@ -1,4 +1,4 @@
-"""What a comparison will cost, before it is begun: hours of training a row, from counted FLOPs and a measured rate."""
+"""Predict a comparison's cost before it starts: hours of training a row, from counted FLOPs and a measured rate."""
 
 import time
 from collections.abc import Sequence
@@ -18,26 +18,26 @@ from dino_pipeline.experiments.compare.rows import OverlayTraining
 from dino_pipeline.recipes.cost import V100_FLOPS, training_cost
 
 _STEPS = 3  # the first also allocates and is not counted
-_FLOPS_A_STEP = 1e11  # on CPU about a second or two, in which a few images fill a core
+_FLOPS_A_STEP = 1e11  # on CPU a second or two; a few images then fill a core
 
 
 class RowCost(NamedTuple):
-    """Of all trainings of a row; hours are None where the number of images is not known."""
+    """The cost of all trainings of a row. Hours are None where the number of images is unknown."""
 
     row: str
     num_trainings: int
     gflops_per_image: float
-    num_steps: int | None  # of each
+    num_steps: int | None  # of each training
     v100_hours: float | None
     hours_here: float | None  # on this machine, one training after the other
 
 
 def predict(trainings: Sequence[OverlayTraining], *, num_images: int | None) -> list[RowCost]:
-    """The cost of each row.
+    """Predict the cost of each row.
 
     Args:
-        trainings: as `rows.trainings` returns them.
-        num_images: in train.
+        trainings: see `rows.trainings`.
+        num_images: number of train images.
     """
     rate = flops_per_second(trainings[0].pretrain, trainings[0].launch)
     return [
@@ -47,9 +47,9 @@ def predict(trainings: Sequence[OverlayTraining], *, num_images: int | None) -> 
 
 
 def flops_per_second(config: PretrainConfig, launch: LaunchConfig) -> float:
-    """What this machine sustains in real steps of a training, on crops of noise, over all its processes.
+    """Measure this machine's rate in real training steps on crops of noise, over all its processes.
 
-    In float32 where it would emulate the bfloat16 that is asked for, in which three steps can take an hour.
+    The steps use float32 where this machine would emulate the requested bfloat16: three such steps can take an hour.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if config.precision == "bf16" and not multiplies_bfloat16(device.type):
@@ -69,7 +69,7 @@ def flops_per_second(config: PretrainConfig, launch: LaunchConfig) -> float:
             (crops.num_local_crops, crops.local_crop_size),
         )
     )
-    # On CPU the time that was ours: whatever else this machine does now need not go on for hours.
+    # On CPU count our own processor time: other work on this machine may end soon.
     clock = time.perf_counter if device.type == "cuda" else time.process_time
     threads = torch.get_num_threads()
     torch.set_num_threads(launch.threads_per_process)

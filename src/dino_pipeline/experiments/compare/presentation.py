@@ -1,4 +1,4 @@
-"""The results as a table for machines, one line a row and split, as Markdown for people, and as a plot."""
+"""Present the results as a table for machines (a line per row and split), as Markdown for people, and as a plot."""
 
 from collections.abc import Sequence
 from typing import get_args
@@ -19,7 +19,7 @@ _IMAGES, _SEEDS, _PUBLISHED = "#1f6f8b", "#c26a1b", "#777777"
 
 
 def frame(results: ComparisonResults) -> pd.DataFrame:
-    """Shares in [0, 1], blank where there is no number; published accuracies in percent, as printed."""
+    """Shares in [0, 1], blank where a number is missing. Published accuracies are in percent, as printed."""
     lines = []
     for row in results.rows:
         shared = {
@@ -35,7 +35,7 @@ def frame(results: ComparisonResults) -> pd.DataFrame:
 
 
 def markdown(results: ComparisonResults) -> str:
-    """The table, the verdicts on orderings, and what the intervals are."""
+    """The table, the verdicts on orderings, and an explanation of the intervals."""
     head = [
         "row",
         "models",
@@ -72,7 +72,7 @@ def markdown(results: ComparisonResults) -> str:
 
 
 def plot_results(results: ComparisonResults) -> Image.Image:
-    """Percent on the judged split, a line a row, the first on top; rows without a number have none."""
+    """Plot percent on the judged split, one line per row, the first on top. Rows without a number stay empty."""
     rows = results.rows
     figure = Figure(figsize=(8, 1.4 + 0.42 * len(rows)), dpi=110, layout="tight")
     axes = figure.subplots()
@@ -99,7 +99,7 @@ def plot_results(results: ComparisonResults) -> Image.Image:
 
 
 def cost_table(costs: Sequence[RowCost], num_images: int | None) -> str:
-    """What the rows will cost, as Markdown."""
+    """The predicted cost of the rows, as Markdown."""
     head = ["row", "trainings", "GFLOPs an image", "steps each", "V100 GPU-hours", "hours here"]
     rows = [
         [

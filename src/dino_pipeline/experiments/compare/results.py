@@ -1,4 +1,4 @@
-"""A comparison's results: rows with their numbers and notes, the baselines beside them, the verdicts."""
+"""A comparison's results: rows with numbers and notes, then the baselines, and the verdicts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,14 +23,14 @@ class ComparisonRow:
     """One row of the table."""
 
     name: str
-    splits: Mapping[str, RowAccuracy]  # none where no model was trained to its end
+    splits: Mapping[str, RowAccuracy]  # empty where no training finished
     published: Mapping[Published, float]  # percent
     notes: Sequence[str]
     is_baseline: bool
 
 
 class OrderingVerdict(NamedTuple):
-    """On one expected ordering; the difference is None where a row has no number."""
+    """The verdict on one expected ordering. The difference is None where a row has no number."""
 
     better: str
     worse: str
@@ -43,8 +43,8 @@ class ComparisonResults:
     """Rows in their order, the baselines last.
 
     Attributes:
-        splits: that were measured, validation first.
-        num_images: of the split that verdicts are on.
+        splits: the measured splits, validation first.
+        num_images: number of images in the split of the verdicts.
         counts: whether the reference gained enough over random initialisation; None without a reference.
     """
 
@@ -60,11 +60,11 @@ class ComparisonResults:
 
     @property
     def split(self) -> str:
-        """That verdicts are on: test, or validation where test has no labels."""
+        """The split of the verdicts: test, or validation where test has no labels."""
         return self.splits[-1]
 
     def measured_rows(self) -> dict[str, RowAccuracy]:
-        """What the rows that have one got on the judged split."""
+        """The accuracy of each measured row on the split of the verdicts."""
         return {row.name: row.splits[self.split] for row in self.rows if row.splits}
 
 
@@ -74,12 +74,12 @@ def gather_results(
     trained: Sequence[Trained],
     splits: Sequence[str],
 ) -> ComparisonResults:
-    """Put together what was measured.
+    """Gather the measurements into results.
 
     Args:
-        scores: of the models of each row, none of a row whose trainings all failed.
-        trained: what became of each training.
-        splits: that were measured, validation first.
+        scores: by row, the scores of its models; empty for a row whose trainings all failed.
+        trained: the result of each training.
+        splits: the measured splits, validation first.
     """
     rows = []
     for name in row_names(config):
@@ -120,7 +120,7 @@ def gather_results(
 def _baselines(
     config: CompareConfig, scores: Mapping[str, Sequence[Scores]], splits: Sequence[str]
 ) -> list[ComparisonRow]:
-    """Untrained networks, one row for each architecture that occurs, and raw pixels."""
+    """Untrained networks, one row for each architecture, and raw pixels."""
     first_of: dict[str, tuple[str, Scores]] = {}
     for name, models in scores.items():
         for one in models:
@@ -148,12 +148,12 @@ def _baselines(
 def verdicts(
     expected: Sequence[tuple[str, str]], rows: Mapping[str, RowAccuracy], *, incomplete: Sequence[str]
 ) -> list[OrderingVerdict]:
-    """A verdict on each pair of [better, worse].
+    """Judge each pair of [better, worse].
 
     Args:
         expected: names of rows.
-        rows: those that could be measured.
-        incomplete: rows of which a training failed: the mean of those left flatters them.
+        rows: the measured rows.
+        incomplete: rows with a failed training: the mean over the remaining models would flatter them.
     """
     found = []
     for better, worse in expected:
@@ -176,11 +176,11 @@ def verdicts(
 
 
 def counts(reference: RowAccuracy, *, minimum_gain: float) -> bool:
-    """Whether the reference gained enough over random initialisation for its parts to matter."""
+    """Whether the reference gained enough over random initialisation for the comparison to count."""
     gain = reference.over_random
     return gain is not None and gain.difference >= minimum_gain
 
 
 def _is_above(one: RowAccuracy, other: RowAccuracy) -> bool:
-    """Every 95 % interval of one, over images and over seeds, lies above every one of the other."""
+    """Whether every 95 % interval of `one`, over images and over seeds, lies above every interval of `other`."""
     return min(i.low for i in one.intervals) > max(i.high for i in other.intervals)

@@ -1,4 +1,4 @@
-"""From parameters to rows: the comparison's file is read, overlays become trainings, wrong names are refused."""
+"""Turn parameters into rows: read the comparison's file, turn overlays into trainings, refuse wrong names."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -29,10 +29,10 @@ class OverlayTraining:
 
 
 def read_comparison(config: CompareConfig, project_folder: Path) -> CompareConfig:
-    """The comparison with its file, where it has one, laid over it.
+    """Read the comparison's file, if there is one, and lay it over the comparison.
 
     Raises:
-        ValueError: there is no such file, it holds what no comparison has, or names do not fit one another.
+        ValueError: the file does not exist, contains something else than a comparison, or names contradict one another.
     """
     if config.file:
         path = project_folder / Path(config.file).expanduser()
@@ -59,12 +59,12 @@ def row_names(config: CompareConfig) -> list[str]:
 def trainings(
     config: CompareConfig, pretrain: PretrainConfig, monitoring: MonitoringConfig, launch: LaunchConfig
 ) -> list[OverlayTraining]:
-    """Each overlay with each seed; the first seed of every row comes before the second of any.
+    """Combine each overlay with each seed. The first seed of every row comes before the second seed of any row.
 
     Raises:
-        ValueError: an overlay has a name or a value that a training has not, saying in which row.
+        ValueError: an overlay has a name or a value that trainings lack; the text names its row.
     """
-    # Progress of another training is the recipe's own affair.
+    # Only the recipe itself continues from another training's progress.
     launch = replace(launch, adopt_progress=None)
     recipe = {"pretrain": to_dict(pretrain), "monitoring": to_dict(monitoring), "launch": to_dict(launch)}
     return [
@@ -75,7 +75,7 @@ def trainings(
 
 
 def in_a_line(error: ValidationError, *, group: str = "") -> str:
-    """What is wrong, each with its dotted name."""
+    """Join the errors, each with its dotted name."""
     return "; ".join(
         f"{'.'.join(str(part) for part in (group, *found['loc']) if part != '')}: {found['msg']}"
         for found in error.errors()

@@ -1,4 +1,4 @@
-"""Which held-out images a model's features classify, one by one, and likewise for what it is compared with."""
+"""Record which held-out images a model's features classify correctly, one by one, and the same for its baselines."""
 
 import hashlib
 import json
@@ -31,14 +31,14 @@ HELD_OUT = ("val", "test")
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """Of one model.
+    """Scores of one model.
 
     Attributes:
-        fingerprint: of its training.
+        fingerprint: fingerprint of its training.
         correct: bool [images] by network (teacher, random, pixels) and split; a split without labels is left out.
-        groups: of the images, by split.
-        architecture: of its backbone, which random initialisation shares.
-        collapse: how its training collapsed; empty where it did not or left no history.
+        groups: groups of the images, by split.
+        architecture: architecture of its backbone, which random initialisation shares.
+        collapse: how its training collapsed; empty without a collapse or a history.
     """
 
     fingerprint: str
@@ -49,10 +49,10 @@ class Scores:
 
 
 def labelled_splits(images: Manifest) -> list[str]:
-    """Held-out splits that models can be compared on.
+    """List the held-out splits that models can be compared on.
 
     Raises:
-        ValueError: there is none.
+        ValueError: no held-out split has labels.
     """
     splits = [name for name in HELD_OUT if images.split(name).is_labelled]
     if not images.split("train").is_labelled or not splits:
@@ -63,11 +63,11 @@ def labelled_splits(images: Manifest) -> list[str]:
 def score(
     model: Path, images: Manifest, extracting: ExtractConfig, config: CompareConfig, cache: Path
 ) -> Scores:
-    """Extract a model's features and classify by k-NN; at once where the cache has it.
+    """Extract a model's features and classify by k-NN, or read the result from the cache.
 
     Args:
         model: a published model's folder.
-        cache: a folder; what is measured once is not measured again, so that a killed comparison goes on.
+        cache: a folder that keeps results, so that a killed comparison continues where it stopped.
     """
     published = read_model(model)
     backbone = published.config["backbone"]
@@ -92,7 +92,7 @@ def score(
                 np.savez_compressed(opened, **correct)
         return _by_network(file)
 
-    # What an untrained network and pixels make of the images is the same beside every training of one architecture.
+    # All trainings of one architecture share the results of the untrained network and of pixels.
     return Scores(
         fingerprint=published.fingerprint,
         correct=kept(("teacher",), *({"model": one} for one in published.fingerprints))
@@ -106,7 +106,7 @@ def score(
 def _measure(
     networks: tuple[str, ...], model: Path, images: Manifest, extracting: ExtractConfig, config: CompareConfig
 ) -> dict[str, Any]:
-    """bool [images] by `<network>/<split>`."""
+    """Classify by k-NN. Returns bool [images] by `<network>/<split>`."""
     features = extract(images, model, extracting, only=networks)
     with compute.fixed_threads(extracting.num_threads):
         return {

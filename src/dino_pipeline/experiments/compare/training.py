@@ -1,4 +1,4 @@
-"""The trainings of overlays: all checked before the first is begun, each in its model's own MLflow run."""
+"""Train the overlays. All are checked before the first training starts. Each has its model's own MLflow run."""
 
 import logging
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 class Trained(NamedTuple):
-    """What became of a training: the folder of its model, or why there is none."""
+    """The result of a training: the folder of its model, or the reason why there is none."""
 
     row: str
     model: Path | None
@@ -26,7 +26,7 @@ def prepare_all(trainings: Sequence[OverlayTraining], trainer: Trainer) -> list[
     """Check each training.
 
     Raises:
-        ValueError: one could not run with these images on this machine, saying in which row.
+        ValueError: a training cannot run with these images on this machine; the text names its row.
     """
     prepared = []
     for training in trainings:
@@ -40,13 +40,13 @@ def prepare_all(trainings: Sequence[OverlayTraining], trainer: Trainer) -> list[
 def train_all(
     trainings: Sequence[OverlayTraining], prepared: Sequence[Prepared], trainer: Trainer, *, comparison: str
 ) -> list[Trained]:
-    """Train one after the other; one that fails leaves the others to go on, one that another process trains is awaited.
+    """Train one after the other. A failed training does not stop the others. A training of another process is awaited.
 
     Args:
-        prepared: by `prepare_all`.
+        prepared: see `prepare_all`.
 
     Raises:
-        WorkersStopped: asked to stop; the same command continues.
+        WorkersStopped: a stop was requested; the same command continues.
     """
     trained = []
     for number, (training, one) in enumerate(zip(trainings, prepared, strict=True), start=1):

@@ -1,1 +1,1 @@
-"""A search for better parameters: many short trainings, compared by what their teachers learned (Optuna)."""
+"""Search for better parameters: many short trainings, compared by what their teachers learned (Optuna)."""

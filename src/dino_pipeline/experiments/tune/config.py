@@ -1,4 +1,4 @@
-"""What a study is: the space it searches, what it looks for, how it samples and prunes, where it is kept."""
+"""Parameters of a study: search space, objective, sampler, pruner and storage."""
 
 from typing import Annotated, Any, Literal
 
@@ -20,7 +20,7 @@ class Uniform:
 
 @frozen
 class LogUniform:
-    """Any number between `low` and `high`, each factor as likely as the other: learning rates, temperatures."""
+    """Any number between `low` and `high`, uniform in its logarithm: for learning rates and temperatures."""
 
     distribution: Literal["log_uniform"]
     low: Annotated[float, Field(gt=0)]
@@ -65,7 +65,7 @@ class Random:
 
 @frozen
 class NoPruner:
-    """Every trial that does not collapse is trained to its end."""
+    """Trains every trial that does not collapse to its end."""
 
     name: Literal["none"]
 
@@ -75,8 +75,8 @@ class Median:
     """Stops a trial whose best value so far is below the median of the others' at the same evaluation."""
 
     name: Literal["median"]
-    num_startup_trials: Annotated[int, Field(ge=0)]  # finished before one is stopped
-    num_warmup_evaluations: Annotated[int, Field(ge=0)]  # of each trial, before it may be stopped
+    num_startup_trials: Annotated[int, Field(ge=0)]  # trials that finish before any is stopped
+    num_warmup_evaluations: Annotated[int, Field(ge=0)]  # evaluations of each trial before it may be stopped
 
 
 @frozen
@@ -84,31 +84,29 @@ class Hyperband:
     """Successive halving with several trade-offs between many short and few long trials (arXiv:1603.06560)."""
 
     name: Literal["hyperband"]
-    min_evaluations: Count  # of a trial, before it may be stopped
-    max_evaluations: Count  # of a whole trial
+    min_evaluations: Count  # evaluations of a trial before it may be stopped
+    max_evaluations: Count  # evaluations of a whole trial
     reduction_factor: Annotated[int, Field(ge=2)]
 
 
 @frozen
 class TuneConfig:
-    """A study; names are dotted, such as pretrain.schedules.learning_rate.start."""
+    """A study. Names are dotted, such as pretrain.schedules.learning_rate.start."""
 
     study: str | None  # its name in the storage; None: the recipe's
     storage: str | None  # a database's address; None: a journal file below data/08_reporting/<recipe>
-    num_trials: Annotated[
-        int, Field(ge=0)
-    ]  # of the whole study: a continued one makes those that are missing
+    num_trials: Annotated[int, Field(ge=0)]  # of the whole study; a continued study makes the missing ones
     objective: Literal["knn", "rankme", "alpha_req"]
-    cost: Literal["seconds", "parameters"] | None  # a second objective, to be small
+    cost: Literal["seconds", "parameters"] | None  # a second objective, to be minimised
     budget: dict[str, Any]  # name: value, laid over the recipe for the trials only
-    space: dict[str, Distribution | None]  # None takes back what a lower layer of conf/ searches
-    when: dict[str, dict[str, list[Any]]]  # name: {other name: values of it with which the first is tried}
-    same: dict[str, str]  # name: the searched name whose value it takes, too
+    space: dict[str, Distribution | None]  # None removes a distribution of a lower layer of conf/
+    when: dict[str, dict[str, list[Any]]]  # name: {other name: values of it for which the first is searched}
+    same: dict[str, str]  # name: the searched name whose value it copies
     sampler: Annotated[Tpe | Random, Field(discriminator="name")]
-    seed: Annotated[int, Field(ge=0)]  # of the sampler; decides alone where one worker makes all trials
+    seed: Annotated[int, Field(ge=0)]  # of the sampler; gives the same trials only with a single worker
     pruner: Annotated[NoPruner | Median | Hyperband, Field(discriminator="name")]
     alpha_ranks: tuple[Count, Count]  # eigenvalues between which alpha-ReQ is fitted, 1 the largest
-    heartbeat_seconds: Annotated[float, Field(gt=0)]  # between a worker's signs of life
-    silence_seconds: Annotated[float, Field(gt=0)]  # without one, after which another takes its trial up
-    tuned_recipe: str | None  # the folder of conf/ that gets what was found; None: <recipe>_tuned
+    heartbeat_seconds: Annotated[float, Field(gt=0)]  # between a worker's heartbeats
+    silence_seconds: Annotated[float, Field(gt=0)]  # of no heartbeat before a trial is requeued
+    tuned_recipe: str | None  # the folder of conf/ for the result; None: <recipe>_tuned
     written_trial: Annotated[int, Field(ge=0)] | None  # None: the best

@@ -1,4 +1,4 @@
-"""A study as pictures: its values over time and against cost, and which parameters they depend on."""
+"""Plot a study: its values over time and against cost, and how much each parameter matters."""
 
 import optuna
 import pandas as pd
@@ -10,14 +10,14 @@ from PIL import Image
 from dino_pipeline.plotting.grids import rasterised
 
 _NAMES = {"knn": "k-NN of the teacher on validation", "rankme": "RankMe", "alpha_req": "|alpha - 1|"}
-_FEWEST = 4  # finished trials that say anything of what they depend on
+_FEWEST = 4  # finished trials for an estimate of importance
 
 
 def history_picture(table: pd.DataFrame, objective: str, *, maximise: bool) -> Image.Image:
-    """Each trial's value, the best so far, and the trials that were ended early at their last value.
+    """Plot each trial's value, the best so far, and trials that ended early at their last value.
 
     Args:
-        table: of `trials_table`.
+        table: see `trials_table`.
     """
     figure = Figure(figsize=(7, 3.6), dpi=100, layout="tight")
     axes = figure.subplots()
@@ -43,7 +43,7 @@ def history_picture(table: pd.DataFrame, objective: str, *, maximise: bool) -> I
 
 
 def cost_picture(table: pd.DataFrame, objective: str, cost: str) -> Image.Image:
-    """Value against cost; the trials that no other beats in both are joined."""
+    """Plot value against cost. A line joins the trials that no other trial beats in both."""
     figure = Figure(figsize=(7, 3.6), dpi=100, layout="tight")
     axes = figure.subplots()
     complete = table[table["state"] == "complete"]
@@ -60,7 +60,7 @@ def cost_picture(table: pd.DataFrame, objective: str, cost: str) -> Image.Image:
 
 
 def importance_picture(study: optuna.Study) -> Image.Image:
-    """How much each parameter decides whether a trial is among the best (PED-ANOVA, arXiv:2304.10255)."""
+    """Plot how much each parameter decides whether a trial is among the best (PED-ANOVA, arXiv:2304.10255)."""
     figure = Figure(figsize=(7, 3.6), dpi=100, layout="tight")
     axes = figure.subplots()
     importances = _importances(study)

@@ -1,4 +1,4 @@
-"""The objectives of a trial: k-NN on validation, or RankMe and alpha-ReQ where there are no labels; and its cost."""
+"""The objectives of a trial: k-NN on validation, or RankMe and alpha-ReQ without labels; and its cost."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,10 +20,10 @@ COLUMNS = {"knn": "knn_teacher", "rankme": "effective_rank_teacher"}
 
 
 def check_images(images: Manifest, objective: str) -> None:
-    """Before the first trial: whether there is anything to judge by.
+    """Check before the first trial that the images allow the objective.
 
     Raises:
-        ValueError: k-NN without labels or validation images.
+        ValueError: k-NN lacks labels or validation images.
     """
     labelled = images.split("train").is_labelled and images.split("val").is_labelled
     if objective == "knn" and not labelled:
@@ -43,14 +43,14 @@ def measures(
     max_images: int,
     alpha_ranks: tuple[int, int],
 ) -> dict[str, float]:
-    """All objectives and costs of a finished trial by name, without k-NN where there are no labels.
+    """Measure all objectives and costs of a finished trial, by name. Without labels, k-NN is left out.
 
-    `alpha_req` is the distance of the exponent from 1, where features were found to transfer best.
+    `alpha_req` is the distance of the exponent from 1, the value at which features transfer best.
 
     Args:
-        folder: of the training, with its timing.
-        finished: of its model.
-        train: evenly spaced images of it give alpha-ReQ, as they give RankMe its features.
+        folder: folder of the training, with its timing.
+        finished: folder of its model.
+        train: train images; RankMe and alpha-ReQ use evenly spaced ones.
     """
     last = numbers(read_rows(finished / HISTORY)[-1])
     found = {name: last[column] for name, column in COLUMNS.items() if column in last}
@@ -62,7 +62,7 @@ def measures(
 
 
 def chosen(found: Mapping[str, float], objective: str, cost: str | None) -> list[float]:
-    """The values that the study gets.
+    """The values that the study receives.
 
     Raises:
         ValueError: no alpha can be fitted.
@@ -90,7 +90,7 @@ def _exponent(
 
 
 def _num_parameters(finished: Path) -> int:
-    """Of the teacher's backbone, which is what one uses."""
+    """Parameters of the teacher's backbone, the network that users get."""
     with safe_open(finished / "teacher.safetensors", framework="numpy") as weights:
         return sum(
             int(np.prod(weights.get_slice(name).get_shape()))

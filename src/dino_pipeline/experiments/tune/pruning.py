@@ -1,4 +1,4 @@
-"""What happens while a trial trains: its evaluations go to the study, which may end the training."""
+"""Report a trial's evaluations to the study while it trains. The study may end the training."""
 
 import math
 from collections.abc import Mapping
@@ -15,21 +15,21 @@ from dino_pipeline.experiments.tune.requeue import Heartbeat
 
 
 class Pruned(EndedEarly, optuna.TrialPruned):
-    """Others were better at this evaluation."""
+    """Other trials were better at this evaluation."""
 
     def tags(self) -> dict[str, str]:
         return {"pruned": str(self)}
 
 
 class Collapsed(Pruned):
-    """A training that learns nothing any more."""
+    """The training no longer learns."""
 
     def tags(self) -> dict[str, str]:
         return {**super().tags(), "collapsed": str(self)}
 
 
 class PruningCallback:
-    """Gets a training's new rows twice a second; raises what ends it."""
+    """Receives a training's new rows twice a second, and raises an exception to end the training."""
 
     def __init__(
         self,
@@ -41,12 +41,12 @@ class PruningCallback:
         objective: str,
         prunes: bool,
     ) -> None:
-        """Follow one trial.
+        """Prepare to report one trial.
 
         Args:
-            num_steps: of the whole training.
-            objective: what is reported at each evaluation, where the history has it.
-            prunes: whether the study may end the training early; not with two objectives.
+            num_steps: steps of the whole training.
+            objective: the value to report at each evaluation, where the history has it.
+            prunes: whether the study may end the training early; False with two objectives.
         """
         self._trial = trial
         self._spec = spec
@@ -56,18 +56,18 @@ class PruningCallback:
         self._recent: list[Mapping[str, Any]] = []  # the last rows
 
     def __call__(self, rows: Rows) -> None:
-        """Report what is new.
+        """Report the new evaluations.
 
         Args:
-            rows: of history and timing.
+            rows: rows of history and timing.
 
         Raises:
             Collapsed: the training has collapsed.
-            Pruned: the others were better at this evaluation.
+            Pruned: other trials were better at this evaluation.
         """
         self._heartbeat.beat()
         for row in rows:
-            if "epoch" in row:  # of the history
+            if "epoch" in row:  # a row of the history
                 self._end_if_collapsed(row)
                 self._report(row)
 

@@ -1,4 +1,4 @@
-"""What a study found, as a folder of conf/: `kedro run --env=<recipe>_tuned` trains with it."""
+"""Write the result of a study as a folder of conf/: `kedro run --env=<recipe>_tuned` trains with it."""
 
 import shutil
 import tempfile
@@ -16,12 +16,12 @@ _HEADING = "Written by `kedro run --pipeline=tune`"
 
 
 def check_target(folder: Path) -> None:
-    """Before the first trial: whether the recipe may be written there.
+    """Check before the first trial that the recipe may be written there.
 
     Raises:
-        ValueError: there is a recipe of this name that no study wrote.
+        ValueError: a recipe of this name exists, and no study wrote it.
     """
-    files = [*folder.glob("parameters.yml"), *folder.glob("globals.yml")]  # which older studies wrote
+    files = [*folder.glob("parameters.yml"), *folder.glob("globals.yml")]  # older studies wrote globals.yml
     if folder.exists() and not any(_HEADING in file.read_text() for file in files):
         raise ValueError(f"{folder} is a recipe that no study wrote: give another name by tune.tuned_recipe")
 
@@ -34,13 +34,13 @@ def write_tuned(
     recipe: str,
     pretrain: Mapping[str, Any],
 ) -> None:
-    """Write the recipe, whole or not at all; one that a study wrote before is replaced.
+    """Write the recipe, whole or not at all. A recipe from an earlier study is replaced.
 
     Args:
         folder: conf/<name of the new recipe>.
-        values: by dotted name, what the chosen trial laid over the recipe.
-        heading: which study and trial.
-        recipe: the name of the one that was tuned.
+        values: by dotted name, the values that the chosen trial laid over the recipe.
+        heading: names the study and the trial.
+        recipe: the name of the tuned recipe.
         pretrain: its group in force, as plain values, without the trials' budget.
     """
     base = folder.parent / "base"
@@ -57,7 +57,7 @@ def write_tuned(
 
 
 def _trained_with(base: Path, values: Mapping[str, Any], pretrain: Mapping[str, Any]) -> list[Choice]:
-    """All of `pretrain` that differs from conf/base: what `--params` and conf/local said is part of it."""
+    """All values of `pretrain` that differ from conf/base, including those from `--params` and conf/local."""
     own = {"pretrain": pretrain}
     below = yaml.safe_load((base / "parameters_pretrain.yml").read_text())
     names = dict.fromkeys([*differing_keys({"pretrain": below["pretrain"]}, own), *values])
@@ -70,7 +70,7 @@ def _trained_with(base: Path, values: Mapping[str, Any], pretrain: Mapping[str, 
 
 
 def _as_they_are(recipe: Path | None) -> list[Choice]:
-    """The tuned recipe's other groups."""
+    """The tuned recipe's other groups, unchanged."""
     files = sorted(recipe.glob("parameters*.yml")) if recipe else []
     groups = {name: group for file in files for name, group in yaml.safe_load(file.read_text()).items()}
     return [

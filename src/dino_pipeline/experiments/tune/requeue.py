@@ -1,6 +1,6 @@
-"""Signs of life of the workers of a study; a trial whose worker is gone is queued again for another worker.
+"""Heartbeats of a study's workers. The trial of a dead worker is queued again for another worker.
 
-A requeued trial has the same parameters, hence the same fingerprint, and goes on from the last checkpoint.
+A requeued trial has the same parameters, hence the same fingerprint, and continues from the last checkpoint.
 """
 
 import logging
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class Heartbeat:
-    """Signs of life of the worker that makes a trial, in the trial's attributes."""
+    """Writes heartbeats of the worker that runs a trial into the trial's attributes."""
 
     def __init__(self, trial: "optuna.Trial", *, seconds: float) -> None:
         self._trial = trial
@@ -39,9 +39,9 @@ class Heartbeat:
 
 
 def requeue_abandoned(study: "optuna.Study", *, silence_seconds: float) -> None:
-    """Fail the running trials whose worker is gone, and queue their parameters.
+    """Fail the running trials whose worker is dead, and queue their parameters again.
 
-    A trial that was queued again once is failed for good: it may be what kills its workers.
+    A trial that was queued again once is failed for good, since it may kill its workers.
     """
     from optuna.exceptions import UpdateFinishedTrialError
     from optuna.trial import TrialState
@@ -51,7 +51,7 @@ def requeue_abandoned(study: "optuna.Study", *, silence_seconds: float) -> None:
             continue
         try:
             study.tell(trial.number, state=TrialState.FAIL)
-        except (ValueError, UpdateFinishedTrialError):  # another worker was quicker
+        except (ValueError, UpdateFinishedTrialError):  # another worker was faster
             continue
         logger.warning("trial %d has lost its worker", trial.number)
         if REQUEUES not in trial.user_attrs:
@@ -59,13 +59,13 @@ def requeue_abandoned(study: "optuna.Study", *, silence_seconds: float) -> None:
 
 
 def requeue(study: "optuna.Study", trial: "FrozenTrial") -> None:
-    """Queue a failed trial's parameters again; the new trial goes on from the last checkpoint."""
+    """Queue a failed trial's parameters again. The new trial continues from the last checkpoint."""
     params = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
     study.enqueue_trial(params, user_attrs={REQUEUES: trial.number})
 
 
 def num_counted(study: "optuna.Study") -> int:
-    """The number of trials that are over or running, without those that another one continues."""
+    """The number of finished or running trials, without those that another trial continues."""
     from optuna.trial import TrialState
 
     trials = study.get_trials(deepcopy=False)

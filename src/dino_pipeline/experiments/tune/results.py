@@ -1,4 +1,4 @@
-"""The results of a study: its trials as a table, the best one, and how well label-free objectives rank them."""
+"""The results of a study: its trials as a table, the best trial, and how well label-free objectives rank the trials."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -15,11 +15,11 @@ from dino_pipeline.experiments.tune.trial import COLLAPSED, FINGERPRINT, MEASURE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_LABEL_FREE = {"rankme": 1, "alpha_req": -1}  # and which way is better
+_LABEL_FREE = {"rankme": 1, "alpha_req": -1}  # with the better direction
 
 
 def trials_table(study: optuna.Study) -> pd.DataFrame:
-    """A row a trial: number, state, measures, where it was pruned, the values by dotted name, fingerprint."""
+    """A row per trial: number, state, measures, where it was pruned, values by dotted name, fingerprint."""
     trials = study.get_trials(deepcopy=False)
     requeued = {trial.user_attrs.get(REQUEUES): trial.number for trial in trials}
     front = {trial.number for trial in study.best_trials} if _finished(study) else set()
@@ -42,10 +42,10 @@ def trials_table(study: optuna.Study) -> pd.DataFrame:
 
 
 def chosen_trial(study: optuna.Study, config: TuneConfig) -> FrozenTrial:
-    """The trial whose values become a recipe: the best by the first objective, or the one asked for.
+    """The trial whose values become a recipe: the requested trial, or the best by the first objective.
 
     Raises:
-        ValueError: no trial has been finished, or not the one asked for.
+        ValueError: no trial has finished, or the requested one has not.
     """
     finished = _finished(study)
     if config.written_trial is not None:
@@ -58,7 +58,7 @@ def chosen_trial(study: optuna.Study, config: TuneConfig) -> FrozenTrial:
 
 
 def summary(study: optuna.Study, table: pd.DataFrame, config: TuneConfig) -> dict[str, Any]:
-    """The study in numbers, JSON-ready."""
+    """Summarise the study in numbers, JSON-ready."""
     chosen = chosen_trial(study, config)
     return {
         "study": study.study_name,
@@ -73,9 +73,9 @@ def summary(study: optuna.Study, table: pd.DataFrame, config: TuneConfig) -> dic
 
 
 def rank_correlations(table: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Spearman's, over the finished trials, of each label-free objective with k-NN; none without labels.
+    """Spearman's correlation of each label-free objective with k-NN over the finished trials; none without labels.
 
-    1 where it puts the trials into k-NN's own order.
+    1 means that the objective ranks the trials as k-NN does.
     """
     found = {}
     for name, sign in _LABEL_FREE.items():
@@ -89,7 +89,7 @@ def rank_correlations(table: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 
 def _recipe_trial(study: optuna.Study) -> FrozenTrial:
-    """Trial 0, or the one that continued and finished it."""
+    """Trial 0, or the trial that continued and finished it."""
     first = study.get_trials(deepcopy=False)[0]
     again = (trial for trial in _finished(study) if trial.params == first.system_attrs["fixed_params"])
     return next(again, first)
@@ -112,5 +112,5 @@ def _state(trial: FrozenTrial, requeued: Mapping[Any, int]) -> str:
     if COLLAPSED in trial.user_attrs:
         return "collapsed"
     if trial.number in requeued:
-        return "taken up"  # as in the tables of studies that exist
+        return "taken up"  # as in the tables of existing studies
     return {"FAIL": "failed"}.get(trial.state.name, trial.state.name.lower())

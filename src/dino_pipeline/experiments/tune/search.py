@@ -1,4 +1,4 @@
-"""The search: one trial after another until the study has its number; trials of other workers count."""
+"""Run one trial after another until the study has enough. Trials of other workers count."""
 
 import logging
 from typing import TYPE_CHECKING
@@ -21,12 +21,12 @@ logger = logging.getLogger(__name__)
 
 
 def search(study: "optuna.Study", space: SearchSpace, config: TuneConfig, context: TrialContext) -> None:
-    """Run trials until the study has `config.num_trials`; those of other workers count.
+    """Run trials until the study has `config.num_trials`, including trials of other workers.
 
-    A trial that fails is marked and left: its values were impossible.
+    A failed trial is marked, and the search continues: its values were impossible.
 
     Raises:
-        ValueError, WorkersFailedError: trial 0 failed, the recipe itself; it is tried again when the study goes on.
+        ValueError, WorkersFailedError: trial 0, the recipe itself, failed; the next call tries it again.
     """
     # disable=None: no bar in a log file or in CI
     with (
@@ -61,7 +61,7 @@ def _run_one(study: "optuna.Study", space: SearchSpace, config: TuneConfig, cont
             raise
         logger.warning("trial %d failed: %s", trial.number, error)
     except BaseException:
-        # Stopped: the next worker of the study continues the trial from its checkpoint.
+        # Stopped: the study's next worker continues the trial from its checkpoint.
         study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
         requeue(study, study.trials[trial.number])
         raise

@@ -1,4 +1,4 @@
-"""The search space: which values a trial may lay over the recipe, and whether they suit it at all."""
+"""The search space: the values that a trial may lay over the recipe, checked against the recipe."""
 
 import difflib
 import json
@@ -19,16 +19,16 @@ GROUPS = {"pretrain": PretrainConfig, "monitoring": MonitoringConfig, "launch": 
 
 
 class SearchSpace:
-    """Distributions over names of a recipe, checked against it."""
+    """Distributions over a recipe's names, checked against the recipe."""
 
     def __init__(self, config: TuneConfig, recipe: Mapping[str, Any]) -> None:
-        """Lay the budget over the recipe, and check every name and the range of each.
+        """Lay the budget over the recipe, and check every name and its range.
 
         Args:
             recipe: the groups pretrain, monitoring and launch as plain values.
 
         Raises:
-            ValueError: a name or a value that the recipe does not know, or a recipe outside the space.
+            ValueError: the recipe lacks a name or refuses a value, or the recipe lies outside the space.
         """
         for name in config.budget:
             value_of(name, recipe, "tune.budget")
@@ -43,7 +43,7 @@ class SearchSpace:
         self._check_values()
 
     def current(self) -> dict[str, Any]:
-        """What trial 0 is asked to try: the recipe's own values, as the study stores them."""
+        """The values of trial 0: the recipe's own values, as the study stores them."""
         own = {name: value_of(name, self.recipe, "tune.space") for name in self._order}
         return {
             name: stored(own[name], self.distributions[name])
@@ -52,7 +52,7 @@ class SearchSpace:
         }
 
     def suggest(self, trial: "optuna.Trial") -> dict[str, Any]:
-        """The values by dotted name that this trial lays over the recipe."""
+        """Suggest the values, by dotted name, that this trial lays over the recipe."""
         values: dict[str, Any] = {}
         for name in self._order:
             if self._holds(name, self._known(values)):
@@ -60,7 +60,7 @@ class SearchSpace:
         return self._complete(values)
 
     def trial_parameters(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The recipe with a trial's values above its budget."""
+        """The recipe with its budget, overridden by a trial's values."""
         return overlaid(self.recipe, values)
 
     def _complete(self, values: dict[str, Any]) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class SearchSpace:
         return values | tied
 
     def _known(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """A condition may also ask for a value that is not searched, or was not tried in this trial."""
+        """All known values. A condition may also name a value that is not searched, or that this trial left out."""
         asked = {other for condition in self.when.values() for other in condition}
         return {name: values.get(name, value_of(name, self.recipe, "tune.when")) for name in asked}
 
@@ -128,7 +128,7 @@ class SearchSpace:
         try:
             from_dict(GROUPS[group], parameters[group])
         except ValueError as error:
-            # pydantic's report has a line for the place and one for the problem
+            # pydantic's report has one line for the place and one for the problem
             raise ValueError(
                 f"tune.space: {name} cannot be {value}: {str(error).splitlines()[-2].strip()}"
             ) from error
@@ -138,7 +138,7 @@ def value_of(name: str, parameters: Mapping[str, Any], where: str) -> Any:
     """The value in force of a dotted name.
 
     Raises:
-        ValueError: there is no such name; names the nearest.
+        ValueError: the name does not exist; the text suggests the nearest one.
     """
     place: Any = parameters
     for part in name.split("."):
@@ -170,7 +170,7 @@ def _suggest(trial: "optuna.Trial", name: str, distribution: Distribution) -> An
 
 
 def stored(value: Any, distribution: Distribution) -> Any:
-    """A value as the study stores it: lists and groups as JSON, since Optuna's choices are plain values."""
+    """The value as the study stores it: lists and groups as JSON, since Optuna's choices are plain values."""
     if isinstance(distribution, Categorical) and isinstance(value, list | tuple | dict):
         return json.dumps(value)
     return value

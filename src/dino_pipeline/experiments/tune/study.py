@@ -1,4 +1,4 @@
-"""Where studies are kept, and a study by name: a new one with the recipe as trial 0, or the one that is there."""
+"""Open the storage of studies, and a study by name: an existing one, or a new one with the recipe as trial 0."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
     from optuna.storages import BaseStorage
 
-QUESTION = "question"  # the study's attribute that tells what its values mean
-FROM_BELOW = {"alpha_req"}  # objectives whose small values are the good ones
+QUESTION = "question"  # the study's attribute that defines its values
+FROM_BELOW = {"alpha_req"}  # objectives for which smaller is better
 
 
 def open_storage(address: str | None, journal: Path) -> "BaseStorage":
-    """The storage, its file or tables made where there are none.
+    """Open the storage. A missing file or missing tables are created.
 
     Args:
-        address: of a database, as SQLAlchemy writes them: postgresql://user@host/database.
-        journal: the file that serves where there is no address.
+        address: a database's address as in SQLAlchemy: postgresql://user@host/database.
+        journal: the file to use without an address.
 
     Raises:
         ValueError: the database does not answer, or its driver is not installed.
@@ -35,7 +35,7 @@ def open_storage(address: str | None, journal: Path) -> "BaseStorage":
     from optuna.storages.journal import JournalFileBackend
     from sqlalchemy.exc import SQLAlchemyError
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # a line for each trial is the search's to write
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # the search itself logs a line for each trial
     if address is None:
         journal.parent.mkdir(parents=True, exist_ok=True)
         return JournalStorage(JournalFileBackend(str(journal)))
@@ -52,10 +52,10 @@ def open_storage(address: str | None, journal: Path) -> "BaseStorage":
 def open_study(
     storage: "BaseStorage", config: TuneConfig, space: SearchSpace, *, name: str, data_digest: str
 ) -> "optuna.Study":
-    """Begin a study, or join the one of this name.
+    """Create a study, or join the existing study of this name.
 
     Raises:
-        ValueError: the study of this name has another space, objective, recipe or data.
+        ValueError: the existing study has another space, objective, recipe or data.
     """
     import optuna
     from optuna.study import StudyDirection
@@ -72,7 +72,7 @@ def open_study(
             pruner=build_pruner(config),
         )
     except optuna.exceptions.DuplicatedStudyError:
-        # The same seed again would draw the first worker's trials once more.
+        # The same seed would repeat the first worker's trials.
         study = optuna.load_study(
             storage=storage,
             study_name=name,
@@ -92,7 +92,7 @@ def open_study(
 
 
 def build_sampler(config: TuneConfig, *, seed: int | None) -> "BaseSampler":
-    """The sampler that the configuration names."""
+    """Build the sampler that the configuration names."""
     from optuna.samplers import RandomSampler, TPESampler
 
     if isinstance(config.sampler, Random):
@@ -101,10 +101,10 @@ def build_sampler(config: TuneConfig, *, seed: int | None) -> "BaseSampler":
 
 
 def build_pruner(config: TuneConfig) -> "BasePruner":
-    """The pruner that the configuration names; its steps are evaluations, counted from 1.
+    """Build the pruner that the configuration names. Its steps are evaluations, counted from 1.
 
     Raises:
-        ValueError: there is no value to prune by while a trial trains.
+        ValueError: no value is available for pruning while a trial trains.
     """
     from optuna.pruners import HyperbandPruner, MedianPruner, NopPruner
 

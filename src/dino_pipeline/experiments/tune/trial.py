@@ -1,4 +1,4 @@
-"""One trial: the recipe with the trial's values above it, trained under torchrun, then measured."""
+"""Run one trial: lay the trial's values over the recipe, train under torchrun, and measure."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,31 +18,31 @@ from dino_pipeline.experiments.tune.pruning import Collapsed, PruningCallback
 from dino_pipeline.experiments.tune.requeue import Heartbeat
 from dino_pipeline.experiments.tune.search_space import SearchSpace
 
-# Attributes of a trial, beside its parameters and values.
+# Attributes of a trial, in addition to its parameters and values.
 VALUES, FINGERPRINT, MEASURES, COLLAPSED = "values", "fingerprint", "measures", "collapsed"
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrialContext:
-    """What all trials of a study share."""
+    """The values that all trials of a study share."""
 
     trainer: Trainer
     extract: ExtractConfig
-    parent_run: str  # of the study, in MLflow; empty where nothing is tracked
+    parent_run: str  # the study's run in MLflow; empty without tracking
 
 
 def run_trial(
     trial: optuna.Trial, space: SearchSpace, config: TuneConfig, context: TrialContext
 ) -> list[float]:
-    """Train and measure; the objective's value, and the cost's where the study has one.
+    """Train and measure. Returns the objective's value, and the cost's where the study has one.
 
-    While another process trains the same, the trial waits; then it finds the model.
+    While another process runs the same training, the trial waits; then it finds the model.
 
     Raises:
-        optuna.TrialPruned: it collapsed, or others were better; what it trained so far is removed.
-        ValueError: the values fit neither one another nor the images, or the objective cannot be measured.
+        optuna.TrialPruned: it collapsed, or other trials were better; its progress is removed.
+        ValueError: the values contradict one another or do not fit the images, or the objective cannot be measured.
         WorkersFailedError: the training failed.
-        WorkersStopped: it was asked to stop, and can be continued.
+        WorkersStopped: a stop was requested; the training can continue.
     """
     trainer = context.trainer
     heartbeat = Heartbeat(trial, seconds=config.heartbeat_seconds)
@@ -53,7 +53,7 @@ def run_trial(
     prepared = trainer.prepare(
         from_dict(PretrainConfig, parameters["pretrain"]),
         from_dict(MonitoringConfig, parameters["monitoring"]),
-        replace(launch, adopt_progress=None),  # that is the recipe's own training
+        replace(launch, adopt_progress=None),  # only the recipe's own training continues from it
     )
     spec = prepared.spec
     trial.set_user_attr(FINGERPRINT, spec.fingerprint)
@@ -92,7 +92,7 @@ def run_trial(
 
 
 def _tags(trial: optuna.Trial, context: TrialContext) -> dict[str, str]:
-    """The model's run lies below the study's."""
+    """Tags that place the model's run below the study's run."""
     tags = {"study": trial.study.study_name, "trial": str(trial.number)}
     if context.parent_run:
         tags["mlflow.parentRunId"] = context.parent_run

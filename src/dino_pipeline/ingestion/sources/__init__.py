@@ -1,1 +1,1 @@
-"""One file per kind of source; `registry` says which kinds there are."""
+"""One file per kind of source; `registry` lists the kinds."""

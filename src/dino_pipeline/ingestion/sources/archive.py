@@ -1,6 +1,6 @@
-"""List a .tar (its members are read in place, by offset) or a .zip (by name). Nothing is ever extracted.
+"""List a .tar (members are read in place, by offset) or a .zip (by name). Nothing is extracted.
 
-A .tar.gz cannot be read from the middle: it is decompressed once, to a plain .tar in the cache folder.
+A .tar.gz has no access from the middle. It is decompressed once, to a plain .tar in the cache folder.
 """
 
 import gzip
@@ -25,10 +25,10 @@ def list_tar(archive: Path) -> Listing:
     """Members of an uncompressed .tar.
 
     Raises:
-        ValueError: the archive is damaged, or a member or a link in it points outside of it.
+        ValueError: the archive is damaged, or a member or a link in it points outside the archive.
     """
     status = archive.stat()
-    files: dict[str, SourceFile] = {}  # a name that occurs twice means its last member, as for tar itself
+    files: dict[str, SourceFile] = {}  # a repeated name means its last member, as in tar itself
     folders: list[str] = []
     try:
         with tarfile.open(archive, "r:") as tar:
@@ -57,19 +57,19 @@ def list_tar(archive: Path) -> Listing:
 
 
 def list_compressed_tar(archive: Path, context: SourceContext) -> Listing:
-    """Members of a .tar.gz, which is decompressed to the cache folder first.
+    """Members of a .tar.gz, after decompression to the cache folder.
 
     Raises:
-        ValueError: as `list_tar` and `decompressed`.
+        ValueError: see `list_tar` and `decompressed`.
     """
     max_bytes = context.config.max_unpacked_gigabytes * 10**9
     return list_tar(decompressed(archive, cache_folder=context.cache_folder, max_bytes=max_bytes))
 
 
 def decompressed(archive: Path, *, cache_folder: Path, max_bytes: int) -> Path:
-    """The plain .tar of a .tar.gz, made now or by an earlier call on the unchanged archive.
+    """The plain .tar of a .tar.gz, from this call or from an earlier call on the unchanged archive.
 
-    It gets the archive's modification time, so that what is known of its members stays valid if it is made again.
+    The .tar gets the archive's modification time. So facts of its members stay valid when it is made again.
 
     Raises:
         ValueError: the archive is damaged, or grows beyond `max_bytes`.
@@ -100,7 +100,7 @@ def list_zip(archive: Path) -> Listing:
     """Members of a .zip.
 
     Raises:
-        ValueError: the archive is damaged, or a member or a link in it points outside of it.
+        ValueError: the archive is damaged, or a member or a link in it points outside the archive.
     """
     status = archive.stat()
     files: dict[str, SourceFile] = {}

@@ -1,4 +1,4 @@
-"""scikit-learn's 1,797 handwritten digits as 8x8 grey PNG files in ten class folders: seconds, for tests."""
+"""scikit-learn's 1,797 handwritten digits as 8x8 grey PNG files in ten class folders. Small enough for quick tests."""
 
 from collections import Counter
 from importlib.metadata import version
@@ -13,13 +13,13 @@ _INK = 16  # the data set's largest value
 
 
 def write_digits(folder: Path) -> None:
-    """Write `folder`/<digit>/NNNN.png, unless they are there already."""
+    """Write `folder`/<digit>/NNNN.png, unless the files exist already."""
     origin = {"packages": {name: version(name) for name in ("scikit-learn", "pillow")}}
     write_once(folder, origin=origin, write=_write)
 
 
 def _write(target: Path) -> None:
-    from sklearn.datasets import load_digits  # takes a second, on first use only
+    from sklearn.datasets import load_digits  # takes a second, only on first use
 
     images, labels = load_digits(return_X_y=True)
     counts: Counter[int] = Counter()

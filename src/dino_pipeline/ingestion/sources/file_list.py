@@ -11,13 +11,13 @@ from dino_pipeline.ingestion.listing import Listing, SourceFile, make_listing
 
 
 def list_table(table: Path) -> Listing:
-    """The files of the column `path`, relative to the table's folder; a missing file has a `problem`.
+    """The files in the column `path`, relative to the table's folder. A missing file has a `problem`.
 
     The columns `label`, `split` and `group` are optional; an empty label or group means none. Other columns are
     ignored.
 
     Raises:
-        ValueError: it cannot be read as a table, has no column `path`, or names an unknown split.
+        ValueError: the file is no readable table, has no column `path`, or names an unknown split.
     """
     rows = _read(table)
     if "path" not in rows:
@@ -32,7 +32,7 @@ def list_table(table: Path) -> Listing:
         for name, split, label, group in reversed(
             list(zip(rows["path"], splits, labels, groups, strict=True))
         )
-    }  # reversed: of a file named twice, the first line counts
+    }  # reversed: the first line of a repeated file counts
     listing = make_listing([_file(name, table.parent) for name in places if name], ())
     return Listing(listing.files, set(), places)
 
@@ -42,7 +42,7 @@ def _read(table: Path) -> pd.DataFrame:
         if table.suffix.lower() == ".parquet":
             rows = pd.read_parquet(table)
             return rows.astype("string").fillna("").astype(str)
-        # As text: a class named 007 or NA stays what it is.
+        # As text: a class named 007 or NA keeps its name.
         separator = "\t" if table.suffix.lower() == ".tsv" else ","
         return pd.read_csv(table, dtype=str, keep_default_na=False, sep=separator, encoding="utf-8-sig")
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, pa.ArrowInvalid) as error:

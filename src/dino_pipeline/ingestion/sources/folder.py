@@ -1,4 +1,4 @@
-"""List a folder of images: links are followed, hidden files and folders skipped."""
+"""List a folder of images. Links are followed; hidden files and folders are skipped."""
 
 import os
 import stat
@@ -9,7 +9,7 @@ from dino_pipeline.ingestion.listing import Listing, SourceFile, is_hidden, make
 
 
 def list_folder(root: Path) -> Listing:
-    """Every file below `root`, whatever its suffix."""
+    """List every file below `root`, whatever its suffix."""
     files: list[SourceFile] = []
     folders: list[str] = []
     for name, entry in _walk(root, "", (_identity(root.stat()),)):
@@ -35,10 +35,10 @@ def _walk(
             yield name, SourceFile(name, entry.path, None, None, 0, 0, f"cannot be read: {error.strerror}")
             continue
         if not stat.S_ISDIR(status.st_mode):
-            # opening a pipe or a socket would wait for ever
+            # opening a pipe or a socket would block for ever
             problem = None if stat.S_ISREG(status.st_mode) else "not an image: a pipe, socket or device"
             yield name, SourceFile(name, entry.path, None, None, status.st_size, status.st_mtime_ns, problem)
-        elif _identity(status) not in ancestors:  # else a link back up, which has no end
+        elif _identity(status) not in ancestors:  # else the link leads back up, without end
             yield name, None
             try:
                 yield from _walk(Path(entry.path), f"{name}/", (*ancestors, _identity(status)))

@@ -1,4 +1,4 @@
-"""A folder of generated images: complete or absent, and written again only when it would differ."""
+"""A folder of generated images. It is complete or absent, and it is written again only when it would differ."""
 
 import json
 import logging
@@ -15,12 +15,12 @@ _NOTE = ".written_by_ingest.json"
 
 
 def write_once(folder: Path, *, origin: dict[str, Any], write: Callable[[Path], None]) -> None:
-    """Fill `folder` by `write(empty folder)`, unless it is complete and of the same origin.
+    """Fill `folder` by `write(empty folder)`, unless it is complete and has the same origin.
 
     Args:
-        folder: where the images belong.
-        origin: what decides their content, JSON-ready; kept in a hidden file beside them.
-        write: writes the images into the folder that it gets.
+        folder: the folder for the images.
+        origin: JSON-ready values that decide the content; kept in a hidden file beside the images.
+        write: writes the images into the folder that it receives.
 
     Raises:
         ValueError: the folder contains files that this function did not write.

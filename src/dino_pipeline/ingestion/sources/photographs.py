@@ -1,4 +1,4 @@
-"""The photographs inside the scikit-image and scikit-learn wheels, cut into tiles: real data, offline."""
+"""Cut the photographs inside the scikit-image and scikit-learn wheels into tiles: real images, without a network."""
 
 import importlib.util
 from importlib.metadata import version
@@ -14,7 +14,7 @@ from dino_pipeline.dino.features.sampling import evenly_spaced
 from dino_pipeline.ingestion.config import PhotographsConfig
 from dino_pipeline.ingestion.sources.generated_folder import write_once
 
-# Not used of the wheels' pictures: charts, patterns, drawings, logos, the other half of the stereo pair, one
+# The wheels' other pictures are left out: charts, patterns, drawings, logos, the second half of the stereo pair, one
 # too small to split, and two that are nearly uniform grey (clock_motion, and cell, which is held out whole).
 PHOTOGRAPHS = {
     "astronaut": "skimage/data/astronaut.png",
@@ -37,18 +37,18 @@ PHOTOGRAPHS = {
     "tissue": "skimage/data/ihc.png",
 }
 
-HELD_OUT = {"cell": "skimage/data/cell.png"}  # no tile is cut from it: the demo's picture shows it whole
+HELD_OUT = {"cell": "skimage/data/cell.png"}  # not cut into tiles: the demo's picture shows it whole
 
 
 class Tile(NamedTuple):
-    """A square of a photograph: its top left corner, in px."""
+    """A square of a photograph, given by its top left corner in px."""
 
     top: int
     left: int
 
 
 def write_photographs(folder: Path, config: PhotographsConfig) -> None:
-    """Write tiles to `folder`/{train,val,test}/<photograph>/NNNN.png, unless they are there already.
+    """Write tiles to `folder`/{train,val,test}/<photograph>/NNNN.png, unless the files exist already.
 
     Raises:
         ValueError: a photograph has no whole tile for one of the splits.
@@ -62,7 +62,7 @@ def write_photographs(folder: Path, config: PhotographsConfig) -> None:
 
 
 def read_photograph(name: str) -> Pixels:
-    """A photograph from the installed package: uint8 [height, width, 3].
+    """Read a photograph from the installed package: uint8 [height, width, 3].
 
     Raises:
         ValueError: no photograph has this name, or the package is not installed.
@@ -72,16 +72,16 @@ def read_photograph(name: str) -> Pixels:
             f"there is no embedded photograph {name!r}; there are {', '.join(PHOTOGRAPHS | HELD_OUT)}"
         )
     package, _, inner = (PHOTOGRAPHS | HELD_OUT)[name].partition("/")
-    spec = importlib.util.find_spec(package)  # its folder is all that is needed, importing it takes a second
+    spec = importlib.util.find_spec(package)  # finds the folder only: an import takes a second
     if spec is None or spec.origin is None:
         raise ValueError(f"the package {package} is not installed: run `make setup`")
     return decode_rgb((Path(spec.origin).parent / inner).read_bytes())
 
 
 def cut(photograph: Pixels, config: PhotographsConfig) -> dict[str, list[Tile]]:
-    """Tiles of each split, from disjoint stretches of the longer side: train first, then val, then test.
+    """Cut tiles for each split from disjoint stretches of the longer side: first train, then val, then test.
 
-    Tiles of a single colour are dropped: black corners are equal in every split and show nothing.
+    Tiles of a single colour are dropped: black corners look the same in every split and show nothing.
 
     Raises:
         ValueError: a stretch has no whole tile.
@@ -105,12 +105,12 @@ def cut(photograph: Pixels, config: PhotographsConfig) -> dict[str, list[Tile]]:
 
 
 def pixels_of(photograph: Pixels, tile: Tile, size: int) -> Pixels:
-    """The tile cut out: uint8 [size, size, 3]."""
+    """The pixels of the tile: uint8 [size, size, 3]."""
     return photograph[tile.top : tile.top + size, tile.left : tile.left + size]
 
 
 def _stretches(length: int, config: PhotographsConfig) -> dict[str, tuple[int, int, int]]:
-    """First and last pixel of each split along the longer side, and the most tiles it may yield."""
+    """First and last pixel of each split along the longer side, and the split's largest number of tiles."""
     train_share = 1 - config.validation_share - config.test_share
     first_val = round(length * train_share)
     first_test = round(length * (1 - config.test_share))

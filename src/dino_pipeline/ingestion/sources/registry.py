@@ -1,6 +1,6 @@
-"""The kinds of sources, and every image that `ingest.source` names.
+"""The kinds of sources, and the listing of every image that `ingest.source` names.
 
-A new kind of source is one file of this folder and one line of `NAMED`, `EMBEDDED` or `FILES`.
+A new kind of source takes one file in this folder and one line in `NAMED`, `EMBEDDED` or `FILES`.
 """
 
 import json
@@ -21,7 +21,7 @@ from dino_pipeline.ingestion.sources.folder import list_folder
 from dino_pipeline.ingestion.sources.photographs import write_photographs
 from dino_pipeline.ingestion.sources.torchvision_sets import list_torchvision
 
-# Images that come with the installed packages: functions that write them into a folder.
+# Images inside installed packages, with functions that write them into a folder.
 EMBEDDED: dict[str, Callable[[Path, IngestConfig], None]] = {
     "photographs": lambda folder, config: write_photographs(folder, config.photographs),
     "digits": lambda folder, _: write_digits(folder),
@@ -35,13 +35,13 @@ def _list_embedded(name: str, context: SourceContext) -> Listing:
     return list_folder(context.raw_folder / name)
 
 
-# Sources with a name instead of a path, by their prefix; the function takes what follows the prefix.
+# Sources with a name instead of a path, by their prefix. The function takes the text after the prefix.
 NAMED: dict[str, Callable[[str, SourceContext], Listing]] = {
     "embedded:": _list_embedded,
     "torchvision:": list_torchvision,
 }
 
-# Files that name or contain images, by the end of their name. A folder needs no entry.
+# Files that name or contain images, by the end of their name. A folder needs no line here.
 LISTS = (".csv", ".tsv", ".parquet")
 FILES: dict[str, Callable[[Path, SourceContext], Listing]] = {
     **dict.fromkeys(LISTS, lambda path, _: list_table(path)),
@@ -57,13 +57,13 @@ logger = logging.getLogger(__name__)
 
 
 def list_sources(context: SourceContext) -> list[Listing]:
-    """List every file of `ingest.source`, each file once; embedded images are written first.
+    """List every file of `ingest.source` once. Embedded images are written first.
 
     The folders of each source name its splits and classes. Sources whose own names are splits
     (/photos/train and /photos/val) are read together, as the split folders of one source.
 
     Raises:
-        ValueError: no source is given, a source does not exist, or its kind cannot be read.
+        ValueError: no source is given, a source does not exist, or its kind is unknown.
     """
     sources = context.config.sources
     if not sources:
@@ -89,7 +89,7 @@ def _list(source: str, context: SourceContext) -> Listing:
             return list_named(source.removeprefix(prefix), context)
 
     path = context.project_folder / Path(source).expanduser()
-    if ".." in path.parts:  # only then, since a link inside the project is better kept as a relative path
+    if ".." in path.parts:  # only then, since a link inside the project is better as a relative path
         path = path.resolve()
     if not path.exists():
         raise ValueError(
@@ -118,7 +118,7 @@ def _below(folder: str, listing: Listing) -> Listing:
 
 
 def _without_repeats(listings: list[Listing]) -> list[Listing]:
-    """Each file counts in the first listing that has it: a folder may be named twice, or lie inside another."""
+    """Count each file in the first listing that has it: a folder may be named twice, or lie inside another."""
     known: set[tuple[str, str | None]] = set()
     single = []
     for listing in listings:
@@ -132,9 +132,9 @@ def _without_repeats(listings: list[Listing]) -> list[Listing]:
 
 
 def _copied(source: Path, raw_folder: Path) -> Path:
-    """Copy a folder or an archive below `raw_folder`, unless it is there already; the path of the copy.
+    """Copy a folder or an archive below `raw_folder`, unless the copy exists. Returns the path of the copy.
 
-    A later call copies new and changed files and removes those that the source no longer has.
+    A later call copies new and changed files, and removes those that the source no longer has.
     """
     if source.is_relative_to(raw_folder):
         return source

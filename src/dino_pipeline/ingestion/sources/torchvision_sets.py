@@ -1,4 +1,4 @@
-"""torchvision's named data sets: files are read in place, arrays are written once as PNG."""
+"""torchvision's named data sets. Image files are read in place; arrays are written once as PNG."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ Options = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class NamedSet:
-    """How a data set of torchvision maps to splits.
+    """How a torchvision data set maps to splits.
 
     Attributes:
         splits: arguments of its class, for each of our splits.
-        are_files: the images are files on disk, else arrays.
-        class_name: in torchvision, where it differs from the name.
+        are_files: whether the images are files on disk; else they are arrays.
+        class_name: the class in torchvision, where it differs from the name.
     """
 
     splits: Mapping[str, Options]
@@ -45,7 +45,7 @@ NAMED_SETS = {
     "FashionMNIST": NamedSet(_TRAIN_FLAG, are_files=False),
     "Flowers102": NamedSet(_TRAIN_VAL_TEST, are_files=True),
     "Food101": NamedSet(_TRAIN_TEST, are_files=True),
-    # Published results are on what its authors call val, so nothing may be chosen on it: it is our test.
+    # Published results use the authors' val split. Nothing may be chosen on it, so it is our test split.
     "Imagenette": NamedSet({"train": {"split": "train"}, "test": {"split": "val"}}, are_files=True),
     "Imagenette-160": NamedSet(
         {"train": {"split": "train", "size": "160px"}, "test": {"split": "val", "size": "160px"}},
@@ -62,7 +62,7 @@ NAMED_SETS = {
 
 
 def list_torchvision(name: str, context: SourceContext) -> Listing:
-    """The images of `torchvision:<name>`, labelled with the names of their classes.
+    """List the images of `torchvision:<name>`, labelled with their class names.
 
     Raises:
         ValueError: the name is unknown, the files are missing, or the download failed.
@@ -83,15 +83,15 @@ def list_torchvision(name: str, context: SourceContext) -> Listing:
 
 
 def _open(name: str, options: Options, root: Path, *, download: bool) -> Any:
-    import torchvision  # takes seconds, and only what is not yet written needs it
+    import torchvision  # takes seconds, and only unwritten data sets need it
 
     named = NAMED_SETS[name]
     dataset = getattr(torchvision.datasets, named.class_name or name)
     if "loader" in dataset.__init__.__annotations__:
-        options = {**options, "loader": str}  # the path itself instead of its pixels
+        options = {**options, "loader": str}  # returns the path itself instead of its pixels
     root.mkdir(parents=True, exist_ok=True)
     try:
-        # Some data sets refuse to download what is already there.
+        # Some data sets refuse to download files that exist already.
         try:
             return dataset(root, **options, download=False)
         except RuntimeError:
@@ -122,13 +122,13 @@ def _list_files(name: str, open_split: Callable[[Options], Any]) -> Listing:
 
 
 def _paths_and_labels(dataset: Any) -> Iterable[tuple[str, int]]:
-    if type(dataset).__name__ == "OxfordIIITPet":  # the one that takes no loader
+    if type(dataset).__name__ == "OxfordIIITPet":  # the only one that takes no loader
         return zip(map(str, dataset._images), dataset._labels, strict=True)
     return (dataset[position] for position in range(len(dataset)))
 
 
 def _write(name: str, open_split: Callable[[Options], Any], target: Path) -> None:
-    """`target`/<split>/<class>/NNNNNN.png, without a class folder where images have no label."""
+    """Write `target`/<split>/<class>/NNNNNN.png, without a class folder where images have no label."""
     for split, options in NAMED_SETS[name].splits.items():
         dataset = open_split(options)
         class_names = _class_names(dataset)
@@ -136,7 +136,7 @@ def _write(name: str, open_split: Callable[[Options], Any], target: Path) -> Non
             image: Image
             image, index = dataset[position]
             folder = target / split
-            if index >= 0:  # torchvision's word for "no label" is -1
+            if index >= 0:  # torchvision writes -1 for "no label"
                 folder /= (class_names[index] if class_names else str(index)).replace("/", "-")
             folder.mkdir(parents=True, exist_ok=True)
             image.save(folder / f"{position:06d}.png", compress_level=1)
@@ -144,5 +144,5 @@ def _write(name: str, open_split: Callable[[Options], Any], target: Path) -> Non
 
 def _class_names(dataset: Any) -> list[str]:
     names = getattr(dataset, "classes", None) or []
-    # Imagenette has several words for a class, the first of which is its name
+    # Imagenette gives several words for a class; the first is its name
     return [name if isinstance(name, str) else name[0] for name in names]

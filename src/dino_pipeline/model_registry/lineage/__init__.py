@@ -1,1 +1,1 @@
-"""From a model to what made it; from data and images to the models that used them."""
+"""Trace a model to its code, data and parameters, and data and images to the models that used them."""

@@ -1,4 +1,4 @@
-"""Check that the image files of a manifest are still as they were ingested."""
+"""Check that the image files of a manifest are unchanged since ingestion."""
 
 import hashlib
 from pathlib import Path
@@ -12,7 +12,7 @@ from dino_pipeline.dino.features.sampling import evenly_spaced
 
 
 class FileCheck(NamedTuple):
-    """Positions in the manifest of images that are missing or changed."""
+    """Positions in the manifest of missing and changed images."""
 
     missing: list[int]
     changed: list[int]  # of another size, or with other bytes
@@ -23,7 +23,7 @@ def check_images(manifest: Manifest, *, num_hashed: int | None) -> FileCheck:
     """Compare each file's size with the manifest, and hash some images again.
 
     Args:
-        num_hashed: images, evenly spaced, whose bytes are compared; None: all.
+        num_hashed: number of evenly spaced images whose bytes are compared; None: all.
     """
     sizes: dict[str, int | None] = {}
     missing, changed = [], []

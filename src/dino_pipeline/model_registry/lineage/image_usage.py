@@ -1,4 +1,4 @@
-"""Find the models whose data hold an image."""
+"""Find the models whose data contain an image."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,7 +24,7 @@ class NamedImage(NamedTuple):
 
 
 class ImageUse(NamedTuple):
-    """A model whose data hold the image."""
+    """A model whose data contain the image."""
 
     model: Model
     split: str

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class StoredManifest(NamedTuple):
-    """A manifest, and where it was found."""
+    """A manifest, and the place where it was found."""
 
     manifest: Manifest
     place: str
@@ -29,7 +29,7 @@ def find_manifest(
     """The manifest with this digest: from MLflow, from the project's data, or from DVC at a model's commit.
 
     Args:
-        models: all known ones; only those of this digest are looked at.
+        models: all known models; only those with this digest are searched.
     """
     own = [model for model in models if digest in model.data_digests]
     for stored in chain(

@@ -31,7 +31,7 @@ class Model(NamedTuple):
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
-        """That of now, then those that older versions of this code gave it."""
+        """The present fingerprint, then the fingerprints from older versions of this code."""
         return self.run.fingerprints if self.run else (self.fingerprint,)
 
     @property
@@ -64,12 +64,12 @@ def known_models(client: "MlflowClient", store: Store) -> list[Model]:
 
 
 def model_of(models: Sequence[Model], fingerprint: str) -> Model:
-    """The model that has or had this fingerprint, which must be among them."""
+    """The model that has or had this fingerprint. It must be among `models`."""
     return next(model for model in models if fingerprint in model.fingerprints)
 
 
 def _model(fingerprint: str, run: Run | None, versions: list[Version]) -> Model:
-    # The run of a model that another machine trained does not record its data; its version does.
+    # The run of a model from another machine does not record its data, but its version does.
     tags = {
         key: value
         for source in (*(version.tags for version in versions), run.tags if run else {})

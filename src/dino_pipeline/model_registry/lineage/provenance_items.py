@@ -22,21 +22,21 @@ _SHOWN = 3  # file names
 
 
 class ProvenanceItem(NamedTuple):
-    """One of the things that made a model, in words, and whether it can still be obtained."""
+    """A part of a model's provenance, in words, and whether it can still be obtained."""
 
     text: str
     is_obtainable: bool
 
 
 class DataItem(NamedTuple):
-    """The data that made a model, and whether every image is on this machine now."""
+    """The data of a model, and whether every image is on this machine now."""
 
     item: ProvenanceItem
     are_here: bool
 
 
 def code_item(model: Model, project: Path) -> ProvenanceItem:
-    """The commit that a model was trained from."""
+    """The commit of a model's training."""
     commit = model.commit
     if model.run is None or commit is None:
         return ProvenanceItem("no commit was recorded", is_obtainable=False)
@@ -62,7 +62,7 @@ def data_item(
     Args:
         digest: of the data, as the model records it.
         stored: its manifest, if one was found.
-        commit: at which DVC is asked for images that are not here.
+        commit: the commit whose DVC files are searched for missing images.
         num_hashed: see `check_images`.
     """
     if digest is None:

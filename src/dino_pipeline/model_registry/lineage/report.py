@@ -21,11 +21,11 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def report(name: str, project: Path, *, num_hashed: int | None) -> str:
-    """The lineage of what `name` names.
+    """Report the lineage of `name`.
 
     Args:
         name: an image's path, a sha256 (of data or an image), a registered version, a run id, or a fingerprint.
-        num_hashed: images, evenly spaced, that are hashed again; None: all.
+        num_hashed: number of evenly spaced images to hash again; None: all.
 
     Raises:
         ValueError: nothing has this name, or MLflow's store does not answer.

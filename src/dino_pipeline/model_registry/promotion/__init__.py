@@ -1,1 +1,1 @@
-"""A challenger replaces the champion if it is better on the same validation images; a log records every change."""
+"""Replace the champion by a challenger that is better on the same validation images. A log records every change."""

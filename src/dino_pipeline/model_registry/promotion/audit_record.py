@@ -1,4 +1,4 @@
-"""The log of promotions: its records, what they say about the present champion, and both as text."""
+"""The log of promotions: its records, the champion according to them, and both as text."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -19,7 +19,7 @@ class Comparison:
     confidence: float | None
     num_images: int  # of validation
     data_digest: str  # of the whole manifest, whose training images are the k-NN bank
-    validation_digest: str  # of the rows that were measured
+    validation_digest: str  # of the measured rows
 
     def reversed(self) -> "Comparison":
         """The same comparison with both models exchanged."""
@@ -50,7 +50,7 @@ class Comparison:
 
 @frozen
 class AuditRecord:
-    """A change of the champion: by whom, when and why."""
+    """A change of the champion: author, time and reason."""
 
     kind: Literal["promotion", "rollback"]
     when: str  # ISO 8601, UTC
@@ -58,7 +58,7 @@ class AuditRecord:
     before: int | None  # the previous champion; None: there was none, and raw pixels were the rival
     after: int
     comparison: Comparison
-    commit: str  # that was checked out
+    commit: str  # the commit that was checked out
     reason: str | None
 
     def __str__(self) -> str:
@@ -73,7 +73,7 @@ class AuditRecord:
 
 
 def standing_promotion(records: Sequence[AuditRecord]) -> AuditRecord | None:
-    """The last promotion that no rollback took back; None if there is none.
+    """The last promotion that no rollback reversed; None if there is none.
 
     Args:
         records: the log, the oldest first.
@@ -88,7 +88,7 @@ def standing_promotion(records: Sequence[AuditRecord]) -> AuditRecord | None:
 
 
 def promotion_to_undo(records: Sequence[AuditRecord], champion: int | None) -> AuditRecord:
-    """The promotion that a rollback takes back.
+    """The promotion that a rollback reverses.
 
     Args:
         records: the log, the oldest first.
@@ -111,12 +111,12 @@ def promotion_to_undo(records: Sequence[AuditRecord], champion: int | None) -> A
 
 
 def record_text(name: str, record: AuditRecord) -> str:
-    """The change that was just made to a registered model."""
+    """Describe the latest change of a registered model."""
     return f"{name}/{record.after} is the champion\n{record}\n"
 
 
 def log_text(records: Sequence[AuditRecord], champion: Version | None) -> str:
-    """Every record, the oldest first, and a line if the alias is not where they end."""
+    """Every record, the oldest first, and a line if the alias differs from their last champion."""
     last = standing_promotion(records)
     logged, actual = last.after if last else None, champion.number if champion else None
     lines = [str(record) for record in records] or ["nothing was promoted"]

@@ -21,7 +21,7 @@ from dino_pipeline.model_registry.promotion.exported_model import ExportedModel
 
 
 class ComparisonImages(NamedTuple):
-    """The images on which two models are compared, and the bank whose labels vote in k-NN."""
+    """The images of a comparison of two models, and the bank whose labels vote in k-NN."""
 
     bank: Manifest
     queries: Manifest
@@ -34,7 +34,7 @@ class ComparisonImages(NamedTuple):
 
 
 class Embeddings(NamedTuple):
-    """Of one model, float32 [images, dimensions]."""
+    """The embeddings of one model, float32 [images, dimensions]."""
 
     bank: Tensor
     queries: Tensor
@@ -44,8 +44,8 @@ def comparison_images(manifest: Manifest, champion_data: Manifest | None) -> Com
     """The train and validation images of a manifest, without validation images that the champion was trained on.
 
     Args:
-        manifest: of the challenger's data.
-        champion_data: what the champion was trained on, if that is known.
+        manifest: the manifest of the challenger's data.
+        champion_data: the champion's training data, where known.
 
     Raises:
         ValueError: no validation image is left.
@@ -69,7 +69,7 @@ def compare(
     config: PromoteConfig,
     extract: ExtractConfig,
 ) -> Comparison:
-    """How much better `after` is than `before`: by k-NN with an interval, or without labels by effective rank."""
+    """Measure how much better `after` is than `before`: by k-NN with an interval; without labels by effective rank."""
     device = compute.device()
     with compute.fixed_threads(extract.num_threads):
         embeddings = [_embeddings(model, images, extract, device) for model in (before, after)]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ExportedModel(NamedTuple):
-    """The function from crops to embeddings, and how crops are made of images."""
+    """The function from crops to embeddings, and the preprocessing that makes crops from images."""
 
     features: FeatureFunction
     transform: EvaluationTransformConfig

@@ -1,4 +1,4 @@
-"""What a promotion requires before anything is measured: a clean commit, and code and data that are obtainable."""
+"""Conditions of a promotion, checked before any measurement: a clean commit, and obtainable code and data."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ def current_commit(project: Path) -> str:
 
 
 def clean_commit(project: Path) -> str:
-    """The commit that is checked out, with no other file beside it.
+    """The commit that is checked out, without other changed or untracked files.
 
     Raises:
         ValueError: there is no commit, or files differ from it.
@@ -47,10 +47,10 @@ def obtainable_data(
     *,
     num_hashed: int | None,
 ) -> Manifest:
-    """The challenger's manifest, whose images are all on this machine and unchanged.
+    """The challenger's manifest. All its images are on this machine and unchanged.
 
     Args:
-        num_hashed: images that are hashed again; None: all.
+        num_hashed: number of images to hash again; None: all.
 
     Raises:
         ValueError: its code or its data cannot be obtained.

@@ -1,4 +1,4 @@
-"""Promote a challenger to champion, or roll that back: check, measure, log, and only then move the alias."""
+"""Promote a challenger to champion, or roll that back. Check, measure and log first; move the alias last."""
 
 import tempfile
 from collections.abc import Sequence
@@ -63,9 +63,9 @@ def promote(
     """Make the challenger the champion if it is better on the validation images of its own data.
 
     Args:
-        extract: how images are loaded; each version has its own sizes and normalisation.
+        extract: loading of images; each version has its own sizes and normalisation.
         reason: required without labels, and for a first champion that raw pixels beat.
-        num_hashed: images that are hashed again; None: all.
+        num_hashed: number of images to hash again; None: all.
 
     Raises:
         ValueError: its gain is less than `config` requires, or a precondition fails; nothing was changed.
@@ -98,12 +98,12 @@ def promote(
 
 
 def roll_back(registry: Registry, name: str, number: int | None, *, reason: str | None) -> AuditRecord:
-    """Give the alias back to the previous champion; the log gets the promotion's comparison, reversed.
+    """Return the alias to the previous champion. The log gets the promotion's comparison, reversed.
 
-    A rollback measures nothing and requires neither data nor a clean tree, since it is for emergencies.
+    A rollback measures nothing and needs neither data nor a clean tree, since it is for emergencies.
 
     Args:
-        number: the version to return to, if the caller wants that checked.
+        number: the version to return to; checked if given.
 
     Raises:
         ValueError: there is no reason, or no previous champion.
@@ -128,7 +128,7 @@ def require_gain(comparison: Comparison, config: PromoteConfig) -> None:
     """Check that the gain is large enough, and more than chance.
 
     Raises:
-        ValueError: it is not; the message says what was measured.
+        ValueError: the gain is too small; the message gives the measurements.
     """
     if comparison.interval is None:
         return  # a person decided
@@ -181,10 +181,10 @@ def _record(
 
 
 def _carry_out(registry: Registry, record: AuditRecord, before: Version | None, after: Version) -> None:
-    """Log the record, then move the alias: if that fails, `--log` shows the difference and it can be repaired.
+    """Log the record, then move the alias. If the move fails, `--log` shows the difference, which can be repaired.
 
     Raises:
-        ValueError: the champion is not the one of the comparison any more.
+        ValueError: the champion is no longer the one of the comparison.
     """
     if registry.champion(after.name) != before:
         raise ValueError(f"the champion of {after.name} changed meanwhile: run the command again")

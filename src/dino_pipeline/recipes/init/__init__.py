@@ -1,1 +1,1 @@
-"""`dino-pipeline init`: measure someone's images and write a recipe for them, with a sentence on each choice."""
+"""`dino-pipeline init`: measure the user's images and write a recipe for them, with a sentence on each choice."""

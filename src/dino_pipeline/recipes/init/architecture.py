@@ -1,4 +1,4 @@
-"""The network, its head and its views: everything of the training that does not depend on its length."""
+"""Choose the network, its head and its views: the values of a training that do not depend on its length."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from dino_pipeline.recipes.writing import Choice
 
 
 def architecture(data: Measurement, hardware: Hardware) -> list[Choice]:
-    """Everything of the training that does not depend on its length."""
+    """Choose the values of a training that do not depend on its length."""
     n, has_gpu = data.num_images, hardware.num_gpus > 0
     size, local, patch = rules.crop_sizes(data.shorter_side, has_gpu=has_gpu)
     largest = 64 * hardware.num_gpus * (4 if size <= 64 else 1) if has_gpu else 64
@@ -63,7 +63,7 @@ def architecture(data: Measurement, hardware: Hardware) -> list[Choice]:
 
 def _images(data: Measurement) -> list[Choice]:
     images = data.images
-    if (images.channels, images.bits) == (3, 8):  # as in base
+    if (images.channels, images.bits) == (3, 8):  # as in conf/base
         return []
     stored = f"{images.channels} channel{'s' if images.channels > 1 else ''} of {images.bits} bits"
     return [
@@ -76,7 +76,7 @@ def _images(data: Measurement) -> list[Choice]:
 
 
 def _backbone(n: int, size: int, patch: int, *, has_gpu: bool) -> list[Choice]:
-    """A ViT to the measure of images and hardware."""
+    """Choose a ViT for the images and the hardware."""
     options: dict[str, Any] = {"img_size": size, "patch_size": patch}
     if not has_gpu:
         name, drop_path, why = (
@@ -111,7 +111,7 @@ def _backbone(n: int, size: int, patch: int, *, has_gpu: bool) -> list[Choice]:
 
 
 def _head(*, has_gpu: bool) -> list[Choice]:
-    """The projection head; its prototypes depend on the number of images alone."""
+    """Choose the projection head. The number of prototypes depends only on the number of images."""
     why = "The paper's head." if has_gpu else "A head to the backbone's measure."
     norm = (
         "ViTs go without (paper)."
@@ -127,7 +127,7 @@ def _head(*, has_gpu: bool) -> list[Choice]:
 
 
 def _crops(data: Measurement, size: int, local: int, *, has_gpu: bool) -> list[Choice]:
-    """Crops that fit the images and the hardware."""
+    """Choose crops that fit the images and the hardware."""
     small = size <= 32
     sides = (
         f"Your images have shorter sides of {data.sides[0]} to {data.sides[1]} px, median {data.shorter_side}"

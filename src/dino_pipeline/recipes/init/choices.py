@@ -1,4 +1,4 @@
-"""The data, how long the training takes, the evaluation, and what to expect: values, with a sentence on each."""
+"""Choose values for the data, the length of training and the evaluation, with a sentence on each; and warn."""
 
 from dino_pipeline.recipes.init import size_adaptive as rules
 from dino_pipeline.recipes.init.hardware import Hardware
@@ -7,7 +7,7 @@ from dino_pipeline.recipes.writing import Choice
 
 
 def data_choices(source: str, data: Measurement, hardware: Hardware) -> list[Choice]:
-    """Where the images are, and what is held out."""
+    """Choose the source of the images, and the held-out splits."""
     choices = [Choice("ingest.source", source, f"{data.num_files:,} files; {_classes(data)}.")]
     if data.shorter_side < 32:
         choices.append(
@@ -37,7 +37,7 @@ def data_choices(source: str, data: Measurement, hardware: Hardware) -> list[Cho
 def schedule(
     data: Measurement, hardware: Hardware, *, batch: int, images_per_second: float, hours: float
 ) -> list[Choice]:
-    """How long, and what rises and falls meanwhile."""
+    """Choose the length of training, and its schedules."""
     n = data.num_images
     most, affordable = rules.most_epochs(n), int(hours * 3600 * images_per_second / n)
     epochs = max(1, min(most, affordable))
@@ -95,7 +95,7 @@ def schedule(
 
 
 def evaluation(data: Measurement, hardware: Hardware) -> list[Choice]:
-    """How features are extracted and shown."""
+    """Choose how to extract and show features."""
     has_gpu = hardware.num_gpus > 0
     size, _, patch = rules.crop_sizes(data.shorter_side, has_gpu=has_gpu)
     resize = round(size * 256 / 224) if size >= 128 else size
@@ -122,7 +122,7 @@ def evaluation(data: Measurement, hardware: Hardware) -> list[Choice]:
 
 
 def warnings(data: Measurement, *, epochs: int) -> list[str]:
-    """What to expect of this data; nothing where all is well."""
+    """What to expect from this data; empty where all is well."""
     said = []
     if data.num_images < 500:
         said.append(

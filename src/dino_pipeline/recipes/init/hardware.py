@@ -1,4 +1,4 @@
-"""What a training would run on, and how fast it would be there."""
+"""Find the hardware for a training, and measure its speed."""
 
 import os
 import time
@@ -18,12 +18,12 @@ from dino_pipeline.dino.core.state import TrainingState
 from dino_pipeline.dino.core.step import training_step
 
 _STEPS = 3  # the first also allocates and is not counted
-_IMAGES = 16  # a step: enough to fill a core
+_IMAGES = 16  # per step: enough to fill a core
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hardware:
-    """GPUs count where there are any, else CPU cores."""
+    """The GPUs if there are any, else the CPU cores."""
 
     num_gpus: int
     num_cores: int
@@ -35,7 +35,7 @@ class Hardware:
 
 
 def find_hardware() -> Hardware:
-    """What this machine lends to this process."""
+    """The hardware that this process may use."""
     return Hardware(
         num_gpus=torch.cuda.device_count(),
         num_cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
@@ -44,8 +44,8 @@ def find_hardware() -> Hardware:
 
 
 def images_per_second(config: PretrainConfig, images: Sequence[bytes], hardware: Hardware) -> float:
-    """Decode, crop and train on a few of the images: real steps of one process, times the processes."""
-    # On CPU the time that was ours: whatever else this machine does now need not go on for hours.
+    """Decode, crop and train on some of the images: real steps of one process, times the number of processes."""
+    # On CPU count our own processor time: other work on this machine may end soon.
     clock = time.perf_counter if hardware.num_gpus else time.process_time
     encoded = [images[i % len(images)] for i in range(_IMAGES)]
     device = torch.device("cuda" if hardware.num_gpus else "cpu")

@@ -1,4 +1,4 @@
-"""What a set of images is like: how many, how large, which colours, which classes."""
+"""Measure a set of images: how many, how large, which colours, which classes."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -19,9 +19,9 @@ from dino_pipeline.ingestion.layout import Place
 from dino_pipeline.ingestion.listing import Listing, SourceContext, SourceFile
 from dino_pipeline.ingestion.sources.registry import list_sources
 
-_SAMPLE = 1000  # images opened, at even distances
+_SAMPLE = 1000  # images to open, evenly spaced
 _KEPT = 16
-_FORMS = 50  # of them looked at for their channels and bits
+_FORMS = 50  # images whose channels and bits are read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,17 +29,17 @@ class Measurement:
     """A source of images in numbers.
 
     Attributes:
-        num_images: usable ones in train, estimated from the sample.
-        num_files: all that the source holds.
-        unusable_share: of the sample.
+        num_images: usable train images, estimated from the sample.
+        num_files: all files of the source.
+        unusable_share: share of the sample.
         shorter_side: median in px.
         sides: smallest and largest shorter side of the sample in px.
-        images: the channels and bits that most of the sample are stored in.
+        images: the channels and bits of most images in the sample.
         is_grey: whether no image of the sample has colour.
         mean: per channel, of pixels in [0, 1].
         std: likewise.
         num_classes: by folder or list; 0 where there are no labels.
-        splits: those that the source itself has.
+        splits: the splits that the source itself has.
     """
 
     num_images: int
@@ -58,10 +58,10 @@ class Measurement:
 def measure(
     config: IngestConfig, *, project_folder: Path, raw_folder: Path, cache_folder: Path
 ) -> tuple[Measurement, list[bytes]]:
-    """Count all files, open a sample of them; the numbers, and a few images as they are stored.
+    """Count all files and open a sample. Returns the numbers, and a few images as they are stored.
 
     Raises:
-        ValueError: the source is missing or refused, or holds no usable image.
+        ValueError: the source is missing or refused, or has no usable image.
     """
     listings = list_sources(SourceContext(config, project_folder, raw_folder, cache_folder))
     files = [file for listing in listings for file in listing.files]
@@ -113,7 +113,7 @@ def _readable(
     files: list[SourceFile], images: ImagesConfig, config: IngestConfig
 ) -> Iterator[tuple[bytes, DeepPixels]]:
     for data in _read(files, config):
-        with suppress(UnreadableImageError):  # ingest will say why, file by file
+        with suppress(UnreadableImageError):  # ingest gives the reason, file by file
             yield data, decode_image(data, images, max_pixels=config.max_pixels)
 
 
@@ -129,7 +129,7 @@ def _places(listing: Listing) -> list[Place]:
 
 
 def _statistics(colours: list[DeepPixels], images: ImagesConfig) -> PixelStatistics:
-    """Per channel; of what is shown in 8 bits, three decimals are enough."""
+    """Statistics per channel. For 8 bits, three decimals are enough."""
     white = 2**images.bits - 1
     pixels = np.stack(colours).reshape(-1, images.channels) / white
     decimals = 3 if images.bits == 8 else 6

@@ -1,4 +1,4 @@
-"""The folder that a recipe is written into: a checkout of dino_pipeline, or a small project that runs the package."""
+"""The folder for a recipe: a checkout of dino_pipeline, or a small project that runs the package."""
 
 import re
 import shutil
@@ -43,10 +43,10 @@ dvc_plots/
 
 
 def prepare_project(folder: Path, *, recipe: str) -> bool:
-    """Make `folder` a project where it is none; whether it was made.
+    """Make `folder` a project where it is none. Returns whether it was made.
 
     Raises:
-        ValueError: it holds another project.
+        ValueError: the folder contains another project.
     """
     pyproject = folder / "pyproject.toml"
     if pyproject.exists():
@@ -70,12 +70,12 @@ def prepare_project(folder: Path, *, recipe: str) -> bool:
     for stages in ("dvc.yaml", "evaluations/dvc.yaml"):
         (folder / stages).parent.mkdir(exist_ok=True)
         (folder / stages).write_text(_without_code((shipped.parent / stages).read_text()))
-    # Last, since it is what tells a project.
+    # Last, since this file identifies a project.
     pyproject.write_text(_PYPROJECT.format(name=folder.resolve().name, kedro=version("kedro")))
     return True
 
 
 def _without_code(stages: str) -> str:
-    """Stages that watch no code: it is not in this project. A stage may have no list of dependencies left."""
+    """Stages that watch no code, since this project has none. A stage may then have no list of dependencies."""
     stages = re.sub(r"^ *- src/.*\n", "", stages, flags=re.MULTILINE)
     return re.sub(r"^    deps:\n(?!      )", "", stages, flags=re.MULTILINE)

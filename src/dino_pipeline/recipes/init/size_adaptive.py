@@ -1,11 +1,11 @@
-"""What of DINO depends on how many images there are, and how small they are: each rule with its source.
+"""Rules that adapt DINO to the number and the size of images, each with its source.
 
 LT: lightly-train's defaults by data size, the only published ones (lightly_train/_methods/dino/dino.py, read as ideas).
 DINO: arXiv:2104.14294 and its published commands.
 """
 
 IMAGENET = 1_281_167
-SMALL = 20_000  # images; below it LT's rules no longer change
+SMALL = 20_000  # images; below this LT's rules no longer change
 
 
 def num_prototypes(num_images: int) -> int:
@@ -15,17 +15,17 @@ def num_prototypes(num_images: int) -> int:
 
 
 def teacher_temperature(num_images: int) -> float:
-    """After its warm-up (LT): lower on little data, which keeps the outputs from becoming uniform."""
+    """The value after its warm-up (LT): lower on little data, which keeps the outputs from becoming uniform."""
     return round(_between(num_images, 0.02, 0.07), 4)
 
 
 def first_teacher_temperature(num_images: int) -> float:
-    """Before its warm-up (LT)."""
+    """The value before its warm-up (LT)."""
     return round(_between(num_images, 0.02, 0.04), 4)
 
 
 def teacher_momentum(num_images: int) -> float:
-    """At the start (LT): fewer images make fewer steps, in which a slow teacher would hardly move."""
+    """The value at the start (LT): fewer images give fewer steps, in which a slow teacher would hardly move."""
     return round(_between(num_images, 0.99, 0.996), 5)
 
 
@@ -35,7 +35,7 @@ def most_epochs(num_images: int) -> int:
 
 
 def warmup_fraction(num_warmup_steps: int, num_steps: int, *, at_most: float) -> float:
-    """A warm-up of so many steps as a share of the run, rounded, and no more than `at_most`."""
+    """The share of the run for a warm-up of `num_warmup_steps`, rounded, and at most `at_most`."""
     return round(min(at_most, num_warmup_steps / num_steps), 4)
 
 
@@ -45,7 +45,7 @@ FROZEN_LAST_LAYER = (1_250, 0.1)  # (LT; DINO: 1 epoch)
 
 
 def batch_size(num_images: int, *, largest: int) -> int:
-    """A power of two: `largest`, or what makes about 16 steps an epoch, but 8 at the least."""
+    """A power of two: `largest`, or the size that gives about 16 steps an epoch, but at least 8."""
     size = largest
     while size > 8 and size * 16 > num_images:
         size //= 2
@@ -67,11 +67,11 @@ def crop_sizes(shorter_side: int, *, has_gpu: bool) -> tuple[int, int, int]:
 
 
 def blur_radius(global_crop_size: int) -> tuple[float, float]:
-    """DINO's 0.1 to 2 px are of a crop of 224 px: the same share of this one."""
+    """DINO's 0.1 to 2 px for a crop of 224 px, scaled to this crop."""
     return 0.1, max(0.3, round(2.0 * global_crop_size / 224, 2))
 
 
 def _between(num_images: int, few: float, many: float) -> float:
-    """Linear in the number of images, from `SMALL` to ImageNet's, and constant beyond."""
+    """Interpolate linearly in the number of images, from `SMALL` to ImageNet's, and stay constant beyond."""
     share = (num_images - SMALL) / (IMAGENET - SMALL)
     return few + min(1.0, max(0.0, share)) * (many - few)

@@ -1,4 +1,4 @@
-"""From a folder of images to a recipe that runs."""
+"""Turn a folder of images into a recipe that runs."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from dino_pipeline.workspace.overlays import overlaid
 
 
 class Written(NamedTuple):
-    """Where the recipe lies, what was found, and what to expect."""
+    """The path of the recipe, the measurement, and what to expect."""
 
     folder: Path
     summary: str
@@ -34,14 +34,14 @@ def init_recipe(
     """Measure `images`, make `project` a project where it is none, and write conf/<name> into it.
 
     Args:
-        project: the folder.
-        images: a source, as `ingest.source`; a path starts at the current folder.
-        name: of the recipe; None: the images' own.
-        hours: to train for; None: 1 on CPU, 24 on GPUs.
+        project: the project's folder.
+        images: a source as in `ingest.source`; a path starts at the current folder.
+        name: name of the recipe; None: the images' own name.
+        hours: hours of training; None: 1 on CPU, 24 on GPUs.
         download: whether torchvision may fetch a named data set, into the project's data/01_raw/torchvision.
 
     Raises:
-        ValueError: the images or the project are not usable, or there is such a recipe already.
+        ValueError: the images or the project are not usable, or such a recipe exists already.
     """
     name = name or named_after(images)
     folder = project / "conf" / name

@@ -1,7 +1,7 @@
-"""Randomness that is addressed, not consumed: a draw is a function of where it is used.
+"""Addressed randomness: a random draw depends only on the address at which it is used.
 
 Philox is a counter-based generator (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): seed and
-domain are its key, the address is its counter, so views and masks are the same for any number of workers or
+domain are its key, the address is its counter. So views and masks are the same for any number of workers or
 processes, in any order, and after any resume.
 """
 
@@ -11,14 +11,14 @@ import numpy as np
 
 
 class Domain(IntEnum):
-    """What a random stream is for; two domains never share numbers."""
+    """The purpose of a random stream. Two domains never share numbers."""
 
     ORDER = 1
     VIEW = 2
     DROP_PATH = 3
     PROBE_ORDER = 4
     PROBE_VIEW = 5
-    LABELLED = 6  # which images' labels an evaluation may see
+    LABELLED = 6  # which images' labels an evaluation may use
     FINE_TUNE_ORDER = 7
     FINE_TUNE_VIEW = 8
     FINE_TUNE_MIX = 9
@@ -28,8 +28,8 @@ class Domain(IntEnum):
 
 
 def generator_at(seed: int, domain: Domain, *address: int) -> np.random.Generator:
-    """The generator at an address of up to three non-negative integers, e.g. (epoch, image, view)."""
+    """A generator for an address of up to three non-negative integers, e.g. (epoch, image, view)."""
     assert len(address) <= 3
-    # The lowest word of the counter is left to the draws made at this address.
+    # The lowest word of the counter advances with the draws made at this address.
     counter = [0, *address, *[0] * (3 - len(address))]
     return np.random.Generator(np.random.Philox(key=[seed, int(domain)], counter=counter))

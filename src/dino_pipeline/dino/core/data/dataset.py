@@ -1,6 +1,6 @@
-"""The order of images and their views, which depend on nothing but seed, epoch and step.
+"""The order of images and their views, which depend only on seed, epoch and step.
 
-An image that cannot be read gives its place to another, the same one for any number of workers and processes.
+Another image replaces one that cannot be read: the same one for any number of workers and processes.
 """
 
 from collections.abc import Iterator
@@ -17,19 +17,19 @@ from dino_pipeline.dino.core.data.manifest import READ_ERRORS, Manifest
 from dino_pipeline.dino.core.data.multi_crop import Views, multi_crop, multi_crop_to_augment
 from dino_pipeline.dino.core.data.multi_crop_config import MultiCropConfig
 
-UNKNOWN_LABEL = -100  # left out of a supervised mean
+UNKNOWN_LABEL = -100  # a supervised loss ignores images with this label
 _MAX_TRIES = 50
 
 
 class Address(NamedTuple):
-    """Which image, in which epoch."""
+    """An image's position in the split, and the epoch."""
 
     epoch: int
     position: int
 
 
 class MultiCropDataset(Dataset[Views]):
-    """The views of an image of the manifest in an epoch, with their photometric augmentation done or still to do."""
+    """The views of the manifest's images per epoch, with photometric augmentation applied or left to the device."""
 
     def __init__(
         self,
@@ -51,20 +51,20 @@ class MultiCropDataset(Dataset[Views]):
         return self.views(self.manifest.read_bytes(address.position), epoch=address.epoch, place=place)
 
     def views(self, data: bytes, *, epoch: int, place: int) -> Views:
-        """An encoded image, seen as the one at `place` of its split is in an epoch.
+        """Decode an image and make the views that the image at `place` of its split has in an epoch.
 
         Raises:
-            UnreadableImageError: it cannot be decoded.
+            UnreadableImageError: the image cannot be decoded.
         """
         image = decode_image(data, self.images)
         return self.make_views(image, self.config, seed=self.seed, epoch=epoch, place=place)
 
 
 class ShuffledBatches(Sampler[list[Address]]):
-    """This process's part of every batch from a step to the end of the run.
+    """This process's part of every batch, from a step to the end of the run.
 
-    Every epoch is a new permutation cut into whole batches; the rest is left out. A batch is the same set of images
-    for any number of processes, each of which takes one contiguous part of it.
+    Every epoch is a new permutation, cut into whole batches; the remainder is left out. A batch is the same set of
+    images for any number of processes, and each process takes one contiguous part.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class ShuffledBatches(Sampler[list[Address]]):
 
 
 class Unreadable(NamedTuple):
-    """An image of the manifest, and what is wrong with it."""
+    """An image of the manifest that cannot be read, and the reason."""
 
     row: int
     path: str
@@ -104,18 +104,18 @@ class Sample(NamedTuple):
     """Views, their image's label, and the images that could not be read."""
 
     views: Views
-    label: int | None  # None without labels; UNKNOWN_LABEL where another image stands in
+    label: int | None  # None without labels; UNKNOWN_LABEL for a replacement image
     unreadable: list[Unreadable]
 
 
 class ReplacingDataset(Dataset[Sample]):
-    """The views of an image, or of one drawn in its place by (seed, epoch, image).
+    """The views of an image, or of a replacement drawn by (seed, epoch, image) if the image cannot be read.
 
-    Every image is hashed as it is read: one that was replaced by another of the same size is none of the data set.
+    Reading checks the hash of every image, so that a changed file of the same size counts as unreadable.
     """
 
     def __init__(self, dataset: MultiCropDataset, labels: NDArray[np.int64] | None = None) -> None:
-        """See the class.
+        """Wrap a dataset.
 
         Args:
             labels: int64 [images], for a loss that needs them.
@@ -124,10 +124,10 @@ class ReplacingDataset(Dataset[Sample]):
         self.labels = labels
 
     def __getitem__(self, address: Address) -> Sample:
-        """Views of the image, or of the first one that can be read of those drawn in its place.
+        """Views of the image, or of the first readable replacement.
 
         Raises:
-            ValueError: nor could any of the images drawn in its place be read.
+            ValueError: neither the image nor any drawn replacement can be read.
         """
         manifest = self.dataset.manifest
         place = int(manifest.places[address.position])
@@ -136,7 +136,7 @@ class ReplacingDataset(Dataset[Sample]):
         unreadable: list[Unreadable] = []
         for _ in range(_MAX_TRIES):
             try:
-                # Views are drawn by the place, not by the image: its replacement may be in the epoch a second time.
+                # Views depend on the place, not on the image: a replacement may occur twice in the epoch.
                 data = manifest.read_verified(position)
                 views = self.dataset.views(data, epoch=address.epoch, place=place)
                 return Sample(views, self._label(address.position, is_replaced=bool(unreadable)), unreadable)

@@ -1,4 +1,4 @@
-"""From encoded bytes to the pixels that a configuration asks for: grey, RGB or any channels, of 8 or of 16 bits."""
+"""Decode encoded bytes to the configured pixels: grey, RGB or any number of channels, 8 or 16 bits."""
 
 from typing import Any
 
@@ -23,22 +23,22 @@ from dino_pipeline.dino.core.data.tiff import SIGNATURES, read_tiff
 
 
 def decode_image(data: bytes, images: ImagesConfig, *, max_pixels: int | None = None) -> DeepPixels:
-    """Decode an image, upright by EXIF orientation, a document's first page.
+    """Decode an image, upright by its EXIF orientation. Of several pages it decodes the first.
 
-    3 channels of 8 bits are `decode_rgb`'s. Colour becomes grey by its luma, grey becomes colour by repetition;
-    transparency is laid over white, but where an image has exactly the channels asked for. Any other
-    difference in channels is refused. Fewer or more bits are scaled, so that white stays white.
+    For 3 channels of 8 bits this equals `decode_rgb`. Colour becomes grey by its luma, and grey becomes colour by
+    repetition. Transparency is composited over white, unless the image has exactly the requested channels. Any other
+    difference in channels is an error. A change of depth scales the values, so that white stays white.
 
     Args:
         data: the encoded file.
-        images: what is asked for.
-        max_pixels: refuse a larger image by its header.
+        images: the requested channels and bits.
+        max_pixels: reject a larger image by its header.
 
     Returns:
         uint8 or uint16 [height, width, channels], contiguous.
 
     Raises:
-        UnreadableImageError: damaged, too large, or of other channels.
+        UnreadableImageError: damaged, too large, or with channels that cannot be converted.
     """
     if images.channels == 3 and images.bits == 8:
         return decode_rgb(data, max_pixels=max_pixels)
@@ -46,10 +46,10 @@ def decode_image(data: bytes, images: ImagesConfig, *, max_pixels: int | None = 
 
 
 def as_asked(pixels: DeepPixels, images: ImagesConfig) -> DeepPixels:
-    """[H, W, channels] of any channels and depth as those asked for.
+    """Convert [H, W, channels] to the requested channels and depth.
 
     Raises:
-        UnreadableImageError: of other channels, which are not grey and colour.
+        UnreadableImageError: the channels differ and are not grey and colour.
     """
     pixels = _with_channels(pixels, images.channels)
     if images.bits == 8 and pixels.dtype == np.uint16:
@@ -68,10 +68,10 @@ def _luma(rgb: DeepPixels) -> DeepPixels:
 
 
 def stored_form(data: bytes, *, max_pixels: int | None = None) -> ImagesConfig:
-    """What to ask for so that nothing of an image is lost; 8-bit RGB for all that a person sees so, grey included.
+    """The configuration that decodes an image without loss; 8-bit grey counts as 8-bit RGB, which looks the same.
 
     Raises:
-        UnreadableImageError: as `decode_image`.
+        UnreadableImageError: as in `decode_image`.
     """
     pixels = _stored(data, None, max_pixels)
     channels = pixels.shape[2]
@@ -94,7 +94,7 @@ def _with_channels(pixels: DeepPixels, channels: int) -> DeepPixels:
 
 
 def _stored(data: bytes, channels: int | None, max_pixels: int | None) -> DeepPixels:
-    """The pixels at their own depth and, as far as they are not transparency, of their own channels."""
+    """Decode at the file's own depth and channels. Transparency goes over white, unless `channels` includes it."""
     if not data:
         raise UnreadableImageError("empty", "")
     if data.startswith(SIGNATURES):
@@ -120,12 +120,12 @@ def _as_stored(image: Image.Image, channels: int | None) -> DeepPixels:
 
 
 def _is_deep_colour_png(data: bytes) -> bool:
-    # IHDR stands first: bit depth and colour type, of which 0 is grey. Pillow cuts such files to 8 bits.
+    # IHDR comes first, with bit depth and colour type (0 is grey). Pillow reduces such files to 8 bits.
     return data.startswith(b"\x89PNG") and data[24:25] == b"\x10" and data[25:26] != b"\0"
 
 
 def _deep_colour_png(data: bytes, channels: int | None, max_pixels: int | None) -> DeepPixels:
-    # Pillow first, which tells damage; OpenCV returns what it got.
+    # Pillow comes first because it detects damage; OpenCV returns whatever it could read.
     orientation = decode_with_pillow(
         data,
         max_pixels,
@@ -134,7 +134,7 @@ def _deep_colour_png(data: bytes, channels: int | None, max_pixels: int | None) 
     found: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     order = cv2.COLOR_BGRA2RGBA if found.shape[2] == 4 else cv2.COLOR_BGR2RGB
     pixels: DeepPixels = cv2.cvtColor(found, order)
-    if data[25] == 4:  # grey and alpha, which OpenCV makes colour
+    if data[25] == 4:  # grey and alpha, which OpenCV expands to colour
         pixels = pixels[:, :, [0, 3]]
     if pixels.shape[2] in (2, 4) and channels != pixels.shape[2]:
         pixels = _over_white(pixels)
@@ -142,7 +142,7 @@ def _deep_colour_png(data: bytes, channels: int | None, max_pixels: int | None) 
 
 
 def _over_white(pixels: DeepPixels) -> Pixels:
-    """Transparency, the last channel, laid over white."""
+    """Composite over white, with the last channel as opacity."""
     white = np.iinfo(pixels.dtype).max
     opacity = pixels[:, :, -1:] / white
     laid = pixels[:, :, :-1] * opacity + white * (1 - opacity)

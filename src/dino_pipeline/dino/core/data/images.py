@@ -1,4 +1,4 @@
-"""From encoded bytes to RGB pixels: one decoder for ingestion and training, which never guesses at damage."""
+"""Decode encoded bytes to RGB pixels. Ingestion and training share this decoder; damaged files are errors."""
 
 import io
 import re
@@ -16,15 +16,15 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 Pixels = NDArray[np.uint8]
 DeepPixels = NDArray[Any]  # uint8 or uint16
 
-# Named, so that a file can only reach decoders of plain pictures (Pillow would hand an .eps to Ghostscript).
+# An explicit list, so that files reach only decoders of plain images (Pillow would hand an .eps to Ghostscript).
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM")
 
-# A file that begins like a picture and cannot be opened is a damaged picture, not something else.
+# A file with such a beginning that cannot be opened is a damaged image.
 _SIGNATURE = re.compile(
     rb"\xff\xd8\xff|\x89PNG|GIF8|II\*\0|MM\0\*|RIFF....WEBP|....(ftypavi|jP  )", re.DOTALL
 )
 
-# What readers raise on damaged files.
+# Exceptions that readers raise on damaged files.
 DECODER_ERRORS = (
     ArithmeticError,
     AttributeError,
@@ -41,8 +41,8 @@ DECODER_ERRORS = (
 
 _TRUNCATED = re.compile(r"truncat|premature|unexpected end|not enough|unprocessed", re.IGNORECASE)
 
-# The pixel limit is `max_pixels`, and every image of a manifest has passed it; Pillow's own would warn or
-# refuse by a number that no configuration knows.
+# `max_pixels` is the limit, and every image of a manifest has passed it. Pillow's own limit would warn or fail at a
+# number that no configuration sets.
 Image.MAX_IMAGE_PIXELS = None
 
 
@@ -50,7 +50,7 @@ class UnreadableImageError(ValueError):
     """Bytes that do not decode to a whole image.
 
     Attributes:
-        kind: what is wrong, in a few words that repeat from file to file ("truncated", "not an image", ...).
+        kind: the problem in a few words that are equal for many files ("truncated", "not an image", ...).
     """
 
     def __init__(self, kind: str, detail: str) -> None:
@@ -59,13 +59,13 @@ class UnreadableImageError(ValueError):
 
 
 def decode_rgb(data: bytes, *, max_pixels: int | None = None) -> Pixels:
-    """Decode an image to RGB as a person sees it: upright by EXIF orientation, an animation's first frame.
+    """Decode an image to RGB as it is displayed: upright by its EXIF orientation, first frame of an animation.
 
-    Transparency is laid over white, 16-bit grey scaled from 0..65535 to 0..255, colour profiles ignored.
+    Transparency is composited over white, 16-bit grey is scaled from 0..65535 to 0..255, colour profiles are ignored.
 
     Args:
         data: the encoded file.
-        max_pixels: refuse a larger image by its header, before a pixel is decoded.
+        max_pixels: reject a larger image by its header, before decoding.
 
     Returns:
         uint8 [height, width, 3], contiguous.
@@ -78,7 +78,10 @@ def decode_rgb(data: bytes, *, max_pixels: int | None = None) -> Pixels:
     if data.startswith(b"\xff\xd8"):
         try:
             height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data, strict=False)
-        except (ValueError, KeyError):  # damaged, or of a layout TurboJPEG leaves out: Pillow tells which
+        except (
+            ValueError,
+            KeyError,
+        ):  # damaged, or a layout that TurboJPEG does not support; Pillow finds out
             colorspace = "unknown"
         if colorspace not in ("unknown", "CMYK", "YCCK"):
             check_pixels(width, height, max_pixels)
@@ -87,7 +90,7 @@ def decode_rgb(data: bytes, *, max_pixels: int | None = None) -> Pixels:
 
 
 def check_pixels(width: int, height: int, max_pixels: int | None) -> None:
-    """Refuse an image that is too large by its header."""
+    """Raise `UnreadableImageError` if the header gives more than `max_pixels` pixels."""
     if max_pixels is not None and width * height > max_pixels:
         raise UnreadableImageError("too many pixels", f"{width}x{height} is above {max_pixels:,}")
 
@@ -101,12 +104,12 @@ def _decode_jpeg(data: bytes) -> Pixels:
 
 
 def _jpeg_orientation(data: bytes) -> int:
-    # The two places that can hold an orientation; most files of a data set have neither, and searching costs
-    # microseconds where Pillow's header costs a fifth of decoding a small image.
+    # An orientation stands in one of these two places. Most files have neither, and this search takes microseconds,
+    # while reading the header with Pillow takes a fifth of the time to decode a small image.
     if b"Exif\x00\x00" not in data and b"tiff:Orientation" not in data:
         return 1
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # broken metadata beside good pixels
+        warnings.simplefilter("ignore")  # damaged metadata beside intact pixels
         try:
             with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
                 return int(image.getexif().get(ExifTags.Base.Orientation, 1))
@@ -115,7 +118,7 @@ def _jpeg_orientation(data: bytes) -> int:
 
 
 def upright(pixels: DeepPixels, orientation: int) -> DeepPixels:
-    """Turn [H, W, channels] by EXIF's number for its orientation."""
+    """Turn [H, W, channels] upright, given EXIF's orientation number."""
     if orientation in (5, 6, 7, 8):  # stored with rows and columns exchanged
         pixels = pixels.transpose(1, 0, 2)
     if orientation in (2, 3, 6, 7):
@@ -128,13 +131,13 @@ def upright(pixels: DeepPixels, orientation: int) -> DeepPixels:
 def decode_with_pillow(
     data: bytes, max_pixels: int | None, convert: Callable[[Image.Image], DeepPixels]
 ) -> DeepPixels:
-    """What `convert` makes of an image that Pillow opens, upright.
+    """Open an image with Pillow, turn it upright, and return the result of `convert`.
 
     Raises:
-        UnreadableImageError: as `decode_rgb`.
+        UnreadableImageError: as in `decode_rgb`.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of metadata; what is wrong with the pixels raises
+        warnings.simplefilter("ignore")  # Pillow warns about metadata; damaged pixels raise
         try:
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 check_pixels(*image.size, max_pixels)
@@ -151,7 +154,7 @@ def decode_with_pillow(
 
 
 def damaged(error: BaseException) -> UnreadableImageError:
-    """A reader's own error in the terms of this module."""
+    """Convert a reader's exception to `UnreadableImageError`."""
     kind = "truncated" if isinstance(error, EOFError) or _TRUNCATED.search(str(error)) else "corrupt"
     return UnreadableImageError(kind, " ".join(str(error).split()))
 
@@ -161,11 +164,11 @@ def _to_rgb(image: Image.Image) -> Pixels:
         return np.repeat(to_8_bits(deep_grey(image))[:, :, None], 3, axis=2)
     if image.mode == "F":
         raise UnreadableImageError("unsupported pixels", "floating-point images have no defined white")
-    return np.array(over_white(image).convert("RGB"))  # a copy: torch wants it writable
+    return np.array(over_white(image).convert("RGB"))  # a copy, because torch needs writable memory
 
 
 def over_white(image: Image.Image) -> Image.Image:
-    """The image, laid over white where it has transparency."""
+    """Composite an image with transparency over white; return other images as they are."""
     if not image.has_transparency_data:
         return image
     rgba = image.convert("RGBA")
@@ -173,12 +176,12 @@ def over_white(image: Image.Image) -> Image.Image:
 
 
 def is_deep_grey(image: Image.Image) -> bool:
-    """Whether it is one of Pillow's modes for grey of more than 8 bits."""
+    """Whether an image has one of Pillow's modes for grey with more than 8 bits."""
     return image.mode == "I" or image.mode.startswith("I;16")
 
 
 def deep_grey(image: Image.Image) -> NDArray[np.uint16]:
-    """Grey of more than 8 bits as uint16 [H, W]; Pillow's own conversion clips at 255, and turns most white."""
+    """Grey of more than 8 bits as uint16 [H, W]. Pillow's own conversion clips at 255, so most pixels become white."""
     grey = np.asarray(image)
     if grey.min() < 0 or grey.max() > 65535:
         raise UnreadableImageError("unsupported pixels", "32-bit grey has no defined white")
@@ -186,5 +189,5 @@ def deep_grey(image: Image.Image) -> NDArray[np.uint16]:
 
 
 def to_8_bits(pixels: NDArray[np.uint16]) -> Pixels:
-    """0..65535 to 0..255."""
+    """Scale 0..65535 to 0..255, with rounding."""
     return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)

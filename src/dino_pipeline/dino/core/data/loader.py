@@ -14,28 +14,26 @@ from torch.utils.data import DataLoader
 from dino_pipeline.dino.core.data.dataset import ReplacingDataset, Sample, ShuffledBatches, Unreadable
 from dino_pipeline.dino.core.data.multi_crop import Views
 
-_WORKER = (
-    "DataLoader worker"  # torch's own words, also where its handler of SIGCHLD interrupts whatever is running
-)
+_WORKER = "DataLoader worker"  # from torch's messages, also when its SIGCHLD handler interrupts other code
 
 
 class MultiCropBatch(NamedTuple):
-    """uint8 or uint16 crops, crops first, batch second; they become floats on the device.
+    """uint8 or uint16 crops: the first axis is the crop, the second the batch. They become floats on the device.
 
-    What was drawn for a crop comes with it where its photometric augmentation is to be done there.
+    `drawn` holds the augmentation parameters of each crop if the device applies the photometric augmentation.
     """
 
     global_crops: Tensor  # [2, B, G, G, channels]
     local_crops: Tensor  # [L, B, l, l, channels]
     drawn: Tensor | None  # [2 + L, B, columns of `Row`]
     labels: Tensor | None  # int64 [B], for a loss that needs them
-    unreadable: list[Unreadable]  # images that others stand in for
+    unreadable: list[Unreadable]  # images that were replaced by others
 
 
 def build_loader(
     dataset: ReplacingDataset, batches: ShuffledBatches, *, num_workers: int, pin_memory: bool
 ) -> "DataLoader[Sample]":
-    """One pass over what is left of the run, in `MultiCropBatch`es, so that workers start once."""
+    """One pass over the remaining steps as `MultiCropBatch`es, so that workers start only once."""
     return DataLoader(
         dataset,
         batch_sampler=batches,
@@ -49,18 +47,18 @@ def build_loader(
 
 @contextmanager
 def worker_deaths_explained(num_workers: int, batch_size: int) -> Iterator[None]:
-    """While batches are drawn: the system kills a worker when memory runs out, and torch does not say so.
+    """Explain killed workers: the system kills them when memory runs out, which torch's error does not mention.
 
     Raises:
-        MemoryError: a loader worker was killed; says what needs less memory.
+        MemoryError: a loader worker was killed; the message says which settings need less memory.
     """
     try:
         yield
     except (RuntimeError, ConnectionError, EOFError) as error:
-        # Where the batch was under way the connection tells of it first.
+        # During the transfer of a batch, the connection fails before torch notices the dead worker.
         if isinstance(error, RuntimeError) and _WORKER not in str(error):
             raise
-        # torch's handler raises once more when the signal arrives, even while this error is being printed.
+        # torch's handler raises again when the signal arrives, even while this error is being printed.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         raise MemoryError(
             f"a loader worker was killed, most likely because memory ran out ({' '.join(str(error).split())}): lower "
@@ -72,7 +70,7 @@ def worker_deaths_explained(num_workers: int, batch_size: int) -> Iterator[None]
 def collate(
     views: list[Views], *, labels: list[int] | None = None, unreadable: list[Unreadable]
 ) -> MultiCropBatch:
-    """One batch of several images' views."""
+    """Combine the views of several images into one batch."""
     drawn = [v.drawn for v in views if v.drawn is not None]
     return MultiCropBatch(
         global_crops=_stacked([v.global_crops for v in views]),
@@ -94,6 +92,6 @@ def _collate_samples(samples: list[Sample]) -> MultiCropBatch:
 
 
 def _single_threaded(worker: int) -> None:  # noqa: ARG001  the DataLoader passes it
-    # One worker is one core's work; OpenCV and torch would each start a thread per core in every worker.
+    # One worker uses one core; OpenCV and torch would each start a thread per core in every worker.
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""The manifest: a table of images, where their bytes lie, which split and class they belong to."""
+"""The manifest: a table of images with the location of their bytes, their split and their class."""
 
 import hashlib
 import os
@@ -18,14 +18,17 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import pandas as pd
 
-# Errors of reading an image: what manifest and decoder say (both ValueError), the file system, a damaged archive.
+# Errors when reading an image: from manifest and decoder (ValueError), the file system, or a damaged archive.
 READ_ERRORS = (ValueError, OSError, zipfile.BadZipFile)
 
 SPLITS = ("train", "val", "test")
 
 SCHEMA = pa.schema(
     [
-        ("path", pa.string()),  # relative to the project folder where inside it; of a member: the archive's
+        (
+            "path",
+            pa.string(),
+        ),  # relative to the project folder if inside it; for a member, the archive's path
         ("member", pa.string()),  # name inside the archive, else null
         ("offset", pa.int64()),  # of the data inside an uncompressed .tar, else null
         ("split", pa.string()),
@@ -34,24 +37,24 @@ SCHEMA = pa.schema(
         ("height", pa.int32()),
         ("bytes", pa.int64()),  # encoded
         ("sha256", pa.string()),  # of the encoded bytes
-        ("group", pa.string()),  # of images that stand in one split and in one resample, else null
+        ("group", pa.string()),  # images of a group share a split and a bootstrap resample; else null
     ]
 )
 
 
-_ADDED = ("group",)  # the last columns, which manifests written before they were there read as null
+_ADDED = ("group",)  # newest columns; manifests without them read as null
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """Images of one or more splits; picklable, and safe to read from in forked loader workers.
+    """Images of one or more splits. Picklable, and safe to read from in forked loader workers.
 
     Attributes:
-        table: the rows, columns as `SCHEMA`.
-        root: the project folder, which relative paths hang on.
+        table: the rows, with the columns of `SCHEMA`.
+        root: the project folder, to which paths are relative.
         row_ids: int64 [images], each row's index in the whole manifest file.
-        places: int64 [images], each image's place among those of its split, which addresses what is drawn for it: an
-            image that joins another split shifts no place.
+        places: int64 [images], each image's place within its split. It addresses the image's random draws, so that
+            adding an image to another split changes no place.
     """
 
     table: pa.Table
@@ -69,7 +72,7 @@ class Manifest:
 
     @classmethod
     def from_pandas(cls, rows: "pd.DataFrame", root: Path) -> "Manifest":
-        """A whole manifest that is in memory as a data frame."""
+        """Build a whole manifest from a data frame."""
         columns = [name for name in SCHEMA.names if name in rows or name not in _ADDED]
         schema = pa.schema([SCHEMA.field(name) for name in columns])
         table = _with_added(pa.Table.from_pandas(rows[columns], schema=schema, preserve_index=False))
@@ -80,28 +83,28 @@ class Manifest:
         return int(self.table.num_rows)
 
     def split(self, name: str) -> "Manifest":
-        """The rows of one split, none where it has none.
+        """The rows of one split; empty if the split has none.
 
         Raises:
-            ValueError: there is no split of this name in any manifest.
+            ValueError: the name is not the name of a split.
         """
         if name not in SPLITS:
             raise ValueError(f"{name!r} is no split: one of {', '.join(SPLITS)}")
         return self.take(np.flatnonzero(np.asarray(pc.equal(self.table["split"], name), dtype=bool)))
 
     def held_out(self) -> "Manifest":
-        """The images furthest from training: those of test, else of val, else of train."""
+        """The images least used in training: those of test if there are any, else of val, else of train."""
         candidates = [self.split(name) for name in reversed(SPLITS)]
         return next((images for images in candidates if len(images)), self)
 
     def take(self, positions: NDArray[np.int64]) -> "Manifest":
-        """The images at these positions, in their order."""
+        """The images at these positions, in this order."""
         table = self.table.take(pa.array(positions)).combine_chunks()
         return Manifest(table, self.root, self.row_ids[positions], self.places[positions])
 
     @property
     def labels(self) -> list[str | None]:
-        """Class names, None where an image has none."""
+        """Class names; None for an image without a label."""
         labels: list[str | None] = self.table["label"].to_pylist()
         return labels
 
@@ -116,7 +119,7 @@ class Manifest:
         return sorted({label for label in self.labels if label is not None})
 
     def label_indices(self, class_names: Sequence[str]) -> NDArray[np.int64]:
-        """Labels as positions in `class_names`: int64 [images], -1 where absent or not among them."""
+        """Labels as positions in `class_names`: int64 [images], -1 if absent or not among them."""
         index = {name: position for position, name in enumerate(class_names)}
         return np.array(
             [-1 if label is None else index.get(label, -1) for label in self.labels], dtype=np.int64
@@ -124,7 +127,7 @@ class Manifest:
 
     @property
     def groups(self) -> list[str | None]:
-        """Names of groups, whose images stand in one split and in one resample; None where an image has none."""
+        """Group names; None for an image without a group. Images of a group share a split and a bootstrap resample."""
         groups: list[str | None] = self.table["group"].to_pylist()
         return groups
 
@@ -135,11 +138,11 @@ class Manifest:
         return hashes
 
     def name(self, position: int) -> str:
-        """Where the image at a position lies, for people."""
+        """A readable location of the image at a position."""
         return _name(self.table["path"][position].as_py(), self.table["member"][position].as_py())
 
     def read_verified(self, position: int) -> bytes:
-        """The encoded image at a position of this manifest, byte for byte what was ingested.
+        """Read the encoded image at a position and check that it is what was ingested, byte for byte.
 
         Raises:
             ValueError: the file is gone or has changed.
@@ -152,10 +155,10 @@ class Manifest:
         return data
 
     def read_bytes(self, position: int) -> bytes:
-        """The encoded image at a position of this manifest.
+        """Read the encoded image at a position and check its size.
 
         Raises:
-            ValueError: the file is gone or no longer the size that was ingested.
+            ValueError: the file is gone or its size differs from the ingested one.
         """
         path, member, offset, size = (
             self.table[name][position].as_py() for name in ("path", "member", "offset", "bytes")
@@ -173,7 +176,7 @@ class Manifest:
         return data
 
     def training_digest(self, *, with_labels: bool) -> str:
-        """Identity of these images in their order, whatever their names: sha256 of hashes, and labels if asked for."""
+        """Digest of these images in order, without their names: sha256 of hashes, and of labels if requested."""
         labels = self.labels if with_labels else [None] * len(self)
         digest = hashlib.sha256()
         for image, label in zip(self.sha256, labels, strict=True):
@@ -181,12 +184,12 @@ class Manifest:
         return digest.hexdigest()
 
     def digest(self) -> str:
-        """The data's identity: sha256 over split, label and image hash of each row in order, no paths."""
+        """Digest of the data: sha256 over split, label and image hash of each row in order, without paths."""
         digest = hashlib.sha256()
         for split, label, image in zip(
             self.table["split"].to_pylist(), self.labels, self.sha256, strict=True
         ):
-            # no file name holds a NUL, and an absent label differs from an empty one
+            # no file name contains a NUL, and an absent label differs from an empty one
             digest.update(f"{split}\0{'' if label is None else '=' + label}\0{image}\n".encode())
         return digest.hexdigest()
 
@@ -195,7 +198,7 @@ def read_manifest(path: Path, root: Path) -> Manifest:
     """Read a manifest file; `root` is the project folder.
 
     Raises:
-        ValueError: no file there, its columns are not those of a manifest, or a path climbs out of the project.
+        ValueError: there is no such file, its columns are not a manifest's, or a path climbs out of the project.
     """
     if not path.is_file():
         raise ValueError(f"no manifest at {path}: run the ingest pipeline first")
@@ -215,9 +218,9 @@ def write_manifest(manifest: Manifest, path: Path) -> None:
 
 
 def read_image_bytes(path: str, member: str | None, offset: int | None, size: int) -> bytes:
-    """Encoded bytes of a file, of a .tar member (by offset) or of a .zip member (by name).
+    """Read the encoded bytes of a file, of a .tar member (by offset) or of a .zip member (by name).
 
-    Archives stay open in each process, since opening one anew costs more than reading a small image.
+    Each process keeps archives open, because opening an archive takes longer than reading a small image.
     """
     if member is None:
         return Path(path).read_bytes()
@@ -226,7 +229,7 @@ def read_image_bytes(path: str, member: str | None, offset: int | None, size: in
     return _open_zip(path, os.getpid()).read(member)
 
 
-# Keyed by process: a forked worker must not share a file position with its parent.
+# One entry per process, because a forked worker must not share a file position with its parent.
 @lru_cache(maxsize=8)
 def _open_tar(path: str, _process: int) -> BinaryIO:
     return Path(path).open("rb")
@@ -245,7 +248,7 @@ def _with_added(table: pa.Table) -> pa.Table:
 
 
 def _refuse_escapes(table: pa.Table) -> None:
-    # Ingest writes what lies outside the project as an absolute path, for all to see, and never climbs.
+    # Ingest writes a path outside the project as an absolute path, never with `..`.
     climbs = pc.match_substring_regex(table["path"], r"(^|/)\.\.(/|$)")
     if pc.any(climbs).as_py():
         (path, *_) = table.filter(climbs)["path"].to_pylist()

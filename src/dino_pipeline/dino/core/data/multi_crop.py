@@ -17,7 +17,7 @@ _TRIES = 10
 
 
 class Views(NamedTuple):
-    """Crops of one image, of its type, and what was drawn for each where it is still to be done."""
+    """Crops of one image, in its dtype, and each crop's augmentation parameters if they are not applied yet."""
 
     global_crops: np.ndarray  # [2, G, G, channels]
     local_crops: np.ndarray  # [L, l, l, channels]
@@ -25,11 +25,11 @@ class Views(NamedTuple):
 
 
 def multi_crop(image: np.ndarray, config: MultiCropConfig, *, seed: int, epoch: int, place: int) -> Views:
-    """The views of an image in an epoch: a pure function of seed, epoch, image and view index.
+    """Make the views of an image in an epoch: a pure function of seed, epoch, image and view index.
 
     Args:
         image: [H, W, channels] uint8 or uint16
-        place: the image's place among those of its split
+        place: the image's place within its split
     """
     cropped = _crops_and_draws(image, config, seed, epoch, place)
     views = [augment(crop, drawn) for crop, drawn in cropped]
@@ -39,7 +39,7 @@ def multi_crop(image: np.ndarray, config: MultiCropConfig, *, seed: int, epoch: 
 def multi_crop_to_augment(
     image: np.ndarray, config: MultiCropConfig, *, seed: int, epoch: int, place: int
 ) -> Views:
-    """The same views before their photometric augmentation, which `photometric.batched` carries out."""
+    """Make the same views without photometric augmentation, for `photometric.batched` to apply."""
     cropped = _crops_and_draws(image, config, seed, epoch, place)
     crops = [crop for crop, _ in cropped]
     rows = np.array([as_row(drawn) for _, drawn in cropped], np.float32)
@@ -49,7 +49,7 @@ def multi_crop_to_augment(
 def _crops_and_draws(
     image: np.ndarray, config: MultiCropConfig, seed: int, epoch: int, place: int
 ) -> list[tuple[np.ndarray, Drawn]]:
-    """Of every view, the global ones first."""
+    """Crop and augmentation parameters of every view, global views first."""
 
     def view(index: int) -> tuple[np.ndarray, Drawn]:
         is_global = index < 2
@@ -72,7 +72,7 @@ def _stacked_locals(crops: list[np.ndarray], image: np.ndarray, config: MultiCro
 def random_rectangle(
     rng: np.random.Generator, height: int, width: int, area_range: tuple[float, float]
 ) -> tuple[int, int, int, int]:
-    """Top, left, height and width of a crop: torchvision's RandomResizedCrop, its fall-back to the centre included."""
+    """Top, left, height and width of a crop, as in torchvision's RandomResizedCrop with its fall-back to the centre."""
     log_low, log_high = math.log(_ASPECT_RATIO[0]), math.log(_ASPECT_RATIO[1])
     for _ in range(_TRIES):
         area = height * width * rng.uniform(*area_range)
@@ -89,12 +89,12 @@ def random_rectangle(
 def crop_and_resize(image: np.ndarray, rectangle: tuple[int, int, int, int], size: int) -> np.ndarray:
     """Cut a rectangle out of [H, W, channels] and resample it to [size, size, channels], bicubic and antialiased.
 
-    torch's uint8 kernel stays within rounding of Pillow's at several times its speed; OpenCV's is faster but aliases.
+    torch's uint8 kernel equals Pillow's within rounding at several times its speed. OpenCV is faster, but aliases.
     """
     top, left, height, width = rectangle
-    # The axis of images is added before any is moved: only so do the strides say channels last to torch, whose fast
-    # kernel else packs and unpacks the pixels, for longer than it resamples them.
+    # The image axis is added before the permutation, so that the strides mean channels last to torch. Otherwise its
+    # fast kernel packs and unpacks the pixels, which takes longer than resampling them.
     cut = torch.from_numpy(image[top : top + height, left : left + width])[None]
     resized = resample(cut.permute(0, 3, 1, 2), (size, size))
-    # One or two channels, and 16 bits, come back as channels first, strided: OpenCV refuses them.
+    # Results with one or two channels, or with 16 bits, are strided views, which OpenCV rejects.
     return np.ascontiguousarray(resized.permute(0, 2, 3, 1)[0].numpy())

@@ -1,4 +1,4 @@
-"""Crops and photometric augmentation of each kind of view; every probability of the paper is a parameter."""
+"""Configuration of the crops and of each view's photometric augmentation, including every probability of the paper."""
 
 from typing import Annotated
 
@@ -13,7 +13,7 @@ AreaRange = tuple[Annotated[float, Field(gt=0, le=1)], Annotated[float, Field(gt
 
 @frozen
 class ViewConfig:
-    """What happens to one kind of view after it is cropped (arXiv:2104.14294, appendix; BYOL's augmentation)."""
+    """Photometric augmentation of one kind of view (arXiv:2104.14294, appendix; BYOL's augmentation)."""
 
     flip_probability: Probability
     jitter_probability: Probability
@@ -38,7 +38,7 @@ class ViewConfig:
 
 @frozen
 class MultiCropConfig:
-    """Two global crops and any number of local ones."""
+    """Two global crops and any number of local crops."""
 
     global_crop_size: Size
     global_crop_scale: AreaRange  # share of the image's area

@@ -1,4 +1,4 @@
-"""Resize images as Pillow would: bicubic, antialiased."""
+"""Resize images as Pillow does: bicubic, antialiased."""
 
 import torch
 from torch import Tensor
@@ -6,9 +6,9 @@ from torch.nn import functional as F
 
 
 def resample(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """uint8 or uint16 [N, channels, H, W] to [N, channels, *size], of the same type.
+    """Resize uint8 or uint16 [N, channels, H, W] to [N, channels, *size], in the same dtype.
 
-    torch has a fast kernel for uint8, which wants channels last in memory, and none for uint16.
+    torch has a fast kernel for uint8, which needs channels last in memory, and none for uint16.
     """
     if images.dtype == torch.uint8:
         return F.interpolate(images, size, mode="bicubic", antialias=True)

@@ -1,4 +1,4 @@
-"""TIFFs of any number of 8 or 16-bit channels, which Pillow does not read: interleaved, planar, or a page each."""
+"""TIFFs with any number of 8 or 16-bit channels, which Pillow cannot read: interleaved, planar, or in pages."""
 
 import io
 import logging
@@ -21,21 +21,21 @@ _MIN_IS_WHITE, _RGB = 0, 2  # PhotometricInterpretation
 _PLAIN = (_MIN_IS_WHITE, 1, _RGB)
 _ORIENTATION = 274
 
-# It logs what it dislikes about metadata; what is wrong with the pixels raises.
+# tifffile logs complaints about metadata; damaged pixels raise.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 
 def read_tiff(data: bytes, *, channels: int | None, max_pixels: int | None) -> DeepPixels | None:
-    """The first image of a TIFF as stored, [H, W, channels found], upright; None where it is one for Pillow.
+    """Read the first image of a TIFF as stored, upright: [H, W, channels found]. None if Pillow should read it.
 
     Args:
-        channels: how many are wanted: a stack of exactly so many grey pages is one image of so many channels. None:
-            those that the file itself calls its channels.
+        channels: number of channels wanted; a stack of exactly that many grey pages is one image. None: the channels
+            that the file itself declares.
 
     Raises:
-        UnreadableImageError: damaged, too large, or of pixels or of a compression that cannot be read.
+        UnreadableImageError: damaged, too large, or with unsupported pixels or compression.
     """
-    import tifffile  # only those who have such files wait for it
+    import tifffile  # a slow import, needed only for such files
 
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
@@ -47,7 +47,7 @@ def read_tiff(data: bytes, *, channels: int | None, max_pixels: int | None) -> D
             if first.bitspersample not in (8, 16) or first.photometric not in _PLAIN:
                 return None  # bilevel, palette, YCbCr, CMYK
             if first.photometric == _RGB and first.bitspersample == 8 and channels not in (None, 4):
-                return None  # colour, transparent or not
+                return None  # colour, with or without transparency
             pages = [first]
             stacked = _num_stacked(series, named=channels is None)
             if stacked > 1 and first.samplesperpixel == 1 and channels in (None, stacked):
@@ -73,14 +73,14 @@ def read_tiff(data: bytes, *, channels: int | None, max_pixels: int | None) -> D
 
 
 def _num_stacked(series: Any, *, named: bool) -> int:
-    """Pages that may be one image's channels: those of the axis C, or all where axes need not be named so."""
+    """Number of pages that may be channels of one image: the length of axis C, or all pages unless C is required."""
     if "C" in series.axes:
         return int(series.shape[series.axes.index("C")]) if series.axes.endswith("CYX") else 1
     return 1 if named else len(series.pages)
 
 
 def _end(page: Any) -> int:
-    """One past the last byte of a page's pixels."""
+    """The offset just after the last byte of a page's pixels."""
     parts = zip(page.dataoffsets, page.databytecounts, strict=True)
     return max((offset + count for offset, count in parts), default=0)
 

@@ -1,8 +1,8 @@
 """Centering and sharpening keep the teacher's targets from collapsing (arXiv:2104.14294, section 3.1, equation 4).
 
-Two operators: a running center, and Sinkhorn-Knopp over the batch of all processes (SwAV, arXiv:2006.09882). A single
-iteration of the latter is the softmax over the batch of arXiv:2104.14294, appendix D. Both are made of logarithms, so
-that no temperature underflows. Each global view is a batch of its own.
+There are two operators: a running center, and Sinkhorn-Knopp over the batch of all processes (SwAV,
+arXiv:2006.09882). One iteration of Sinkhorn-Knopp is the softmax over the batch of arXiv:2104.14294, appendix D. Both
+compute with logarithms, so that low temperatures do not underflow. Each global view counts as a batch of its own.
 """
 
 import torch
@@ -14,17 +14,17 @@ from dino_pipeline.dino.core.losses.queue import Queue
 
 
 def build_centering(config: LossConfig, num_prototypes: int) -> "Center | SinkhornKnopp":
-    """The operator that `loss.centering` names."""
+    """Build the operator that `loss.centering` names."""
     if config.centering == "center":
         return Center(num_prototypes, config.center_momentum)
     if config.centering == "none":
-        return Center(num_prototypes, momentum=1.0)  # stays at 0
+        return Center(num_prototypes, momentum=1.0)  # the center stays at 0
     num_iterations = 3 if config.centering == "sinkhorn_knopp" else 1
     return SinkhornKnopp(num_prototypes, num_iterations=num_iterations, queue_length=config.queue_length)
 
 
 class Center(nn.Module):
-    """The running mean of the teacher's logits, over all processes."""
+    """The running mean of the teacher's logits over all processes."""
 
     center: Tensor  # [1, prototypes]
 
@@ -40,10 +40,10 @@ class Center(nn.Module):
 
     @torch.no_grad()
     def update(self, teacher_logits: Tensor, *, skip: Tensor) -> None:
-        """Move towards the mean of these logits; called once a step, after the loss has used the old center.
+        """Move the center towards the mean of these logits, once per step, after the loss has used the old center.
 
         Args:
-            skip: a bool; true leaves the center as it is.
+            skip: a bool; true leaves the center unchanged.
         """
         logits = teacher_logits.to(self.center.dtype).flatten(0, 1)
         mean = all_reduce_sum(logits.sum(dim=0, keepdim=True)) / (len(logits) * world_size())
@@ -51,20 +51,20 @@ class Center(nn.Module):
 
 
 class SinkhornKnopp(nn.Module):
-    """Alternately gives every prototype the same weight in the batch, and every image a distribution."""
+    """Alternates between equal total weight for every prototype in the batch and a distribution for every image."""
 
     def __init__(self, num_prototypes: int, *, num_iterations: int, queue_length: int) -> None:
         super().__init__()
         self.num_iterations = num_iterations
-        # Logits of minus infinity have no weight: a queue that is not full yet counts as far as it is.
+        # Logits of minus infinity have no weight, so the empty rows of a queue that is not full yet do not count.
         self.queue = Queue(torch.full((2, queue_length, num_prototypes), -torch.inf))
 
     @torch.no_grad()
     def targets(self, teacher_logits: Tensor, teacher_temperature: float) -> Tensor:
-        """Probabilities [global crops, batch, prototypes] of logits of the same shape, in at least float32."""
+        """Probabilities [global crops, batch, prototypes] for logits of the same shape, in at least float32."""
         batch = teacher_logits.shape[1]
         rows = teacher_logits.to(self.queue.rows.dtype)
-        if rank() == 0:  # the queue is the same on all processes, and is to weigh once
+        if rank() == 0:  # the queue is equal on all processes and must count once
             rows = torch.cat([rows, self.queue.rows], dim=1)
         logits = rows / teacher_temperature
         for _ in range(self.num_iterations):
@@ -73,12 +73,12 @@ class SinkhornKnopp(nn.Module):
         return logits[:, :batch].exp()
 
     def update(self, teacher_logits: Tensor, *, skip: Tensor) -> None:
-        """Put these logits into the queue, as they were under the prototypes of their step."""
+        """Put these logits into the queue. Rows in the queue keep the logits of their own step."""
         if self.queue.rows.numel():
             self.queue.update(teacher_logits, skip=skip)
 
 
 def _log_weight_of_prototypes(logits: Tensor) -> Tensor:
-    """[global crops, 1, prototypes]: the logarithm of what each has over the images of all processes."""
+    """[global crops, 1, prototypes]: logarithm of each prototype's weight over the images of all processes."""
     largest = gather(logits.amax(dim=1, keepdim=True)).amax(dim=0)
     return largest + all_reduce_sum((logits - largest).exp().sum(dim=1, keepdim=True)).log()

@@ -1,4 +1,4 @@
-"""What student and teacher are compared by. Its schedules stand with the other schedules (core/schedules.py)."""
+"""Configuration of the loss. Its schedules are with the other schedules (core/schedules.py)."""
 
 import logging
 from functools import cache
@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from dino_pipeline.dino.core.config import frozen
 
 Centering = Literal["center", "sinkhorn_knopp", "softmax_over_batch", "none"]
-# Names of before, still read.
+# Old names that are still accepted.
 OLD_NAMES = {"cross_entropy": "dino", "labels": "supervised"}
 
 logger = logging.getLogger(__name__)
@@ -18,19 +18,17 @@ logger = logging.getLogger(__name__)
 
 @frozen
 class LossConfig:
-    """The loss of table 7 of arXiv:2104.14294, and what keeps it from collapsing."""
+    """The loss (arXiv:2104.14294, table 7), and the settings that keep it from collapsing."""
 
-    name: str  # a file of losses/methods/, or my_loss.py:MyLoss, a class of a file in the project folder
-    student_temperature: Annotated[float, Field(gt=0)]  # dino; info_nce's only temperature
-    centering: Centering  # dino; of mse center or none
-    center_momentum: Annotated[float, Field(ge=0, lt=1)]  # center
-    # Of each global view: teacher logits of past batches, negatives of info_nce, further rows of sinkhorn_knopp.
-    # 0: the batch alone.
+    name: str  # a file of losses/methods/, or my_loss.py:MyLoss for a class in a file of the project folder
+    student_temperature: Annotated[float, Field(gt=0)]  # for dino; the only temperature of info_nce
+    centering: Centering  # for dino; mse takes center or none
+    center_momentum: Annotated[float, Field(ge=0, lt=1)]  # for centering: center
+    # Number of past teacher outputs to keep per global view: negatives of info_nce, extra rows of sinkhorn_knopp.
+    # 0 uses the batch alone.
     queue_length: Annotated[int, Field(ge=0)]
-    koleo_weight: Annotated[float, Field(ge=0)]  # of the term that spreads features (arXiv:2304.07193)
-    options: dict[
-        str, Any
-    ]  # of a class of your own, as its `Options` types them; the shipped losses have none
+    koleo_weight: Annotated[float, Field(ge=0)]  # weight of the term that spreads features (arXiv:2304.07193)
+    options: dict[str, Any]  # for your own loss class, typed by its `Options`; shipped losses have no options
 
     @field_validator("name")
     @classmethod
@@ -66,7 +64,7 @@ def methods() -> tuple[str, ...]:
 
 
 def is_own_class(name: str) -> bool:
-    """Whether a name is one of the user's own, `file.py:Class`."""
+    """Whether a name has the form `file.py:Class` of the user's own loss."""
     file, _, class_name = name.rpartition(":")
     return file.endswith(".py") and class_name.isidentifier()
 

@@ -1,4 +1,4 @@
-"""KoLeo's term (arXiv:1806.03198, as in DINOv2, arXiv:2304.07193): no feature lies close to another."""
+"""KoLeo (arXiv:1806.03198, as in DINOv2, arXiv:2304.07193): a term that keeps features apart from each other."""
 
 import torch
 import torch.nn.functional as F
@@ -6,14 +6,14 @@ from torch import Tensor
 
 from dino_pipeline.dino.core.distributed import differentiable_gather, rank
 
-_EPSILON = 1e-8  # DINOv2's, of two features that coincide
+_EPSILON = 1e-8  # DINOv2's value, for two features that coincide
 
 
 def koleo(features: Tensor) -> Tensor:
     """Mean of -log(distance to the nearest other image) over images and views, on the unit sphere.
 
     Args:
-        features: [views, batch, dim]; neighbours are sought within a view, in the batch of all processes.
+        features: [views, batch, dim]. Neighbours come from the same view, in the batch of all processes.
     """
     directions = F.normalize(features, dim=-1)
     all_directions = (

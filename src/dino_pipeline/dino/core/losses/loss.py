@@ -1,4 +1,4 @@
-"""What every loss takes and returns, and how one is built by its name."""
+"""Input, output and base class of every loss, and how to build a loss by its name."""
 
 import importlib.util
 import sys
@@ -21,16 +21,16 @@ class LossInput(NamedTuple):
     """Outputs of student and teacher for this process's part of the batch."""
 
     student_logits: Tensor  # [crops, batch, logits], global crops first
-    student_features: Tensor  # [crops, batch, dim], of the student's backbone
+    student_features: Tensor  # [crops, batch, dim], from the student's backbone
     teacher_logits: (
-        Tensor  # [global crops, batch, logits]; with gradient where student and teacher are one network
+        Tensor  # [global crops, batch, logits]; with gradient if student and teacher are one network
     )
     teacher_temperature: float
     labels: Tensor | None = None  # [batch], for a loss with `needs_labels`; UNKNOWN_LABEL where unknown
 
 
 class LossOutput(NamedTuple):
-    """A loss with gradient, and what the history records beside it."""
+    """A loss with gradient, and metrics to record with it."""
 
     loss: Tensor  # a scalar
     metrics: Mapping[str, Tensor] = {}
@@ -39,7 +39,7 @@ class LossOutput(NamedTuple):
 class Loss(nn.Module):
     """A loss between student and teacher. Its buffers (a center, a queue) are part of the checkpoint.
 
-    A method of your own is a subclass: docs/methods.md shows one. `compare` is all that it must define.
+    Subclass this for a method of your own and define `compare`; docs/methods.md shows an example.
     """
 
     metrics: ClassVar[tuple[str, ...]] = ()  # names of `LossOutput.metrics`
@@ -52,7 +52,7 @@ class Loss(nn.Module):
         self.options: Any = from_dict(self.Options, config.options) if self.Options else None
 
     def forward(self, inputs: LossInput) -> LossOutput:
-        """The loss of the method, plus KoLeo's term where it has a weight."""
+        """The loss of the method, plus KoLeo's term if its weight is not 0."""
         output = self.compare(inputs)
         if not self.koleo_weight:
             return output
@@ -60,24 +60,24 @@ class Loss(nn.Module):
         return output._replace(loss=output.loss + self.koleo_weight * koleo(global_features))
 
     def compare(self, inputs: LossInput) -> LossOutput:
-        """The loss of the method."""
+        """Compute the loss of the method."""
         raise NotImplementedError
 
     def update(self, teacher_logits: Tensor, *, skip: Tensor) -> None:
-        """Move the loss's own state, once a step, after the loss was computed.
+        """Update the loss's own state. This is called once per step, after the loss is computed.
 
         Args:
-            teacher_logits: [global crops, batch, logits], of all micro-batches of the step.
-            skip: a bool; true leaves the state as it is, bit for bit.
+            teacher_logits: [global crops, batch, logits], from all micro-batches of the step.
+            skip: a bool; true leaves the state unchanged, bit for bit.
         """
 
 
 def build_loss(config: LossConfig, num_logits: int, *, root: Path = Path()) -> Loss:
-    """The loss that a configuration names.
+    """Build the loss that a configuration names.
 
     Args:
         num_logits: width of the logits.
-        root: the project folder, where `my_loss.py:MyLoss` is looked for.
+        root: the project folder, which contains `my_loss.py` of `my_loss.py:MyLoss`.
 
     Raises:
         ValueError: there is no such loss, or its parameters are wrong.
@@ -86,10 +86,10 @@ def build_loss(config: LossConfig, num_logits: int, *, root: Path = Path()) -> L
 
 
 def loss_class(name: str, *, root: Path = Path()) -> type[Loss]:
-    """The class of a shipped method, or the one that `file.py:Class` names in the user's project.
+    """The class of a shipped method, or the class that `file.py:Class` names in the user's project.
 
     Raises:
-        ValueError: there is no such file or class, or the class is no `Loss`.
+        ValueError: there is no such file or class, or the class does not derive from `Loss`.
     """
     if not is_own_class(name):
         module = import_module(f"{_METHODS}.{name}")
@@ -127,15 +127,15 @@ def _own_module(path: Path, name: str) -> Any:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[key] = module  # before it runs: pydantic resolves annotations by the module's name
+    sys.modules[key] = module  # before execution, because pydantic resolves annotations by the module's name
     spec.loader.exec_module(module)
     return module
 
 
 def mean_over_pairs(term: Callable[[int, int], Tensor], num_student: int, num_teacher: int) -> Tensor:
-    """Mean of `term(student view, teacher view)`, a scalar each, over all pairs of different views.
+    """Mean of `term(student view, teacher view)`, a scalar, over all pairs of different views.
 
-    The teacher's views are the student's first ones.
+    The teacher's views are the student's first views.
     """
     terms = [
         term(view, other) for view in range(num_student) for other in range(num_teacher) if view != other
@@ -144,5 +144,5 @@ def mean_over_pairs(term: Callable[[int, int], Tensor], num_student: int, num_te
 
 
 def at_least_float32(logits: Tensor) -> Tensor:
-    """Logits of half precision as float32, others as they are: for a loss without a state."""
+    """Convert half-precision logits to float32 and leave others as they are. For a loss without buffers."""
     return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits

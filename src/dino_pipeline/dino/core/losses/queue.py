@@ -1,4 +1,4 @@
-"""The teacher's outputs for past batches, the newest first (MoCo, arXiv:1911.05722)."""
+"""A queue of the teacher's outputs for past batches, newest first (MoCo, arXiv:1911.05722)."""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +7,7 @@ from dino_pipeline.dino.core.distributed import gather
 
 
 class Queue(nn.Module):
-    """Rows of each of the two global views, of all processes, the same on each."""
+    """Rows from all processes for each of the two global views, equal on every process."""
 
     rows: Tensor  # [2, length, dim]
 
@@ -17,8 +17,10 @@ class Queue(nn.Module):
 
     @torch.no_grad()
     def update(self, rows: Tensor, *, skip: Tensor) -> None:
-        """Add this process's rows [2, batch, dim] and those of the others; the oldest leave."""
+        """Add the rows [2, batch, dim] of all processes; the oldest rows leave the queue."""
         length = self.rows.shape[1]
-        all_rows = gather(rows.to(self.rows.dtype)).transpose(0, 1).flatten(1, 2)  # as one process has them
+        all_rows = (
+            gather(rows.to(self.rows.dtype)).transpose(0, 1).flatten(1, 2)
+        )  # in the order that one process would have
         moved = torch.cat([all_rows, self.rows], dim=1)[:, :length]
         self.rows.copy_(torch.where(skip, self.rows, moved))

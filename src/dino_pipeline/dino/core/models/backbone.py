@@ -18,12 +18,12 @@ _PLUG_INS = "dino_pipeline.dino.core.models.backbones"
 
 
 def build_backbone(config: BackboneConfig) -> Backbone:
-    """A randomly initialised network without classifier.
+    """Build a randomly initialised network without classifier.
 
     Raises:
-        ValueError: for a name timm does not know, with the nearest ones, or options that do not fit it.
+        ValueError: timm does not know the name (the message lists similar ones), or the options do not fit the network.
     """
-    _plug_ins()  # they register networks that timm lacks
+    _plug_ins()  # registers the networks that timm lacks
     if not timm.is_model(config.name):
         nearest = difflib.get_close_matches(config.name, timm.list_models(), n=5)
         raise ValueError(
@@ -31,7 +31,7 @@ def build_backbone(config: BackboneConfig) -> Backbone:
         )
     options = {name: value for name, value in config.options.items() if value is not None}
     if "vit_" in config.name:
-        options["dynamic_img_size"] = True  # patches come as a grid, of any size
+        options["dynamic_img_size"] = True  # patches come as a grid of any size
     if config.drop_path_rate > 0:
         options["drop_path_rate"] = config.drop_path_rate
     try:
@@ -46,7 +46,7 @@ def build_backbone(config: BackboneConfig) -> Backbone:
 
 
 def _adapter(model: nn.Module) -> type[Backbone]:
-    """The adapter that says it fits; else the network's pooled output is the feature."""
+    """The first adapter whose `fits` is true; otherwise the adapter for pooled output."""
     adapters = (value for module in _plug_ins() for value in vars(module).values())
     return next((value for value in adapters if hasattr(value, "fits") and value.fits(model)), PooledBackbone)
 

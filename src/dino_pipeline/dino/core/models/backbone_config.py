@@ -1,4 +1,4 @@
-"""Which network is trained: a timm name, its options, and its stochastic depth."""
+"""Configuration of a network: a timm name, its options, and its stochastic depth."""
 
 from dataclasses import replace
 from typing import Annotated
@@ -12,9 +12,9 @@ from dino_pipeline.dino.core.config import frozen
 class BackboneConfig:
     """A timm architecture.
 
-    `options` go to `timm.create_model` as they are, so a ViT of any width, depth, patch and native size can be named:
-    `{img_size: 32, patch_size: 4, embed_dim: 192, depth: 6, num_heads: 3}`. One that is null is not passed: so a recipe
-    takes back what the layer below it set for another network.
+    `options` go unchanged to `timm.create_model`, so a ViT can have any width, depth, patch and native size:
+    `{img_size: 32, patch_size: 4, embed_dim: 192, depth: 6, num_heads: 3}`. An option that is null is not passed; this
+    lets a recipe remove an option that conf/base sets for another network.
     """
 
     name: str
@@ -22,5 +22,5 @@ class BackboneConfig:
     drop_path_rate: Annotated[float, Field(ge=0, lt=1)]  # student only
 
     def for_images(self, channels: int) -> "BackboneConfig":
-        """The same for images of these channels, which is said where it is not timm's own 3."""
+        """A copy for images with this number of channels. timm's default, 3, needs no option."""
         return self if channels == 3 else replace(self, options={**self.options, "in_chans": channels})

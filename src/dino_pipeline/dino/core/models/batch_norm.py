@@ -1,4 +1,4 @@
-"""Batch normalisation over all processes, on CPU as on GPU (torch's SyncBatchNorm refuses CPU tensors)."""
+"""Batch normalisation over all processes, on CPU as on GPU (torch's SyncBatchNorm rejects CPU tensors)."""
 
 import torch
 from torch import Tensor, nn
@@ -8,10 +8,10 @@ from dino_pipeline.dino.core.distributed import differentiable_sum, world_size
 
 
 class GlobalBatchNorm(_BatchNorm):
-    """`BatchNorm1d`/`BatchNorm2d` whose statistics are those of the batches of all processes together."""
+    """`BatchNorm1d`/`BatchNorm2d` with statistics over the batches of all processes."""
 
     def _check_input_dim(self, input: Tensor) -> None:
-        """Any [N, C, ...] will do."""
+        """Accept any [N, C, ...]."""
 
     def forward(self, input: Tensor) -> Tensor:
         if not self.training or world_size() == 1:
@@ -19,7 +19,7 @@ class GlobalBatchNorm(_BatchNorm):
         # Half precision is too coarse for sums over a batch.
         x = input.float() if input.dtype in (torch.float16, torch.bfloat16) else input
         axes = [axis for axis in range(x.ndim) if axis != 1]
-        count = x.numel() // x.shape[1] * world_size()  # every process holds a batch of the same size
+        count = x.numel() // x.shape[1] * world_size()  # every process has a batch of the same size
         mean = differentiable_sum(x.sum(axes)) / count
         centered = x - _per_channel(mean, x)
         variance = differentiable_sum(centered.square().sum(axes)) / count
@@ -40,7 +40,7 @@ class GlobalBatchNorm(_BatchNorm):
 
 
 def running_statistics(*networks: nn.Module) -> list[Tensor]:
-    """What a forward pass in training mode changes in networks."""
+    """The buffers that a forward pass in training mode changes."""
     return [
         buffer
         for network in networks
@@ -64,14 +64,14 @@ def _per_channel(values: Tensor, like: Tensor) -> Tensor:
 
 
 def globalize_batch_norm(network: nn.Module) -> None:
-    """Turn every `BatchNorm1d` and `BatchNorm2d` of a network, in place, into one over all processes.
+    """Turn every `BatchNorm1d` and `BatchNorm2d` of a network into a `GlobalBatchNorm`, in place.
 
     Raises:
-        ValueError: for a batch norm of another kind, whose statistics would silently stay local.
+        ValueError: the network has another kind of batch norm, whose statistics would silently stay local.
     """
     for name, module in network.named_modules():
         if type(module) in (nn.BatchNorm1d, nn.BatchNorm2d):
-            # Same fields, same parameters, another forward: hooks, names and initial values stay as they are.
+            # Only the class changes, hence `forward`: fields, parameters, hooks, names and initial values stay.
             module.__class__ = GlobalBatchNorm
         elif isinstance(module, _BatchNorm) and not isinstance(module, GlobalBatchNorm):
             raise ValueError(

@@ -1,7 +1,7 @@
-"""Stochastic depth whose masks are addressed by (seed, step, block, crop, sample), not drawn from a global generator.
+"""Stochastic depth with masks addressed by (seed, step, block, crop, sample), not drawn from a global generator.
 
-So the same residual branches are dropped for any number of processes and after any resume. And since the masks are
-known beforehand, a branch is computed only for the samples that keep it: less memory and time, the same result.
+So the same residual branches are dropped for any number of processes and after any resume. The masks are known
+beforehand, so a branch is computed only for the samples that keep it: less memory and time for the same result.
 """
 
 from collections.abc import Callable
@@ -16,14 +16,14 @@ from dino_pipeline.dino.core.data.addressing import Domain, generator_at
 
 
 class Kept(NamedTuple):
-    """Which samples of a batch keep a residual branch, and by what its result is scaled to keep the mean."""
+    """The samples of a batch that keep a residual branch, and the factor that preserves the mean."""
 
     samples: Tensor  # [kept] positions
     scale: float
 
 
 class AddressedDropPath(nn.Module):
-    """Drops a residual branch for whole samples, those that were set beforehand (arXiv:1603.09382)."""
+    """Drops a residual branch for whole samples, given by `keep` before the forward pass (arXiv:1603.09382)."""
 
     kept: Kept | None
 
@@ -39,7 +39,7 @@ class AddressedDropPath(nn.Module):
         )
 
     def forward(self, branch: Tensor) -> Tensor:
-        """Zero the branch where it is dropped: for networks that compute it for all samples."""
+        """Zero the branch of dropped samples, for networks that compute it for all samples."""
         if not self.training:
             return branch
         assert self.kept is not None, "keep() comes before a forward pass in training mode"
@@ -49,7 +49,7 @@ class AddressedDropPath(nn.Module):
 
 
 def add_residual(x: Tensor, branch: Callable[[Tensor], Tensor], kept: Kept | None) -> Tensor:
-    """x + branch(x), for the samples that keep the branch; for all where `kept` is None."""
+    """x + branch(x), with the branch only for the samples that keep it; for all samples if `kept` is None."""
     if kept is None:
         return x + branch(x)
     residual = branch(x[kept.samples])
@@ -77,15 +77,15 @@ def keep_masks(
     batch: range,
     batch_size: int,
 ) -> Tensor:
-    """The masks of one step for a part of the batch.
+    """The masks of one step for part of a batch.
 
     Args:
-        batch: positions of the part's samples within the whole batch of `batch_size`.
+        batch: positions of the samples within the whole batch of `batch_size`.
 
     Returns:
-        [drop paths, crops, samples] bool, on the CPU: True where the branch is kept.
+        [drop paths, crops, samples] bool, on the CPU: True keeps the branch.
     """
-    # Every process draws the masks of the whole batch and keeps its own columns: they do not depend on the split.
+    # Every process draws masks for the whole batch and keeps its own columns, so masks do not depend on the split.
     draws = generator_at(seed, Domain.DROP_PATH, step).random(
         (len(drop_paths), num_crops, batch_size), dtype=np.float32
     )

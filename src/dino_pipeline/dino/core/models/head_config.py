@@ -1,4 +1,4 @@
-"""The shape of the projection head."""
+"""Configuration of the projection head and the predictor."""
 
 from typing import Annotated, Literal
 
@@ -13,13 +13,13 @@ Count = Annotated[int, Field(ge=1)]
 class ProjectionHeadConfig:
     """Layers, widths and prototypes of the head (arXiv:2104.14294, appendix C)."""
 
-    num_prototypes: Annotated[int, Field(ge=2)] | None  # K; None: the logits are the bottleneck itself
-    num_layers: Count  # linear layers of the MLP; prototypes are one more
+    num_prototypes: Annotated[int, Field(ge=2)] | None  # K; None: the bottleneck's output is the logits
+    num_layers: Count  # linear layers of the MLP, not counting the prototypes
     hidden_dim: Count
-    bottleneck_dim: Count | None  # None: no bottleneck, so that the MLP's last layer gives the K logits
+    bottleneck_dim: Count | None  # None: no bottleneck; the MLP's last layer gives the K logits
     activation: Literal["gelu", "relu"]
-    norm_last_layer: bool  # prototypes keep length 1: steadier; false may score higher on ViT-S
-    batch_norm: bool  # in the hidden layers; the paper's ViTs go without, small budgets need it
+    norm_last_layer: bool  # prototypes keep length 1, which is more stable; false may score higher on ViT-S
+    batch_norm: bool  # in the hidden layers; the paper's ViTs have none, small budgets need it
 
     @model_validator(mode="after")
     def _something_comes_out(self) -> "ProjectionHeadConfig":
@@ -31,7 +31,7 @@ class ProjectionHeadConfig:
 
     @property
     def num_logits(self) -> int:
-        """Width of the output: K, or that of the bottleneck."""
+        """Width of the output: K, or the bottleneck's width."""
         num_logits = self.num_prototypes or self.bottleneck_dim
         assert num_logits is not None, "one of them is given"
         return num_logits
@@ -39,7 +39,7 @@ class ProjectionHeadConfig:
 
 @frozen
 class PredictorConfig:
-    """An MLP that the student alone has, from bottleneck to bottleneck (BYOL, arXiv:2006.07733)."""
+    """An MLP of the student only, from bottleneck to bottleneck (BYOL, arXiv:2006.07733)."""
 
     num_layers: Annotated[int, Field(ge=0)]  # linear layers; 0: no predictor
     hidden_dim: Count

@@ -1,4 +1,4 @@
-"""The multi-layer perceptron that projection heads and predictors are."""
+"""The multi-layer perceptron of projection heads and predictors."""
 
 from typing import Literal
 
@@ -16,7 +16,7 @@ def build_mlp(
     batch_norm: bool,
     activation: Literal["gelu", "relu"],
 ) -> nn.Module:
-    """`num_layers` linear layers, with batch norm, if asked for, and activation after all but the last."""
+    """Build `num_layers` linear layers; after all but the last come optional batch norm and the activation."""
     if num_layers == 1:
         return nn.Linear(in_dim, out_dim)
     layers: list[nn.Module] = []

@@ -11,10 +11,10 @@ __all__ = ["ProjectionHead", "ProjectionHeadConfig"]
 
 
 class ProjectionHead(nn.Module):
-    """Maps features [N, dim] to logits [N, prototypes]; without prototypes to the bottleneck [N, bottleneck].
+    """Maps features [N, dim] to logits [N, prototypes], or to the bottleneck [N, bottleneck] without prototypes.
 
-    Without a bottleneck the MLP itself gives the logits [N, prototypes]: the appendix's other design, which fails when
-    it is deep. A predictor, which the student may have, stands before the prototypes: what it costs does not hang on
+    Without a bottleneck, the MLP itself gives the logits [N, prototypes]: the appendix's other design, which fails for
+    deep heads. An optional predictor of the student comes before the prototypes, so that its cost does not depend on
     their number.
     """
 
@@ -37,9 +37,9 @@ class ProjectionHead(nn.Module):
         self.apply(_initialize)
         if self.last_layer is not None:
             length = self.last_layer.parametrizations.weight.original0  # type: ignore[union-attr]
-            nn.init.ones_(length)  # type: ignore[arg-type]  # one length a prototype
+            nn.init.ones_(length)  # type: ignore[arg-type]  # one length per prototype
             length.requires_grad = not config.norm_last_layer
-        # Last, so that a student with a predictor begins with the weights of one without.
+        # Built last, so that a student with a predictor starts with the same weights as one without.
         self.predictor: nn.Module | None = None
         if predictor is not None and predictor.num_layers:
             self.predictor = build_mlp(

@@ -1,6 +1,6 @@
-"""FSDP2: networks too large for one device, their weights spread over all processes (arXiv:2304.11277).
+"""FSDP2 (arXiv:2304.11277): shard the weights of networks too large for one device over all processes.
 
-Checkpoints and published models hold whole tensors, so a sharded training resumes unsharded and the other way round.
+Checkpoints and published models hold whole tensors, so a sharded training can resume unsharded and vice versa.
 """
 
 from typing import Any
@@ -17,28 +17,28 @@ from dino_pipeline.dino.core.models.student_teacher import MultiCropNetwork
 
 
 def shard(network: MultiCropNetwork, device: torch.device) -> None:
-    """Spread a network's weights over the processes, in place; gradients come out averaged over them."""
+    """Shard a network's weights over the processes, in place. Its gradients are averaged over processes."""
     mesh = init_device_mesh(device.type, (world_size(),))
     if isinstance(network.backbone, ViTBackbone):
-        # Gathered one branch at a time: only these are whole at any moment.
+        # Each branch is gathered separately, so that only one is whole at any moment.
         for block in network.backbone.model.blocks:
             fully_shard(block.attn, mesh=mesh)
             fully_shard(block.mlp, mesh=mesh)
     for part in (network.backbone, network.head):
         if part is not None:  # a frozen teacher has no head
-            # Spread again after each forward pass: the teacher has no backward pass that would do it.
+            # Resharded after each forward pass, because the teacher has no backward pass to do so.
             fully_shard(part, mesh=mesh, reshard_after_forward=True)
 
 
 def average_gradients(network: nn.Module, *, when: bool) -> None:
-    """Whether the next backward pass averages gradients over processes, or only adds them up here."""
+    """Set whether the next backward pass averages gradients over processes or only adds them up locally."""
     for module in network.modules():
         if isinstance(module, FSDPModule):
             module.set_requires_gradient_sync(when, recurse=False)
 
 
 def whole(state: Any) -> Any:
-    """A state dictionary with whole tensors in place of sharded ones; every process must ask."""
+    """A state dictionary with whole tensors in place of sharded ones. Every process must call this."""
     if isinstance(state, dict):
         return {key: whole(value) for key, value in state.items()}
     return state.full_tensor() if isinstance(state, DTensor) else state
@@ -51,7 +51,7 @@ def load_whole(network: nn.Module, state: dict[str, Tensor]) -> None:
 
 
 def spread(state: dict[str, Tensor], like: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Whole tensors, sharded as those of the same names are."""
+    """Shard whole tensors like the tensors of the same names in `like`."""
     return {name: _like(value, like[name]) for name, value in state.items()}
 
 

@@ -1,4 +1,4 @@
-"""A teacher that weighs the student's last snapshots alike, as the average of arXiv:1803.05407 does, over a window."""
+"""A teacher with the uniform mean of the student's last snapshots (as in arXiv:1803.05407, over a window)."""
 
 import torch
 from torch import Tensor, nn
@@ -8,21 +8,21 @@ from dino_pipeline.dino.core.models.batch_norm import running_means
 
 
 class Snapshots:
-    """The student's weights at the ends of its last epochs, the newest first; part of the checkpoint."""
+    """The student's weights at the ends of its last epochs, newest first. Part of the checkpoint."""
 
     def __init__(self, length: int) -> None:
         self.length = length
-        self.taken: list[dict[str, Tensor]] = []  # by the teacher's names; sharded where the networks are
+        self.taken: list[dict[str, Tensor]] = []  # keys are the teacher's; sharded if the networks are
 
     @torch.no_grad()
     def take(self, student: nn.Module, teacher: nn.Module, *, with_statistics: bool) -> None:
-        """Take in the student as it is, and make the teacher the mean; the oldest snapshot leaves.
+        """Add the student's weights as the newest snapshot, drop the oldest, and set the teacher to the mean.
 
         Args:
-            with_statistics: the running statistics of batch norm are the snapshots' mean likewise.
+            with_statistics: average batch norm's running statistics over the snapshots too.
         """
         teachers = _averaged(teacher, with_statistics=with_statistics)
-        # A student's predictor is among its parameters, and no teacher has one.
+        # The student's parameters include its predictor's, which the teacher does not have.
         students = _averaged(student, with_statistics=with_statistics)
         newest = {name: students[name].detach().clone() for name in teachers}
         self.taken = [newest, *self.taken][: self.length]

@@ -1,4 +1,4 @@
-"""Student and teacher: most often two networks of one shape, the teacher an average of the student over time."""
+"""Student and teacher. Usually they have one shape, and the teacher is an average of the student over time."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,25 +21,25 @@ class NetworkOutput(NamedTuple):
     """A network's outputs for crops, in the order given."""
 
     logits: Tensor  # [all crops, batch, logits]
-    features: Tensor  # [all crops, batch, dim], of the backbone
+    features: Tensor  # [all crops, batch, dim], from the backbone
 
 
 class MultiCropNetwork(nn.Module):
-    """Backbone and head over crops of several sizes: one backbone pass a size, one head pass for all."""
+    """Backbone and head over crops of several sizes: one backbone pass per size, one head pass for all."""
 
     def __init__(self, backbone: Backbone, head: ProjectionHead | None) -> None:
-        """Without a head its logits are the backbone's features."""
+        """Combine a backbone and a head. Without a head, the logits are the backbone's features."""
         super().__init__()
         self.backbone = backbone
         self.head = head
-        self.drop_paths = address_drop_paths(backbone)  # masks are set once a step
+        self.drop_paths = address_drop_paths(backbone)  # masks are set once per step
 
     def forward(self, crops: list[Tensor], keep: Tensor | None = None) -> NetworkOutput:
         """Logits and features of every crop.
 
         Args:
-            crops: one tensor [crops, batch, channels, H, W] a size
-            keep: stochastic-depth masks [drop paths, all crops, batch] bool; None where there is no stochastic depth
+            crops: one tensor [crops, batch, channels, H, W] per size
+            keep: stochastic-depth masks [drop paths, all crops, batch] bool; None without stochastic depth
         """
         batch = crops[0].shape[1]
         features = []
@@ -57,7 +57,7 @@ class MultiCropNetwork(nn.Module):
 
     @property
     def prototypes(self) -> list[nn.Parameter]:
-        """Those of the head's last layer; none of a network without."""
+        """The parameters of the head's last layer; empty if there is none."""
         if self.head is None or self.head.last_layer is None:
             return []
         return list(self.head.last_layer.parameters())
@@ -71,12 +71,12 @@ def build_student_and_teacher(
     teacher_is_copy: bool = True,
     frozen_teacher: BackboneConfig | None = None,
 ) -> tuple[MultiCropNetwork, MultiCropNetwork]:
-    """A student, and a teacher that takes no gradient, drops no path and has no predictor.
+    """Build a student, and a teacher without gradient, stochastic depth and predictor.
 
     Args:
         predictor: the student's.
-        teacher_is_copy: of the student, to begin with; else it is another random network.
-        frozen_teacher: its own architecture, without a head; its weights are read later.
+        teacher_is_copy: the teacher starts as a copy of the student; otherwise as another random network.
+        frozen_teacher: the architecture of a frozen teacher. It has no head, and its weights are loaded later.
     """
     student = _network(backbone, head, predictor)
     if frozen_teacher is not None:
@@ -92,7 +92,7 @@ def build_student_and_teacher(
 def build_peers(
     backbone: BackboneConfig, head: ProjectionHeadConfig
 ) -> tuple[MultiCropNetwork, MultiCropNetwork]:
-    """Two students of one shape, each with weights of its own."""
+    """Build two students of one shape with independent weights."""
     return _network(backbone, head), _network(backbone, head)
 
 
@@ -109,11 +109,11 @@ def teacher_logits(
     global_crops: Tensor,
     outputs: Sequence[NetworkOutput],
 ) -> list[Tensor]:
-    """The logits that each learning network is to agree with: [global crops, batch, logits].
+    """The logits that are the target of each learning network: [global crops, batch, logits].
 
     Args:
         global_crops: [global crops, batch, channels, H, W]
-        outputs: of the student, and of its peer where it has one.
+        outputs: the student's, and its peer's if there is one.
     """
     own = [output.logits[: len(global_crops)] for output in outputs]
     if config.name == "none":
@@ -131,9 +131,11 @@ def update_teacher(teacher: nn.Module, student: nn.Module, momentum: float, *, w
     """teacher <- momentum * teacher + (1 - momentum) * student, for every parameter, in one fused call.
 
     Args:
-        with_statistics: the running statistics of batch norm move likewise.
+        with_statistics: update batch norm's running statistics in the same way.
     """
-    students = dict(student.named_parameters())  # those of a predictor, too, which no teacher has
+    students = dict(
+        student.named_parameters()
+    )  # includes a predictor's parameters, which the teacher does not have
     names, own = zip(*teacher.named_parameters(), strict=True)
     torch._foreach_lerp_(local(own), local(students[name] for name in names), 1 - momentum)
     if with_statistics:

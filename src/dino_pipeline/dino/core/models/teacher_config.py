@@ -1,4 +1,4 @@
-"""What the teacher is made of."""
+"""Configuration of the teacher."""
 
 from typing import Annotated, Literal
 
@@ -7,18 +7,20 @@ from pydantic import Field, model_validator
 from dino_pipeline.dino.core.config import frozen
 from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 
-MOVED_AT_EPOCHS_END = ("previous_epoch", "snapshot_average")  # and still between
+MOVED_AT_EPOCHS_END = ("previous_epoch", "snapshot_average")  # unchanged between ends of epochs
 
 
 @frozen
 class TeacherConfig:
     """How the teacher comes from the student (arXiv:2104.14294, figure 6), and how it normalises."""
 
-    # momentum: an average over time, by schedules.teacher_momentum; snapshot_average: the uniform mean of the student's
-    # weights at the ends of the last num_snapshots epochs; previous_epoch | previous_step | copy: the student's weights
-    # of then, or of now; fixed_random: another network, never changed; frozen: a trained one of another architecture,
-    # whose answer is its backbone's feature; peer: another network that learns as well, each from the other's answers
-    # (arXiv:1804.03235); none: the student's own scores, with gradient.
+    # momentum: an average over time, by schedules.teacher_momentum.
+    # snapshot_average: the uniform mean of the student's weights at the ends of the last num_snapshots epochs.
+    # previous_epoch, previous_step, copy: the student's weights at the end of the previous epoch, one step ago, or now.
+    # fixed_random: another network that never changes.
+    # frozen: a trained network of another architecture; its logits are its backbone's features.
+    # peer: another network that also learns; each has the other's logits as targets (arXiv:1804.03235).
+    # none: the student's own logits, with gradient.
     name: Literal[
         "momentum",
         "snapshot_average",
@@ -30,13 +32,15 @@ class TeacherConfig:
         "peer",
         "none",
     ]
-    num_snapshots: Annotated[int, Field(ge=1)]  # snapshot_average; each is held beside the networks
-    # Batch norm by the statistics of the batch, as DINO; false: by an average of the student's, at the teacher's own
-    # pace (arXiv:2101.08482), so that a key tells nothing of the images that were in its batch.
+    num_snapshots: Annotated[
+        int, Field(ge=1)
+    ]  # for snapshot_average; each takes the memory of one more network
+    # true: batch norm uses the statistics of the batch, as in DINO. false: it uses an average of the student's, with
+    # the teacher's momentum (arXiv:2101.08482), so that a key reveals nothing about the other images of its batch.
     batch_statistics: bool
-    # frozen: a file or a model's folder, as initial_weights; a started training has the hash in its place.
+    # for frozen: a file or a model's folder, as initial_weights; replaced by its hash once the training starts.
     weights: str | None
-    backbone: BackboneConfig | None  # frozen: what those weights are of
+    backbone: BackboneConfig | None  # for frozen: the architecture of those weights
 
     @model_validator(mode="after")
     def _parts_fit_the_name(self) -> "TeacherConfig":
@@ -66,24 +70,24 @@ class TeacherConfig:
 
     @property
     def follows_student(self) -> bool:
-        """Whether its weights come from the student."""
+        """Whether the teacher's weights come from the student."""
         return self.name not in ("fixed_random", "frozen", "peer")
 
     @property
     def learns(self) -> bool:
-        """Whether it changes in a training, which is then for it rather than for the student."""
+        """Whether the teacher changes in a training. If so, it is the training's result; otherwise the student is."""
         return self.follows_student or self.name == "peer"
 
     @property
     def takes_statistics(self) -> bool:
-        """Whether its running statistics are the student's: where it computes none by forward passes in training."""
+        """Whether the teacher copies the student's running statistics, because it computes none in training."""
         return self.name == "none" or (self.follows_student and not self.batch_statistics)
 
 
 def momentum_in_force(teacher: TeacherConfig, scheduled: float, *, step: int, steps_per_epoch: int) -> float:
-    """How much of itself the teacher keeps in a step, counted from 0: every kind is a momentum.
+    """The share of its own weights that the teacher keeps in a step, counted from 0: every kind is a momentum.
 
-    That of `snapshot_average` is over its snapshots, not over the student: 0 where one is taken.
+    For `snapshot_average` the momentum applies to its snapshots, not to the student: 0 at a step that takes one.
     """
     if teacher.name in ("copy", "previous_step", "none"):
         return 0.0

@@ -1,4 +1,4 @@
-"""Which optimizer steps, how gradients are treated before it does, and the values that change on the way."""
+"""Configuration of the optimizer, of its schedules, and of steps that are not finite."""
 
 from typing import Annotated, Literal
 
@@ -9,13 +9,11 @@ from dino_pipeline.dino.core.config import frozen
 
 @frozen
 class NonFiniteConfig:
-    """What becomes of steps whose loss or gradient is infinite or NaN: each is skipped, too many in a row are not."""
+    """Handling of steps whose loss or gradient is infinite or NaN: each is skipped; too many in a row are an error."""
 
     max_skips_in_a_row: Annotated[int, Field(ge=0)]
-    max_rollbacks: Annotated[
-        int, Field(ge=0)
-    ]  # to the last checkpoint; then, or with 0 at once, training stops
-    rollback_factor: Annotated[float, Field(gt=0, lt=1)]  # of the learning rate, with each rollback
+    max_rollbacks: Annotated[int, Field(ge=0)]  # to the last checkpoint; after that many, training stops
+    rollback_factor: Annotated[float, Field(gt=0, lt=1)]  # multiplies the learning rate at each rollback
 
 
 @frozen
@@ -25,31 +23,32 @@ class OptimizerConfig:
     name: Literal["adamw", "sgd", "lars"]
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]]  # adamw only
     momentum: Annotated[float, Field(ge=0, lt=1)]  # sgd and lars
-    clip_gradient_norm: Annotated[float, Field(ge=0)]  # of each parameter tensor; 0 leaves gradients alone
+    clip_gradient_norm: Annotated[float, Field(ge=0)]  # of each parameter tensor; 0 turns clipping off
     freeze_last_layer_fraction: Annotated[
         float, Field(ge=0, le=1)
-    ]  # of the run's steps: prototypes stand still
-    # Of the run's steps: the backbone stands still, and as long again its learning rate rises to its scale.
+    ]  # of the run's steps, in which the prototypes stay fixed
+    # Fraction of the run's steps in which the backbone stays fixed. Then its learning rate rises to its scale for as
+    # many steps again.
     freeze_backbone_fraction: Annotated[float, Field(ge=0, le=0.5)]
-    backbone_learning_rate_scale: Annotated[float, Field(gt=0)]  # of the learning rate, which is the head's
+    backbone_learning_rate_scale: Annotated[float, Field(gt=0)]  # relative to the head's learning rate
 
 
 @frozen
 class ScheduleConfig:
-    """One scheduled value; a constant after its warm-up has `start` equal to `end`."""
+    """One scheduled value. Equal `start` and `end` give a constant after the warm-up."""
 
     warmup_from: Annotated[float, Field(ge=0)]
-    start: Annotated[float, Field(ge=0)]  # reached at the end of the warm-up
+    start: Annotated[float, Field(ge=0)]  # the value at the end of the warm-up
     end: Annotated[float, Field(ge=0)]
     warmup_fraction: Annotated[float, Field(ge=0, lt=1)]  # of the run's steps
 
 
 @frozen
 class SchedulesConfig:
-    """The four values that change while DINO trains."""
+    """The four values that change during a training."""
 
     learning_rate: (
-        ScheduleConfig  # for a batch of 256; warmup_from and start are scaled with the batch, end is not
+        ScheduleConfig  # for a batch of 256; warmup_from and start scale with the batch, end does not
     )
     weight_decay: ScheduleConfig
     teacher_momentum: ScheduleConfig

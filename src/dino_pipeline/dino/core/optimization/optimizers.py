@@ -1,4 +1,4 @@
-"""Optimizers over parameter groups: with weight decay and without, of the backbone and of the head."""
+"""Optimizers with parameter groups: with and without weight decay, for the backbone and for the head."""
 
 from typing import Any
 
@@ -11,17 +11,17 @@ from dino_pipeline.dino.core.optimization.config import OptimizerConfig
 
 
 def build_optimizer(config: OptimizerConfig, *networks: nn.Module) -> Optimizer:
-    """An optimizer of networks, whose learning rate and weight decay are set before each step."""
+    """Build an optimizer for networks. `set_scheduled` sets its learning rate and weight decay before each step."""
     groups = parameter_groups(*networks)
     if config.name == "adamw":
         return AdamW(groups, lr=0.0, betas=config.betas, fused=True)
-    # LARS's trust ratio leaves out the group without weight decay: the reference's skips biases and norms too.
+    # LARS's trust ratio leaves out groups without weight decay; the reference also skips biases and norms.
     optimizer: Optimizer = (
         Lars(groups, lr=0.0, momentum=config.momentum)
         if config.name == "lars"
         else SGD(groups, lr=0.0, momentum=config.momentum, foreach=True)
     )
-    # Zeros step as no momentum does, and are there to be left alone should the first step of all be skipped.
+    # Zero momentum steps like no momentum. With buffers in place, even a skipped first step can restore them.
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
@@ -29,7 +29,7 @@ def build_optimizer(config: OptimizerConfig, *networks: nn.Module) -> Optimizer:
 
 
 def parameter_groups(*networks: nn.Module) -> list[dict[str, object]]:
-    """Weights are decayed, biases and one-dimensional parameters are not; the backbone has groups of its own.
+    """Group parameters: weights are decayed, biases and one-dimensional parameters are not; the backbone is separate.
 
     As in the reference, position embedding, [CLS] token and prototype lengths count as weights.
     """
@@ -48,7 +48,7 @@ def parameter_groups(*networks: nn.Module) -> list[dict[str, object]]:
 def set_scheduled(
     optimizer: Optimizer, *, learning_rate: float, backbone_learning_rate: float, weight_decay: float
 ) -> None:
-    """Put this step's values in force; only decayed groups follow the weight-decay schedule."""
+    """Set the learning rates and weight decay for this step. Only decayed groups follow the weight-decay schedule."""
     for group in optimizer.param_groups:
         group["lr"] = backbone_learning_rate if group["backbone"] else learning_rate
         if group["decayed"]:

@@ -1,6 +1,6 @@
-"""A step whose loss or gradient is not finite is skipped, on all processes alike; the device decides.
+"""Skip a step whose loss or gradient is not finite, on all processes alike. The decision stays on the device.
 
-Too many in a row are an error.
+Too many skipped steps in a row are an error.
 """
 
 import torch
@@ -11,11 +11,11 @@ from dino_pipeline.dino.core.distributed import all_reduce_sum, local
 
 
 class NonFiniteError(FloatingPointError):
-    """More steps in a row than allowed had a loss or a gradient that is not finite."""
+    """The loss or gradient was not finite in more steps in a row than allowed."""
 
 
 class SkipCounter:
-    """How many steps were skipped, and how many of them in a row until now."""
+    """Counts the skipped steps, in total and in a row up to now."""
 
     def __init__(self, max_in_a_row: int) -> None:
         self.max_in_a_row = max_in_a_row
@@ -23,29 +23,29 @@ class SkipCounter:
         self.in_a_row = 0
 
     def add(self, is_skipped: bool) -> bool:
-        """Count a step; whether there are more skipped ones in a row now than allowed."""
+        """Count a step; return whether more steps in a row are skipped now than allowed."""
         self.count += is_skipped
         self.in_a_row = self.in_a_row + 1 if is_skipped else 0
         return self.in_a_row > self.max_in_a_row
 
 
 def not_finite_anywhere(*scalars: Tensor) -> Tensor:
-    """Whether any of these is infinite or NaN on any process: a bool on the device, the same on every process."""
+    """Whether any scalar is infinite or NaN on any process: a bool on the device, equal on every process."""
     bad = ~torch.stack(scalars).isfinite().all()
     return all_reduce_sum(bad.float()) > 0
 
 
 def step_unless(skip: Tensor, optimizer: Optimizer, scaler: torch.amp.GradScaler) -> None:
-    """Step, or leave weights and moments exactly as they are where `skip` is true.
+    """Take an optimizer step, or leave weights and moments exactly as they are if `skip` is true.
 
     Args:
-        scaler: where it is enabled, for float16, it finds the same infinities in the same gradients.
+        scaler: for float16. If enabled, it finds the same infinities in the same gradients and skips by itself.
     """
     if scaler.is_enabled():
         scaler.step(optimizer)
         scaler.update()
     elif isinstance(optimizer, torch.optim.AdamW):
-        # What the scaler, too, hands to fused optimizers: their kernels read it, nobody waits.
+        # Fused kernels read this flag, as with the scaler, so that the host does not wait for the device.
         optimizer.found_inf = skip.float()  # type: ignore[attr-defined]
         optimizer.step()
     else:
@@ -53,7 +53,10 @@ def step_unless(skip: Tensor, optimizer: Optimizer, scaler: torch.amp.GradScaler
 
 
 def _step_and_take_back(skip: Tensor, optimizer: Optimizer) -> None:
-    """For SGD and LARS, which have no kernel that reads it for sharded weights too: costs a copy, but nobody waits."""
+    """Step, then undo it if `skip` is true. SGD and LARS lack a kernel that reads the flag for sharded weights too.
+
+    This costs a copy of the values, but the host does not wait for the device.
+    """
     parameters = [parameter.detach() for group in optimizer.param_groups for parameter in group["params"]]
     values = local([*parameters, *(state["momentum_buffer"] for state in optimizer.state.values())])
     before = [value.clone() for value in values]

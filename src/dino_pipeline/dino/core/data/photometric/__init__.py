@@ -1,1 +1,1 @@
-"""Photometric augmentation: what is drawn for a crop, and who carries it out: OpenCV one crop, torch many at once."""
+"""Photometric augmentation: parameters drawn for a crop, applied by OpenCV (one crop) or torch (many crops)."""

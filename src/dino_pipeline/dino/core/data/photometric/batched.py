@@ -1,7 +1,7 @@
-"""Photometric augmentation of many crops at once, by torch, for the device: what `opencv.py` does, but for rounding.
+"""Photometric augmentation of many crops at once with torch, on the device. It equals `opencv.py` up to rounding.
 
-Every operation is computed for all crops and taken where it was drawn, so that shapes are always the same, nothing
-waits for the device, and the whole compiles to a few kernels. As in OpenCV every operation leaves whole levels.
+Every operation is computed for all crops, and each crop takes the results that were drawn for it. So shapes are
+constant, nothing waits for the device, and all compiles to a few kernels. As in OpenCV, each operation yields integers.
 """
 
 import torch
@@ -12,15 +12,15 @@ from dino_pipeline.dino.core.data.photometric.drawn import BRIGHTNESS, CONTRAST,
 
 
 def augment(crops: Tensor, rows: Tensor, *, largest_sigma: float) -> Tensor:
-    """Flip and colour crops, each as was drawn for it.
+    """Apply to each crop the flip and the colour changes that were drawn for it.
 
     Args:
         crops: [N, channels, H, W] uint8 or uint16
         rows: [N, columns of `Row`], on the same device
-        largest_sigma: of any blur that can be drawn, in pixels; 0 where none can
+        largest_sigma: largest blur sigma that can be drawn, in pixels; 0 if there is no blur
 
     Returns:
-        [N, channels, H, W] float32, whole numbers.
+        [N, channels, H, W] float32, integer values.
     """
     white = torch.iinfo(crops.dtype).max
     row = Row(*rows[:, :, None, None, None].unbind(dim=1))
@@ -36,10 +36,10 @@ def augment(crops: Tensor, rows: Tensor, *, largest_sigma: float) -> Tensor:
 
 
 def _jittered(levels: Tensor, operation: Tensor, row: Row[Tensor], white: int) -> Tensor:
-    """One operation of the jitter, which for every crop may be another."""
+    """Apply one operation of the jitter, which may differ between crops."""
     has_color = _has_color(levels)
     luma = _luma(levels) if has_color else levels
-    # Channels of different sensors have scales of their own: each is spread about its own mean.
+    # Channels of different sensors have different scales, so each is spread around its own mean.
     mean = luma.mean(dim=(2, 3), keepdim=True).round()
     target = torch.where(operation == CONTRAST, mean, 0)
     factor = torch.where(operation == CONTRAST, row.contrast, row.brightness)
@@ -54,7 +54,7 @@ def _jittered(levels: Tensor, operation: Tensor, row: Row[Tensor], white: int) -
 
 
 def _hue_shifted(levels: Tensor, turn: Tensor, white: int) -> Tensor:
-    """To hue, saturation and value and back, the hue turned; of 8 bits OpenCV keeps 256 hues and saturations."""
+    """Convert to hue, saturation and value, shift the hue, and convert back. For 8 bits OpenCV keeps 256 hues."""
     red, green, blue = levels.split(1, dim=1)
     value = levels.amax(dim=1, keepdim=True)
     chroma = value - levels.amin(dim=1, keepdim=True)
@@ -78,15 +78,15 @@ def _hue_shifted(levels: Tensor, turn: Tensor, white: int) -> Tensor:
 
 
 def _blurred(levels: Tensor, sigma: Tensor, largest_sigma: float, white: int) -> Tensor:
-    """A Gaussian for every crop, cut off where OpenCV cuts it; `sigma` [N], 0 leaves the crop as it is."""
-    widths = 6 if white == 255 else 8  # of sigma, on both sides together
+    """Gaussian blur per crop, truncated as in OpenCV. `sigma` is [N]; 0 leaves the crop unchanged."""
+    widths = 6 if white == 255 else 8  # in units of sigma, both sides together
     radius = round(widths * largest_sigma + 1) // 2
     offsets = torch.arange(-radius, radius + 1, device=levels.device)
     own_radius = (widths * sigma + 1).round().div(2, rounding_mode="floor")[:, None]
     weights = torch.exp(-offsets.square() / (2 * sigma.clamp(min=1e-3)[:, None].square()))
     weights = torch.where(offsets.abs() <= own_radius, weights, 0)
     weights = weights / weights.sum(dim=1, keepdim=True)
-    # Every channel of every crop is a group of its own, with its crop's weights.
+    # Every channel of every crop is its own group, with the weights of its crop.
     channels = levels.shape[1]
     kernels = weights.repeat_interleave(channels, dim=0)[:, None]
     planes = levels.flatten(0, 1)[None]
@@ -99,7 +99,7 @@ def _blurred(levels: Tensor, sigma: Tensor, largest_sigma: float, white: int) ->
 
 
 def _luma(levels: Tensor) -> Tensor:
-    """[N, 1, H, W], whole levels."""
+    """[N, 1, H, W], integer values."""
     red, green, blue = levels.split(1, dim=1)
     luma: Tensor = 0.299 * red + 0.587 * green + 0.114 * blue
     return luma.round()

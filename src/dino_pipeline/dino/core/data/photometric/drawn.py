@@ -1,7 +1,7 @@
-"""What is drawn for a crop: the one definition of the photometric augmentation, which two executors carry out.
+"""The parameters drawn for a crop. Both implementations of the photometric augmentation apply this definition.
 
-Flip, colour jitter, greyscale, blur and solarization, in the paper's order (arXiv:2104.14294, appendix; BYOL's).
-The draws do not depend on pixels, so they can be made where the image is read and carried out elsewhere.
+It contains flip, colour jitter, greyscale, blur and solarization, in the paper's order (arXiv:2104.14294, appendix;
+BYOL). The draws do not depend on pixels, so one process can draw them and another device can apply them.
 """
 
 from typing import Generic, NamedTuple, TypeVar
@@ -16,21 +16,21 @@ BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)
 
 
 class Jitter(NamedTuple):
-    """torchvision's ColorJitter: three factors, a turn of the hue in circles, and the order they come in."""
+    """torchvision's ColorJitter: three factors, a hue shift as a fraction of the circle, and their order."""
 
     brightness: float
     contrast: float
     saturation: float
     hue: float
-    order: list[int]  # of BRIGHTNESS, CONTRAST, SATURATION and HUE
+    order: list[int]  # permutation of BRIGHTNESS, CONTRAST, SATURATION and HUE
 
 
-# Four times a brightness of 1 changes no level.
+# A brightness factor of 1, four times, changes no value.
 _NO_JITTER = Jitter(brightness=1.0, contrast=1.0, saturation=1.0, hue=0.0, order=[BRIGHTNESS] * 4)
 
 
 class Drawn(NamedTuple):
-    """What is to be done to one crop."""
+    """Augmentation parameters of one crop."""
 
     flip: bool
     jitter: Jitter | None
@@ -40,7 +40,7 @@ class Drawn(NamedTuple):
 
 
 def draw(view: ViewConfig, rng: np.random.Generator) -> Drawn:
-    """What a view's probabilities and ranges give at this address of the generator."""
+    """Draw the parameters of a view from its probabilities and ranges."""
     flip = rng.random() < view.flip_probability
     jitter = _draw_jitter(view, rng) if rng.random() < view.jitter_probability else None
     grayscale = rng.random() < view.grayscale_probability
@@ -57,14 +57,14 @@ def _draw_jitter(view: ViewConfig, rng: np.random.Generator) -> Jitter:
 
 
 class Row(NamedTuple, Generic[T]):
-    """The same as numbers, for many crops at once: of one crop floats, on the device a tensor [crops] each."""
+    """`Drawn` as numbers: floats for one crop, or tensors [crops] on the device for many crops."""
 
-    flip: T  # 0 or 1, as grayscale and solarize
+    flip: T  # 0 or 1, like grayscale and solarize
     brightness: T
     contrast: T
     saturation: T
     hue: T
-    first: T  # which operation of the jitter comes first, ...
+    first: T  # first operation of the jitter
     second: T
     third: T
     fourth: T
@@ -74,7 +74,7 @@ class Row(NamedTuple, Generic[T]):
 
 
 def as_row(drawn: Drawn) -> Row[float]:
-    """What was drawn for one crop, as numbers."""
+    """Convert the parameters of one crop to numbers."""
     jitter = drawn.jitter or _NO_JITTER
     first, second, third, fourth = jitter.order
     return Row(

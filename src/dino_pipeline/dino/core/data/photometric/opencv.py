@@ -1,8 +1,8 @@
-"""Photometric augmentation of one crop, by OpenCV, for the CPU.
+"""Photometric augmentation of one crop with OpenCV, for the CPU.
 
-Each operation is Pillow's arithmetic as torchvision uses it, on lookup tables and SIMD instead of whole-image blends.
-Saturation, hue and greyscale are of colours: images of other than 3 channels pass them unchanged, as grey ones do in
-torchvision. What is drawn for a view does not depend on its channels.
+Each operation has Pillow's arithmetic as torchvision uses it, with lookup tables and SIMD in place of whole-image
+blends. Saturation, hue and greyscale need colour: images without exactly 3 channels skip them, as grey images do in
+torchvision. The drawn parameters do not depend on the number of channels.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ _LEVELS = np.arange(256, dtype=np.float32)
 
 
 def augment(crop: np.ndarray, drawn: Drawn) -> np.ndarray:
-    """Flip and colour one crop [H, W, channels], uint8 or uint16, as was drawn for it."""
+    """Apply the drawn flip and colour changes to one crop [H, W, channels], uint8 or uint16."""
     shape = crop.shape
     if drawn.flip:
         crop = cv2.flip(crop, 1)
@@ -28,7 +28,7 @@ def augment(crop: np.ndarray, drawn: Drawn) -> np.ndarray:
         crop = cv2.GaussianBlur(crop, (0, 0), drawn.blur_sigma, borderType=cv2.BORDER_REPLICATE)
     if drawn.solarize:
         crop = _solarize(crop)
-    return crop.reshape(shape)  # OpenCV leaves out the axis of a single channel
+    return crop.reshape(shape)  # OpenCV drops the axis of a single channel
 
 
 def _color_jitter(crop: np.ndarray, jitter: Jitter) -> np.ndarray:
@@ -51,7 +51,7 @@ def _change_contrast(crop: np.ndarray, contrast: float) -> np.ndarray:
     if _has_color(crop):
         mean = round(float(_luma(crop).mean()))
         return _on_levels(crop, lambda levels: mean + (levels - mean) * contrast)
-    # Channels of different sensors have scales of their own: each is spread about its own mean.
+    # Channels of different sensors have different scales, so each is spread around its own mean.
     means = crop.mean(axis=(0, 1)).round().astype(np.float32)
     return _clipped(means + (crop - means) * np.float32(contrast), crop.dtype)
 
@@ -68,13 +68,13 @@ def _shift_hue(crop: np.ndarray, hue: float) -> np.ndarray:
 
 
 def _solarize(crop: np.ndarray) -> np.ndarray:
-    """Invert what is at or above half of white."""
+    """Invert values at or above half of white."""
     white = np.iinfo(crop.dtype).max
     return _on_levels(crop, lambda levels: np.where(levels < (white + 1) // 2, levels, white - levels))
 
 
 def _on_levels(crop: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """A function of single values: of 256 of them by a table."""
+    """Apply a function to each value, for 8 bits by a lookup table."""
     if crop.dtype == np.uint8:
         return cv2.LUT(crop, _clipped(function(_LEVELS), crop.dtype))
     return _clipped(function(crop.astype(np.float32)), crop.dtype)

@@ -1,1 +1,1 @@
-"""The losses, one a file; the file's name is what `pretrain.loss.name` says."""
+"""The losses, one per file. The file's name is the value of `pretrain.loss.name`."""

@@ -1,4 +1,4 @@
-"""Barlow Twins (arXiv:2103.03230): each dimension of two views correlates with itself, and with no other."""
+"""Barlow Twins (arXiv:2103.03230): each dimension correlates across two views, and with no other dimension."""
 
 import torch
 from torch import Tensor
@@ -13,11 +13,11 @@ from dino_pipeline.dino.core.losses.loss import (
 )
 
 _REDUNDANCY = 5e-3  # the paper's lambda
-_EPSILON = 1e-5  # of a variance, as batch norm's
+_EPSILON = 1e-5  # added to a variance, as in batch norm
 
 
 class BarlowTwins(Loss):
-    """sum_d (1 - C_dd)^2 + lambda sum_{d != e} C_de^2, C correlating over the batch of all processes."""
+    """sum_d (1 - C_dd)^2 + lambda sum_{d != e} C_de^2, where C correlates over the batch of all processes."""
 
     def compare(self, inputs: LossInput) -> LossOutput:
         """Mean over all pairs of different views."""
@@ -33,7 +33,7 @@ class BarlowTwins(Loss):
 
 
 def _standardised(logits: Tensor) -> Tensor:
-    """[crops, whole batch, dim], of mean 0 and variance 1 in each dimension of each crop."""
+    """Standardise to [crops, whole batch, dim], with mean 0 and variance 1 in each dimension of each crop."""
     whole = differentiable_gather(at_least_float32(logits)).transpose(0, 1).flatten(1, 2)
     variance, mean = torch.var_mean(whole, dim=1, correction=0, keepdim=True)
     return (whole - mean) * (variance + _EPSILON).rsqrt()

@@ -1,14 +1,14 @@
 """DINO's loss (arXiv:2104.14294, equation 3): cross-entropy of teacher and student over all pairs of different views.
 
-SwAV's is the same with targets by Sinkhorn-Knopp.
+SwAV's loss is the same with targets by Sinkhorn-Knopp.
 
-Summing the pairs first leaves one closed form a student view, whose gradient is known as soon as the loss is:
+Summing over pairs first gives one closed form per student view, whose gradient is known along with the loss:
 
     L_v = -<Q_v, log softmax(s_v / T)>,    Q_v = sum of the teacher's targets of the n_v views other than v
     dL/ds_v = (n_v * softmax(s_v / T) - Q_v) / T,    since every target sums to 1
 
-so the gradient is made in the forward pass, one view at a time, and neither pairs nor log-probabilities are kept. What
-takes the time is reading and writing [batch, prototypes], so each line below goes over it once.
+The forward pass therefore computes the gradient as well, one view at a time, and keeps neither pairs nor
+log-probabilities. Reading and writing [batch, prototypes] takes most of the time, so each line passes over it once.
 """
 
 from typing import Any, ClassVar
@@ -22,7 +22,7 @@ from dino_pipeline.dino.core.losses.loss import Loss, LossInput, LossOutput
 
 
 class DINOLoss(Loss):
-    """The student's distribution over prototypes follows the teacher's, which is centered and sharpened."""
+    """Trains the student's distribution over prototypes towards the teacher's, which is centered and sharpened."""
 
     metrics: ClassVar[tuple[str, ...]] = ("teacher_entropy", "kl")
 
@@ -32,7 +32,7 @@ class DINOLoss(Loss):
         self.centering = build_centering(config, num_logits)
 
     def compare(self, inputs: LossInput) -> LossOutput:
-        """Cross-entropy; its metrics are in nats."""
+        """Cross-entropy, with metrics in nats."""
         targets = self.centering.targets(inputs.teacher_logits.detach(), inputs.teacher_temperature)
         loss = dino_loss(inputs.student_logits, targets, student_temperature=self.student_temperature)
         entropy = torch.special.entr(targets).sum(dim=-1).mean()
@@ -40,7 +40,7 @@ class DINOLoss(Loss):
         return LossOutput(loss, {"teacher_entropy": entropy, "kl": loss.detach() - entropy})
 
     def update(self, teacher_logits: Tensor, *, skip: Tensor) -> None:
-        """Move the center, or the queue."""
+        """Update the center or the queue."""
         self.centering.update(teacher_logits, skip=skip)
 
 
@@ -66,7 +66,7 @@ class _CrossEntropy(torch.autograd.Function):
         ctx.scale = -1 / (temperature * num_terms)
         all_targets = targets.sum(dim=0)
         loss = targets.new_zeros(())
-        gradient = torch.empty_like(student)  # up to the scale
+        gradient = torch.empty_like(student)  # without the factor `scale`
         for view, scores in enumerate(student):
             is_target = view < num_targets
             others = all_targets - targets[view] if is_target else all_targets
@@ -79,7 +79,7 @@ class _CrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor, None, None]:
-        # Handed on rather than copied, which would take as long as all the views: a graph is walked once.
+        # Scaled in place, because a copy would take as long as all the views. A graph is walked only once.
         gradient = ctx.gradient
         del ctx.gradient
         return gradient.mul_(grad_loss * ctx.scale), None, None

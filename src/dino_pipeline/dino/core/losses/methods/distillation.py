@@ -1,6 +1,6 @@
-"""Distillation of features: for the same view the student's output points where the teacher's does.
+"""Distillation of features: the student's output for a view aligns with the teacher's output for the same view.
 
-Both see one crop: a teacher that sees another view teaches worse (arXiv:2106.05237).
+Both networks see the same crop: a teacher that sees another view teaches worse (arXiv:2106.05237).
 """
 
 import torch.nn.functional as F
@@ -9,7 +9,7 @@ from dino_pipeline.dino.core.losses.loss import Loss, LossInput, LossOutput, at_
 
 
 class Distillation(Loss):
-    """2 - 2 cos of student and teacher over the global crops; there are no others."""
+    """2 - 2 cos of student and teacher over the global crops. Local crops are not allowed."""
 
     def compare(self, inputs: LossInput) -> LossOutput:
         """Mean over crops and images."""

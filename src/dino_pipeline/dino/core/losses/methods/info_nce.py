@@ -1,10 +1,10 @@
-"""InfoNCE: a query finds the other view of its image among other images.
+"""InfoNCE: identify the other view of a query's image among other images.
 
     loss = -log( exp(q.k+ / T) / (exp(q.k+ / T) + sum over negatives exp(q.k- / T)) ),    all of unit length
 
-Negatives are the other images of the batch over all processes, in both global views, which with two views of one
-network is NT-Xent (SimCLR, arXiv:2002.05709); or a queue of past keys (MoCo, arXiv:1911.05722), one for each view, so
-that each of the two directions is a MoCo of its own.
+The negatives are the other images of the batch over all processes, in both global views. With two views of one
+network this is NT-Xent (SimCLR, arXiv:2002.05709). With a queue, the negatives are past keys (MoCo,
+arXiv:1911.05722). Each view has its own queue, so that each of the two directions is a MoCo of its own.
 """
 
 import torch
@@ -18,7 +18,7 @@ from dino_pipeline.dino.core.losses.queue import Queue
 
 
 class InfoNCELoss(Loss):
-    """Over all pairs of different views; a teacher with gradient (SimCLR's) gets its gradient."""
+    """InfoNCE over all pairs of different views. A teacher with gradient (SimCLR) is trained by it too."""
 
     def __init__(self, config: LossConfig, num_logits: int) -> None:
         super().__init__(config, num_logits)
@@ -46,13 +46,13 @@ class InfoNCELoss(Loss):
         return LossOutput(mean_over_pairs(term, len(queries), len(keys)))
 
     def update(self, teacher_logits: Tensor, *, skip: Tensor) -> None:
-        """Put the step's keys into the queue, where there is one."""
+        """Put the step's keys into the queue if there is one."""
         if self.queue.rows.numel():
             self.queue.update(F.normalize(teacher_logits.to(self.queue.rows.dtype), dim=-1), skip=skip)
 
 
 def _against_batch(query: Tensor, keys: Tensor) -> Tensor:
-    """[batch, processes * 2 * batch] cosines, an image's own keys left out.
+    """Cosines [batch, processes * 2 * batch], with minus infinity for an image's own keys.
 
     Args:
         query: [batch, dim]

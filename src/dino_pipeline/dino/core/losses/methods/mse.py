@@ -1,4 +1,4 @@
-"""BYOL's loss (arXiv:2006.07733, equation 2): squared distance of the unit vectors of student and teacher."""
+"""BYOL's loss (arXiv:2006.07733, equation 2): squared distance between student and teacher as unit vectors."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -15,7 +15,7 @@ class MSELoss(Loss):
         super().__init__(config, num_logits)
         self.center = Center(
             num_logits, config.center_momentum if config.centering == "center" else 1.0
-        )  # 1: stays at 0
+        )  # 1: the center stays at 0
 
     def compare(self, inputs: LossInput) -> LossOutput:
         """Mean over pairs and images, at the precision of the center."""
@@ -29,5 +29,5 @@ class MSELoss(Loss):
         return LossOutput(mean_over_pairs(distance, len(student), len(targets)))
 
     def update(self, teacher_logits: Tensor, *, skip: Tensor) -> None:
-        """Move the center."""
+        """Update the center."""
         self.center.update(teacher_logits, skip=skip)

@@ -9,7 +9,7 @@ from dino_pipeline.dino.core.losses.loss import Loss, LossInput, LossOutput, at_
 
 
 class SupervisedLoss(Loss):
-    """Every view predicts its image's class; the teacher plays no part."""
+    """Predicts the class of an image from each of its views. The teacher is not used."""
 
     needs_labels: ClassVar[bool] = True
 

@@ -1,1 +1,1 @@
-"""Adapters that run a timm network as DINO runs it, one a file; `build_backbone` takes the one that fits."""
+"""Adapters that run timm networks as DINO needs, one per file. `build_backbone` takes the first that fits."""

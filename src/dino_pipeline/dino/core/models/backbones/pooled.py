@@ -1,4 +1,4 @@
-"""Any other timm network (ResNet, ConvNeXt, XCiT, ...): its pooled output is the feature."""
+"""Adapter for all other timm networks (ResNet, ConvNeXt, XCiT, ...): the pooled output is the feature."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ class PooledBackbone(nn.Module):
     """A timm network without classifier."""
 
     is_vit = False
-    model: Any  # a timm network; they share names, not a class
+    model: Any  # a timm network; these share method names, but no base class
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -22,10 +22,10 @@ class PooledBackbone(nn.Module):
         return features
 
     def last_blocks(self, images: Tensor, *, num_blocks: int, average_patches: bool) -> Tensor:
-        """The pooled feature, which is what the linear protocol uses for ConvNets: [N, dim].
+        """The pooled feature, which the linear protocol uses for ConvNets: [N, dim].
 
         Raises:
-            ValueError: when ViT features are asked for.
+            ValueError: the arguments request features that only a ViT has.
         """
         if num_blocks != 1 or average_patches:
             raise ValueError(
@@ -35,7 +35,7 @@ class PooledBackbone(nn.Module):
         return features
 
     def use_checkpointing(self) -> None:
-        """Keep fewer activations for the backward pass, as timm does it for this network."""
+        """Turn on timm's gradient checkpointing, which keeps fewer activations for the backward pass."""
         self.model.set_grad_checkpointing(True)
 
     def patch_tokens(self, images: Tensor) -> Tensor:

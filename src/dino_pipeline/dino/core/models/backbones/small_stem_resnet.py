@@ -1,6 +1,6 @@
-"""ResNets for images of 32 px, which timm has no options for: a 3x3 stem of stride 1 and no max-pooling.
+"""ResNets for 32-pixel images: a 3x3 stem of stride 1 and no max-pooling, which timm has no options for.
 
-The usual networks of CIFAR-10 in self-supervised learning (SimCLR, arXiv:2002.05709, appendix B.9).
+These are the usual networks for CIFAR-10 in self-supervised learning (SimCLR, arXiv:2002.05709, appendix B.9).
 """
 
 from typing import Any
@@ -11,12 +11,12 @@ from torch import nn
 
 
 def resnet18_small_stem(pretrained: bool = False, **options: Any) -> nn.Module:  # noqa: ARG001  timm passes it
-    """timm's `resnet18`, its first layers changed; takes the same options."""
+    """timm's `resnet18` with this stem. It takes the same options."""
     return _with_small_stem("resnet18", options)
 
 
 def resnet50_small_stem(pretrained: bool = False, **options: Any) -> nn.Module:  # noqa: ARG001  timm passes it
-    """timm's `resnet50` likewise: a larger teacher of the same images."""
+    """timm's `resnet50` with this stem, a larger teacher for the same images."""
     return _with_small_stem("resnet50", options)
 
 
@@ -26,7 +26,7 @@ def _with_small_stem(name: str, options: dict[str, Any]) -> nn.Module:
     network.conv1 = nn.Conv2d(
         stem.in_channels, stem.out_channels, kernel_size=3, stride=1, padding=1, bias=False
     )
-    # As timm initialises its own.
+    # The same initialisation as timm's.
     nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
     network.maxpool = nn.Identity()
     module: nn.Module = network
@@ -34,4 +34,4 @@ def _with_small_stem(name: str, options: dict[str, Any]) -> nn.Module:
 
 
 for small_stem in (resnet18_small_stem, resnet50_small_stem):
-    register_model(small_stem)  # beside timm's own, by the function's name
+    register_model(small_stem)  # registers it in timm under the function's name

@@ -1,4 +1,4 @@
-"""timm's VisionTransformer run as DINO runs it: [CLS] is the feature, position embeddings fit any image size."""
+"""Adapter for timm's VisionTransformer: [CLS] is the feature, and position embeddings fit any image size."""
 
 import math
 from typing import Any
@@ -12,12 +12,12 @@ from torch.utils.checkpoint import checkpoint
 from dino_pipeline.dino.core.models.drop_path import AddressedDropPath, Kept, add_residual
 
 # The reference adds 0.1 to the target grid so that rounding inside `interpolate` never loses a row
-# (https://github.com/facebookresearch/dino/issues/8). It changes the values, so weights trained with it need it.
+# (https://github.com/facebookresearch/dino/issues/8). This changes the values, so weights trained with it depend on it.
 _ROUNDING_OFFSET = 0.1
 
 
 class ViTBackbone(nn.Module):
-    """A ViT with a [CLS] token, and registers or not, that takes images of any size divisible by its patch."""
+    """A ViT with a [CLS] token, with or without registers. It takes images of any size divisible by its patch size."""
 
     is_vit = True
 
@@ -34,7 +34,7 @@ class ViTBackbone(nn.Module):
 
     @staticmethod
     def fits(model: nn.Module) -> bool:
-        """Whether this is a plain ViT; timm's variations run their blocks in ways of their own."""
+        """Whether this is a plain ViT. timm's variants run their blocks differently."""
         if type(model) is not VisionTransformer:
             return False
         blocks: Any = model.blocks
@@ -67,7 +67,7 @@ class ViTBackbone(nn.Module):
         return patches
 
     def attention(self, images: Tensor) -> Tensor:
-        """Self-attention of the last block, [N, heads, tokens, tokens]; row 0 is [CLS] looking at everything."""
+        """Self-attention of the last block, [N, heads, tokens, tokens]. Row 0 is [CLS] attending to all tokens."""
         x = self._embed(images)
         *others, last = self.model.blocks
         for block in others:
@@ -79,12 +79,12 @@ class ViTBackbone(nn.Module):
         return attention
 
     def use_matmul_attention(self) -> None:
-        """Plain matmul and softmax: on CPU in bfloat16 the fused kernel is 3-8 times slower."""
+        """Use plain matmul and softmax: on CPU in bfloat16 the fused kernel is 3-8 times slower."""
         for block in self.model.blocks:
             block.attn.fused_attn = False
 
     def use_checkpointing(self) -> None:
-        """Keep only each block's input for the backward pass, and compute what is inside again."""
+        """Keep only each block's input for the backward pass, and recompute its activations."""
         self.checkpointing = True
 
     def _grid(self, images: Tensor) -> tuple[int, int]:
@@ -94,9 +94,9 @@ class ViTBackbone(nn.Module):
     def _embed(self, images: Tensor) -> Tensor:
         model = self.model
         rows, columns = self._grid(images)
-        patches = model.patch_embed(images).flatten(1, 2)  # timm gives [N, rows, columns, dim]
+        patches = model.patch_embed(images).flatten(1, 2)  # timm returns [N, rows, columns, dim]
         prefix = [token for token in (model.cls_token, model.reg_token) if token is not None]
-        # The batch size as the tensor has it, not as a Python number: torch.export keeps it variable.
+        # The batch size comes from the tensor, not from a Python number, so that torch.export keeps it variable.
         expanded = [token.expand(images.shape[0], -1, -1) for token in prefix]
         num_embedded = 0 if model.no_embed_class else self.num_prefix
         position = interpolate_position_embedding(model.pos_embed, rows, columns, num_prefix=num_embedded)
@@ -112,7 +112,7 @@ class ViTBackbone(nn.Module):
         x = self._embed(images)
         outputs = []
         for index, block in enumerate(self.model.blocks):
-            # Read now: when the block is computed again for the backward pass, other samples may be set.
+            # Read these now: when the backward pass recomputes the block, other samples may be set.
             kept = _kept(block.drop_path1), _kept(block.drop_path2)
             if self.checkpointing and torch.is_grad_enabled():
                 x = checkpoint(_block, block, x, *kept, use_reentrant=False)
@@ -124,7 +124,7 @@ class ViTBackbone(nn.Module):
 
 
 def _block(block: Block, x: Tensor, kept_attention: Kept | None, kept_mlp: Kept | None) -> Tensor:
-    """timm's pre-norm block, its two residual branches computed for the samples that keep them."""
+    """timm's pre-norm block, with each residual branch computed only for the samples that keep it."""
     x = add_residual(x, lambda y: block.ls1(block.attn(block.norm1(y))), kept_attention)
     return add_residual(x, lambda y: block.ls2(block.mlp(block.norm2(y))), kept_mlp)
 
@@ -136,10 +136,10 @@ def _kept(drop_path: nn.Module) -> Kept | None:
 def interpolate_position_embedding(
     position_embedding: Tensor, height: int, width: int, *, num_prefix: int = 1
 ) -> Tensor:
-    """Resample to a grid of `height` x `width` patches: bicubic, without antialiasing.
+    """Resample a position embedding to a grid of `height` x `width` patches: bicubic, without antialiasing.
 
     Args:
-        position_embedding: [1, prefix + native patches, dim]; the prefix rows ([CLS], registers) stay as they are.
+        position_embedding: [1, prefix + native patches, dim]; the prefix rows ([CLS], registers) stay unchanged.
 
     Returns:
         [1, prefix + height * width, dim]; the input itself at the native size.
