@@ -72,7 +72,7 @@ def add_linear_head(report: dict[str, Any], teacher: Features, file: Path) -> No
 
 
 def kept(model: PublishedModel, report: Mapping[str, Any], *, num_neighbors: int) -> list[str]:
-    """A line with the accuracy that a distilled model keeps of its teacher's; none for other models.
+    """A line with the parameters and the accuracy that a distilled model keeps of its teacher's; none for other models.
 
     Args:
         report: the measures, including the frozen teacher's; on test where that has images.

@@ -24,7 +24,7 @@ _Key = str | tuple[str, _Place]
 class Exclusions(NamedTuple):
     """Hashes of the images to leave out, each with the place of an equal file that the list keeps."""
 
-    name: str  # of the list
+    name: str  # path of the list
     unwanted: set[_Key]
 
 

@@ -26,7 +26,7 @@ class PromoteConfig:
     minimum_gain: Annotated[float, Field(ge=0, le=1)]  # of k-NN accuracy
     confidence: Annotated[float, Field(gt=0, lt=1)]  # of the gain's interval, which must lie above 0
     num_resamples: Count
-    seed: Annotated[int, Field(ge=0)]  # of the resamples
+    seed: Annotated[int, Field(ge=0)]  # seed of the bootstrap
 
 
 @frozen

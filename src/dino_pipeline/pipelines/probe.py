@@ -34,14 +34,14 @@ def train_probes(
         manifest: the manifest as a data frame.
         project_folder: the folder that the manifest's paths start from.
         model: the published model's folder.
-        teacher: its features; only center and scale are used. The same holds for the others.
-        student: likewise.
-        frozen_teacher: likewise.
-        random: likewise.
-        pixels: likewise.
-        histogram: likewise.
-        extract: how features were extracted.
-        config: how the classifiers are trained.
+        teacher: its features; only center and scale are used.
+        student: its features, used the same way.
+        frozen_teacher: its features, used the same way.
+        random: its features, used the same way.
+        pixels: its features, used the same way.
+        histogram: its features, used the same way.
+        extract: parameters of feature extraction.
+        config: parameters of the classifiers' training.
     """
     from dino_pipeline.dino.core.data.manifest import Manifest
     from dino_pipeline.dino.evaluation.linear_probe.launch import linear_probes

@@ -65,7 +65,7 @@ def grid(rows: Sequence[Sequence[Panel]], labels: Sequence[str], *, cell: tuple[
     """Plot rows of panels, with titles above the first row and a label at the left of each row.
 
     Args:
-        rows: of equal length.
+        rows: rows of equal length.
         labels: one per row.
         cell: width and height of a panel with its margins, in units of 100 px.
     """

@@ -40,7 +40,7 @@ class SizeHooks:
         import torch
 
         from dino_pipeline.dino.core.models.backbone import build_backbone
-        from dino_pipeline.dino.training.checks import check_whole_patches
+        from dino_pipeline.dino.training.validation import check_whole_patches
 
         for network in (pretrain.network, pretrain.frozen_teacher):
             if network is not None:

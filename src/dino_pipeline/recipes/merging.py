@@ -29,7 +29,7 @@ def merge_recipe(folder: Path) -> list[Path]:
         The removed files; none where the recipe is one file already.
 
     Raises:
-        ValueError: the recipe does not exist, or a value would be lost: a group stands in two files, a value is an
+        ValueError: the recipe does not exist, or a value would be lost: two files have the same group, a value is an
             interpolation, or globals.yml contains more than the folder's name.
     """
     if not folder.is_dir():

@@ -25,7 +25,7 @@ class DataSection:
     classes: list[tuple[str, int]]
     num_further_classes: int
     duplicates: dict[str, int]  # split to number of images that train also has
-    quarantined: list[tuple[str, int]]  # by kind
+    quarantined: list[tuple[str, int]]  # kind of refusal, number of files
     refused: list[tuple[str, str]]  # file, reason
     num_further_refused: int
 

@@ -10,10 +10,10 @@ from dino_pipeline.dino.core.config import from_dict, to_dict
 from dino_pipeline.dino.core.data.manifest import read_manifest
 from dino_pipeline.dino.core.models.backbone import build_backbone
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
-from dino_pipeline.dino.training.checks import check
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.fingerprint import fingerprint
 from dino_pipeline.dino.training.initial_weights import resolve, store
+from dino_pipeline.dino.training.validation import check
 from dino_pipeline.dino.weights.pretrained_weights import read_weights
 from dino_pipeline.dino.weights.published import PublishedModel, load_frozen_teacher, write_model
 from tests.dino.conftest import PRETRAIN, MakeSpec

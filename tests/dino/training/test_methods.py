@@ -18,10 +18,10 @@ from dino_pipeline.dino.core.schedules import schedule_values
 from dino_pipeline.dino.core.state import TrainingState
 from dino_pipeline.dino.core.step import training_step
 from dino_pipeline.dino.training.checkpoint import save_checkpoint
-from dino_pipeline.dino.training.checks import check
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.frozen_teacher import FROZEN_TEACHER
 from dino_pipeline.dino.training.history import numbers, read_rows
+from dino_pipeline.dino.training.validation import check
 from tests.dino.conftest import PRETRAIN, MakeSpec
 
 from .test_pretraining import checkpoint, model, train, train_with_processes

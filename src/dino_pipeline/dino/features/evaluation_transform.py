@@ -1,4 +1,4 @@
-"""Images as evaluation sees them: resized, centre cropped, still whole numbers; normalised on the device."""
+"""Prepare images for evaluation: resize and centre crop as integers, then normalise on the device."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,13 +16,13 @@ from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTr
 
 
 def evaluation_crop(image: DeepPixels, config: EvaluationTransformConfig) -> Tensor:
-    """[H, W, channels] to [channels, crop, crop] of the same type, by torchvision's Resize(bicubic) and CenterCrop."""
+    """Resize (bicubic) and centre-crop as torchvision: [H, W, channels] to [channels, crop, crop], same dtype."""
     height, width = image.shape[:2]
     short = min(height, width)
     resized_height = int(config.resize * height / short)
     resized_width = int(config.resize * width / short)
-    # A view of HWC memory is channels-last: torch's fast uint8 kernel, Pillow's filter in fixed point.
-    # Pillow's arrays are read-only, which torch warns of.
+    # A permuted view of HWC memory is channels last: torch then uses its fast uint8 kernel, equal to Pillow's filter.
+    # Copy read-only arrays (Pillow's are), because torch warns about them.
     pixels = torch.from_numpy(np.require(image, requirements=["C", "W"])).permute(2, 0, 1).unsqueeze(0)
     if (resized_height, resized_width) != (height, width):
         pixels = resample(pixels, (resized_height, resized_width))
@@ -40,7 +40,7 @@ def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Te
 
 
 class EvaluationDataset(Dataset[Tensor]):
-    """The evaluation crop of each image of a manifest, in its order."""
+    """The evaluation crop of each image of a manifest, in order."""
 
     def __init__(self, manifest: Manifest, config: EvaluationTransformConfig) -> None:
         self.manifest = manifest
@@ -54,7 +54,7 @@ class EvaluationDataset(Dataset[Tensor]):
 
 
 class ReadableDataset(Dataset[tuple[Tensor, bool]]):
-    """The same, and whether the image could be read; one that could not is black."""
+    """Evaluation crops with a flag: whether the image could be read. An unreadable image gives a black crop."""
 
     def __init__(self, dataset: EvaluationDataset) -> None:
         self.dataset = dataset
@@ -74,14 +74,14 @@ class ReadableDataset(Dataset[tuple[Tensor, bool]]):
 def evaluation_loader(
     manifest: Manifest, config: EvaluationTransformConfig, *, batch_size: int, num_workers: int
 ) -> DataLoader[Tensor]:
-    """Batches [up to batch_size, channels, crop, crop] in the manifest's order for any number of workers."""
+    """Batches [up to batch_size, channels, crop, crop] in the manifest's order, for any number of workers."""
     return _loader(EvaluationDataset(manifest, config), batch_size, num_workers)
 
 
 def readable_loader(
     manifest: Manifest, config: EvaluationTransformConfig, *, batch_size: int, num_workers: int
 ) -> DataLoader[tuple[Tensor, bool]]:
-    """The same batches, each with a bool [images]: those that cannot be read are black, and no error."""
+    """The same batches with a bool [images]: false marks unreadable images, whose crops are black."""
     return _loader(ReadableDataset(EvaluationDataset(manifest, config)), batch_size, num_workers)
 
 

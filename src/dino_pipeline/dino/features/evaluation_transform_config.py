@@ -1,4 +1,4 @@
-"""How an image is prepared for features: sizes and colour statistics (light: imports no torch)."""
+"""Configuration of the crop that a backbone's features are computed from. Imports no torch."""
 
 from typing import Annotated
 

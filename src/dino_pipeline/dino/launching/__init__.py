@@ -1,1 +1,1 @@
-"""Starting workers under torchrun and ending them in order; knows nothing of what they compute."""
+"""Start workers under torchrun and stop them in order. This package does not depend on what they compute."""

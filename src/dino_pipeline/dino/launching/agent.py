@@ -1,4 +1,4 @@
-"""torchrun that ends with its parent, so that a killed pipeline leaves no training behind."""
+"""torchrun that ends together with its parent, so that a killed pipeline leaves no training behind."""
 
 import logging
 import os
@@ -18,12 +18,12 @@ _POLL_SECONDS = 0.5
 
 
 def main() -> int:
-    """Run torchrun with this process's arguments; 75 when its workers stopped on request."""
+    """Run torchrun with this process's arguments; return 75 if its workers stopped on request."""
     parent = os.getppid()
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    # torchrun passes SIGTERM on to its workers but not SIGUSR1, the notice of preemption.
+    # torchrun forwards SIGTERM to its workers, but not SIGUSR1, the notice of preemption.
     signal.signal(signal.SIGUSR1, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
-    said = logging.StreamHandler(sys.stdout)  # which the launcher passes on
+    said = logging.StreamHandler(sys.stdout)  # torchrun.run forwards standard output to the log
     logging.getLogger(restarts.__name__).addHandler(said)
     for part in (restarts, loopback, inheritance):
         part.use()

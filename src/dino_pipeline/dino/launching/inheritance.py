@@ -1,4 +1,7 @@
-"""Workers inherit what their launcher lets them: the lock of its run, which then holds as long as one of them lives."""
+"""Let workers inherit the launcher's inheritable files.
+
+An example is the lock of a run, which then holds until the last worker has ended.
+"""
 
 from subprocess import Popen
 from typing import Any
@@ -7,7 +10,7 @@ from torch.distributed.elastic.multiprocessing.subprocess_handler.subprocess_han
 
 
 def use() -> None:
-    """Have torchrun start workers with the files that were made inheritable; it offers no other way."""
+    """Patch torchrun to start workers with inheritable files open. It has no option for this."""
     setattr(SubprocessHandler, "_popen", _start)  # noqa: B010
 
 

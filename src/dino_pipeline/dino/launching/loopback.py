@@ -1,4 +1,4 @@
-"""The meeting point of one machine's workers, on an address that no other machine reaches."""
+"""A rendezvous for the workers of one machine, on an address that other machines cannot reach."""
 
 import socket
 
@@ -11,15 +11,15 @@ from torch.distributed.elastic.rendezvous import (
     rendezvous_handler_registry,
 )
 
-BACKEND = "loopback"  # of torchrun's --rdzv-backend
+BACKEND = "loopback"  # value for torchrun's --rdzv-backend
 _ADDRESS = "127.0.0.1"
 
 
 class LoopbackRendezvous(RendezvousHandler):
-    """A group of one machine, met in a store that its agent serves.
+    """A rendezvous for one machine, with a store that its agent serves.
 
-    Torch's own store listens on every interface, and has no password. Each round has a store of its own: an older
-    one keeps the addresses of a group's dead processes, and those in their place would dial them.
+    Torch's own store listens on every interface and has no password. Each round gets a new store, because an old one
+    keeps the addresses of dead processes, and their replacements would connect to them.
     """
 
     def __init__(self, parameters: RendezvousParameters) -> None:
@@ -28,15 +28,15 @@ class LoopbackRendezvous(RendezvousHandler):
 
     @property
     def use_agent_store(self) -> bool:
-        """The workers meet in the agent's store."""
+        """True: the workers meet in the agent's store."""
         return True
 
     def get_backend(self) -> str:
-        """The name that torchrun knows it by."""
+        """The name of this backend in torchrun."""
         return BACKEND
 
     def next_rendezvous(self) -> RendezvousInfo:
-        """A new store, in which this agent is the only one."""
+        """Start a new store, with this agent as the only member."""
         self._store = _serve()
         place = RendezvousStoreInfo(master_addr=_ADDRESS, master_port=self._store.port)
         return RendezvousInfo(self._store, rank=0, world_size=1, bootstrap_store_info=place)
@@ -46,11 +46,11 @@ class LoopbackRendezvous(RendezvousHandler):
         return self._is_closed
 
     def set_closed(self) -> None:
-        """The group has ended."""
+        """Mark the group as ended."""
         self._is_closed = True
 
     def num_nodes_waiting(self) -> int:
-        """No other machine can join."""
+        """0, because no other machine can join."""
         return 0
 
     def get_run_id(self) -> str:
@@ -58,17 +58,17 @@ class LoopbackRendezvous(RendezvousHandler):
         return str(self._run_id)
 
     def shutdown(self) -> bool:
-        """Nothing else is to be ended."""
+        """True, because there is nothing else to stop."""
         return True
 
 
 def use() -> None:
-    """Have torchrun know it, as `--rdzv-backend=loopback`."""
+    """Register this backend with torchrun, as `--rdzv-backend=loopback`."""
     rendezvous_handler_registry.register(BACKEND, LoopbackRendezvous)
 
 
 def _serve() -> TCPStore:
-    # The store takes a listening socket over; given an address alone it would listen on all of them.
+    # The store takes over a listening socket; with only an address it would listen on all interfaces.
     listening = socket.create_server((_ADDRESS, 0))
     port = listening.getsockname()[1]
     return TCPStore(

@@ -1,4 +1,4 @@
-"""When torchrun starts its workers again: after one was lost, never after one that failed or was asked to stop."""
+"""Restart policy: torchrun restarts its workers if one was lost, but not if one failed or stopped on request."""
 
 import logging
 import signal
@@ -8,17 +8,17 @@ from torch.distributed.elastic.agent.server.local_elastic_agent import LocalElas
 from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 from torch.distributed.launcher import api
 
-_TORCH_KILLS_AFTER = 30  # seconds that torch gives the rest between SIGTERM and SIGKILL
+_TORCH_KILLS_AFTER = 30  # seconds that torch waits between SIGTERM and SIGKILL
 
 logger = logging.getLogger(__name__)
 
 
 class RestartsLostWorkers(LocalElasticAgent):
-    """Torch's agent, which by itself restarts after every failure.
+    """Torch's agent, changed to restart only after a lost worker.
 
-    An error of the training's own would only come again, and a worker that stopped on request shall stay so. A
-    worker that a signal ended (the OOM killer, a lost device) is another matter: the group goes on from its last
-    checkpoint.
+    By itself it restarts after every failure. But an error of the training would only occur again, and a worker that
+    stopped on request must stay stopped. If a signal ended a worker (the OOM killer, a lost device), the group restarts
+    from its last checkpoint.
     """
 
     def _monitor_workers(self, worker_group: WorkerGroup) -> RunResult:
@@ -37,7 +37,7 @@ class RestartsLostWorkers(LocalElasticAgent):
 
 
 def _lost(failures: list[ProcessFailure]) -> signal.Signals | None:
-    """The signal that ended a worker, other than those by which torch ends the rest of a group that failed."""
+    """The signal that ended a worker, except the signals by which torch ends the rest of a failed group."""
     first = min(failure.timestamp for failure in failures)
     for failure in failures:
         was_ended = failure.exitcode == -signal.SIGTERM or failure.timestamp - first >= _TORCH_KILLS_AFTER
@@ -47,5 +47,5 @@ def _lost(failures: list[ProcessFailure]) -> signal.Signals | None:
 
 
 def use() -> None:
-    """Have torchrun make this agent in the place of its own; it offers no other way."""
+    """Patch torchrun to use this agent. It has no option for this."""
     setattr(api, LocalElasticAgent.__name__, RestartsLostWorkers)

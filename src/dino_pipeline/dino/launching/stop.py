@@ -1,4 +1,4 @@
-"""Stopping on request: a signal, or the parent's death, becomes a flag that all processes read at the same step."""
+"""Stop on request: a signal or the parent's death sets a flag that all processes read at the same step."""
 
 import os
 import signal
@@ -8,13 +8,13 @@ from types import FrameType
 
 from dino_pipeline.dino.core.distributed import any_process
 
-STOPPED = 75  # the exit status of a training that saved its progress because it was asked to (EX_TEMPFAIL)
+STOPPED = 75  # exit status of a training that saved its progress after a stop request (EX_TEMPFAIL)
 _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 _POLL_SECONDS = 0.5
 
 
 class StopRequest:
-    """Set by SIGINT, SIGTERM or SIGUSR1 (a preemption notice), or when the parent process is gone."""
+    """A flag that is set by SIGINT, SIGTERM or SIGUSR1 (a preemption notice), or when the parent process is gone."""
 
     def __init__(self, grace_seconds: float) -> None:
         self._requested = False
@@ -22,17 +22,17 @@ class StopRequest:
         self._parent = os.getppid()
         for number in _NUMBERS:
             signal.signal(number, self._on_signal)
-        # The agent may be killed without a chance to pass anything on; nobody else would ever end this process.
+        # A killed agent cannot forward anything, and then nothing else would end this process.
         threading.Thread(target=self._watch_parent, daemon=True).start()
 
     def agreed(self) -> bool:
-        """Whether any process was asked to stop: all processes get the same answer, so all stop at the same step."""
+        """Whether any process has a stop request. All processes get the same result and stop at the same step."""
         return any_process(self._requested)
 
     def close(self) -> None:
-        """From here on the process only ends: what torchrun sends the rest when the first has ended is ignored.
+        """Ignore further signals before this process ends: torchrun signals the rest after the first has ended.
 
-        While python shuts down it gives its handlers back, and a signal would end the process with another status.
+        During its shutdown Python restores its own handlers, and a signal would then change the exit status.
         """
         for number in _NUMBERS:
             signal.signal(number, signal.SIG_IGN)
@@ -45,4 +45,4 @@ class StopRequest:
             time.sleep(_POLL_SECONDS)
         self._requested = True
         time.sleep(self._grace_seconds)
-        os._exit(STOPPED)  # waiting for a peer that is gone
+        os._exit(STOPPED)  # it still waits for a process that is gone

@@ -1,4 +1,4 @@
-"""Run workers under torchrun, follow them, and leave nothing running whatever happens to this process."""
+"""Run workers under torchrun, forward their output, and never leave workers running when this process ends."""
 
 import json
 import logging
@@ -25,15 +25,15 @@ _LAST_WORDS = 30  # lines of the log that an error shows
 
 
 class WorkersFailedError(RuntimeError):
-    """torchrun ended with an error; the message carries its cause."""
+    """torchrun ended with an error. The message contains the cause."""
 
 
 class WorkersStopped(SystemExit):
-    """Stopped on request with progress saved; ends the pipeline without being an error of it."""
+    """The workers stopped on request and saved their progress. This ends the pipeline without an error."""
 
 
 def num_processes(cpu_processes: int) -> int:
-    """One a visible GPU (CUDA_VISIBLE_DEVICES counts), or as many as asked for on CPU."""
+    """One process per visible GPU (CUDA_VISIBLE_DEVICES applies), or `cpu_processes` without a GPU."""
     return torch.cuda.device_count() or cpu_processes
 
 
@@ -51,13 +51,13 @@ def run(
     """Run `python -m module spec` in every process until all are done.
 
     Args:
-        max_restarts: how often all are started again after a signal ended one of them
-        log: gets what torchrun and the libraries have to say; error.json beside it, an error's cause
+        max_restarts: how often all processes restart after a signal ended one of them
+        log: receives the output of torchrun and the libraries; error.json next to it receives an error's cause
         on_progress: called twice a second meanwhile
 
     Raises:
-        WorkersFailedError: with the first failing worker's error.
-        WorkersStopped: a worker was asked to stop from outside; the same command continues.
+        WorkersFailedError: with the error of the first worker that failed.
+        WorkersStopped: something outside stopped a worker; the same command continues.
     """
     error_file = log.with_name("error.json")
     error_file.unlink(missing_ok=True)
@@ -73,11 +73,11 @@ def run(
                 str(spec),
             ],
             env=_environment(threads_per_process, error_file),
-            stdout=subprocess.PIPE,  # what rank 0 has to say
+            stdout=subprocess.PIPE,  # the output of rank 0
             stderr=opened,
             text=True,
-            close_fds=False,  # a run's lock is inheritable, and holds until the last worker has ended
-            start_new_session=True,  # Ctrl-C reaches this process alone, which then stops the others in order
+            close_fds=False,  # a run's lock is inheritable and holds until the last worker has ended
+            start_new_session=True,  # Ctrl-C reaches only this process, which then stops the others in order
         )
         listener = threading.Thread(target=_pass_on, args=(process,), daemon=True)
         listener.start()
@@ -135,7 +135,7 @@ def _pass_on(process: subprocess.Popen[str]) -> None:
 
 
 def _stop(process: subprocess.Popen[str], grace_seconds: float) -> None:
-    """SIGTERM to the agent, which passes it on; what still runs after the grace period is killed."""
+    """Send SIGTERM to the agent, which forwards it; kill what still runs after the grace period."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, number)
@@ -149,9 +149,9 @@ def _stop(process: subprocess.Popen[str], grace_seconds: float) -> None:
 
 @contextmanager
 def _signals_unwind() -> Iterator[None]:
-    """While workers run, SIGTERM and SIGUSR1 unwind this process instead of ending it at once."""
+    """While workers run, SIGTERM and SIGUSR1 raise SystemExit here, so that the workers are stopped first."""
     if threading.current_thread() is not threading.main_thread():
-        yield  # handlers can only be set in the main thread; the agent still watches its parent
+        yield  # only the main thread can set handlers; the agent still watches its parent
         return
 
     def unwind(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
@@ -166,7 +166,7 @@ def _signals_unwind() -> Iterator[None]:
 
 
 def _cause(error_file: Path, log: Path) -> str:
-    """The first worker's error in one line, else the log's last words."""
+    """The first worker's error in one line, or the log's last lines."""
     if error_file.is_file():
         message = json.loads(error_file.read_text())["message"]
         text = message["message"] if isinstance(message, dict) else message

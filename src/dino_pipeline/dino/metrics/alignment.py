@@ -1,4 +1,4 @@
-"""Alignment (Wang and Isola, arXiv:2005.10242, 4.1): how near two views of one image lie."""
+"""Alignment (Wang and Isola, arXiv:2005.10242, 4.1): the distance between two views of one image."""
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -7,13 +7,13 @@ from torch.nn import functional as F
 def alignment(first: Tensor, second: Tensor) -> float:
     """Mean of |x - y|^2 (the paper's alpha = 2) over pairs of views, L2-normalised.
 
-    0 where the views of each image agree, 2 where they have nothing in common.
+    0 if the views of each image agree, 2 if they are orthogonal on average.
 
     Args:
-        first, second: [images, dimensions] of one view and of another, in the same order.
+        first, second: [images, dimensions] of two views, in the same order.
 
     Raises:
-        ValueError: other numbers of views, or none.
+        ValueError: the numbers of views differ, or there are none.
     """
     if len(first) != len(second) or len(first) == 0:
         raise ValueError(f"alignment needs pairs of views, got {len(first)} and {len(second)}")

@@ -1,4 +1,4 @@
-"""How sure a mean over images is: the percentile bootstrap (Efron 1979), of whole groups where images have them."""
+"""Confidence interval of a mean over images: percentile bootstrap (Efron 1979), over groups if there are any."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-Groups = Sequence[str | None]  # [images], None: an image on its own
+Groups = Sequence[str | None]  # [images]; None: an image without a group
 
 
 class Resampling(NamedTuple):
-    """How an interval is drawn."""
+    """Settings of a bootstrap."""
 
-    confidence: float  # share of the resamples that it holds, as much being left out on either side
+    confidence: float  # share of the resamples inside the interval; the rest is cut equally from both sides
     num_resamples: int
     seed: int
 
@@ -32,13 +32,13 @@ class MeanInterval(NamedTuple):
 def bootstrap_mean(
     values: Tensor, resampling: Resampling = USUAL, groups: Groups | None = None
 ) -> MeanInterval:
-    """The mean over images, and its interval when images are drawn anew.
+    """The mean over images, and its interval under resampling.
 
     Images of a group are not independent: a resample takes or leaves them together, and its mean is over the images
-    that it has (the cluster bootstrap; Davison and Hinkley 1997, section 3.8).
+    that it contains (the cluster bootstrap; Davison and Hinkley 1997, section 3.8).
 
-    Few values occur, since each counts right answers, so that a resample is a draw of how often each occurs: the
-    same distribution as drawing image by image, at hardly any cost.
+    `values` has few distinct numbers, since each counts correct answers. So a resample draws how often each number
+    occurs: the same distribution as drawing image by image, at almost no cost.
 
     Args:
         values: [images], one number each.
@@ -57,7 +57,7 @@ def bootstrap_mean(
 
 
 def group_ids(groups: Groups) -> NDArray[np.int64]:
-    """Groups as numbers, in the order in which they first occur: int64 [images]; an image without one has its own."""
+    """Number the groups in order of first occurrence: int64 [images]. An image without a group gets its own number."""
     ids: dict[str | int, int] = {}
     names = (position if group is None else group for position, group in enumerate(groups))
     return np.array([ids.setdefault(name, len(ids)) for name in names], dtype=np.int64)

@@ -1,9 +1,9 @@
-"""Collapse, by its two kinds, from what training writes down (arXiv:2104.14294, section 5.3 and figure 7).
+"""Diagnosis of collapse, by kind, from a training's history (arXiv:2104.14294, section 5.3 and figure 7).
 
-loss = H(teacher) + KL(teacher || student). Where the teacher answers the same of every image, the student soon does
-too, and the KL divergence goes to 0. The entropy says what the answer is: at ln K nothing in particular (uniform), at 0
-always one prototype (one dimension). Without momentum the student never gets there: teacher and center chase one
-another, and the entropy swings from row to row (no stable answer).
+loss = H(teacher) + KL(teacher || student). If the teacher has the same output for every image, the student soon does
+too, and the KL divergence goes to 0. The entropy shows which output it is: at ln K a uniform distribution ("uniform"),
+at 0 always one prototype ("one dimension"). Without momentum the student never reaches it: teacher and center follow
+each other, and the entropy swings from row to row ("no stable answer").
 
 Each bound lies between the healthy and the collapsing trainings of benchmarks/collapse_diagnosis.py (docs/numbers.md).
 """
@@ -16,35 +16,37 @@ from typing import Any, Literal
 
 from dino_pipeline.dino.core.models.teacher_config import MOVED_AT_EPOCHS_END
 
-UNIFORM_MARGIN = 0.2  # nats, of the teacher's entropy to ln K
-UNIFORM_KL = 0.2  # nats; below: nothing is left to learn
-ONE_DIMENSION_ENTROPY = 0.1  # nats; below: e.g. one prototype has 98.8 % of a two-way answer
+UNIFORM_MARGIN = 0.2  # nats between the teacher's entropy and ln K
+UNIFORM_KL = 0.2  # nats; below this, nothing is left to learn
+ONE_DIMENSION_ENTROPY = 0.1  # nats; for example, one prototype has 98.8 % of the weight of two
 ONE_DIMENSION_KL = (
-    0.5  # nats; above: the one prototype is not the same for every image, and the student still learns
+    0.5  # nats; above this, the one prototype differs between images, and the student still learns
 )
-NUM_STILL_ROWS = 3  # in a row: one window may be a passing state, as when the last layer is set free
-SWING = 0.1  # of ln K, from row to row
-NUM_ROWS = 6  # over which the entropy swings; all that the diagnosis looks at
+NUM_STILL_ROWS = 3  # in a row, because one window may be transient, as after the last layer is unfrozen
+SWING = 0.1  # share of ln K, from row to row
+NUM_ROWS = 6  # rows for the swing of the entropy; the diagnosis uses no others
 
-# Outside of these a part of the method is as good as switched off, and is named as the cause.
+# Beyond these values a part of the method is practically switched off, and is reported as the cause.
 _SLOW_CENTER = 0.999
 _FAST_TEACHER = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the diagnosis needs to know of a training, beside its rows."""
+    """Parameters of a training that the diagnosis needs besides its rows."""
 
     num_prototypes: int
     student_temperature: float
     centering: str
     center_momentum: float
-    teacher_jumps: bool  # it is exchanged at the ends of epochs, and its entropy jumps in health, too
+    teacher_jumps: (
+        bool  # the teacher changes at the ends of epochs, so its entropy also jumps in healthy trainings
+    )
 
     @classmethod
     def of(cls, pretrain: Mapping[str, Any]) -> "Settings | None":
-        """Those of a training's parameters, nested as conf/ has them; None of a loss without distributions."""
-        if pretrain["loss"]["name"] not in ("dino", "cross_entropy"):  # its name before
+        """The settings in a training's parameters, nested as in conf/. None for a loss without distributions."""
+        if pretrain["loss"]["name"] not in ("dino", "cross_entropy"):  # cross_entropy is the old name
             return None
         head = pretrain["projection_head"]
         return cls(
@@ -58,7 +60,7 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class Collapse:
-    """A collapse by name, what shows it, the likely cause and what to change."""
+    """A collapse by name, its evidence, the likely cause and the remedy."""
 
     kind: Literal["uniform", "one dimension", "no stable answer"]
     evidence: str
@@ -70,10 +72,10 @@ class Collapse:
 
 
 def diagnose(rows: Sequence[Mapping[str, float]], settings: Settings | None) -> Collapse | None:
-    """The collapse that a training is in, judged by its last rows; None where it is in none, or too young to tell.
+    """The collapse that a training's last rows show; None if there is none, or too few rows.
 
     Args:
-        settings: None, of a loss without distributions, has no diagnosis.
+        settings: None for a loss without distributions, which has no diagnosis.
         rows: of the history, oldest first, with `teacher_entropy`, `kl`, `teacher_temperature`, `teacher_momentum` and
             `learning_rate`.
     """
@@ -107,7 +109,7 @@ def diagnose(rows: Sequence[Mapping[str, float]], settings: Settings | None) -> 
 
 
 def _swing(entropies: Sequence[float]) -> float:
-    """Mean change from row to row that is taken back; 0 while entropy only rises or only falls, as in health."""
+    """Mean change from row to row that is reversed later; 0 while the entropy only rises or only falls."""
     if len(entropies) < NUM_ROWS:
         return 0.0
     changes = [later - earlier for earlier, later in pairwise(entropies)]

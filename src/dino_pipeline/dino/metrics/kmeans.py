@@ -1,4 +1,4 @@
-"""k-means by Lloyd's iteration from k-means++ seeds (Arthur and Vassilvitskii 2007)."""
+"""k-means: Lloyd's iteration from k-means++ seeds (Arthur and Vassilvitskii 2007)."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class Clustering(NamedTuple):
-    """Which cluster each row belongs to, and the clusters' means."""
+    """The cluster of each row, and the clusters' means."""
 
     assignments: Tensor  # int64 [images]
     centers: Tensor  # [clusters, dimensions]
@@ -16,11 +16,11 @@ class Clustering(NamedTuple):
 def kmeans(
     features: Tensor, *, num_clusters: int, max_iterations: int, seed: int, chunk: int = 8192
 ) -> Clustering:
-    """Clusters by Euclidean distance; fewer than asked for where there are fewer different rows.
+    """Cluster by Euclidean distance. With fewer distinct rows than `num_clusters`, there are fewer clusters.
 
     Args:
         features: [images, dimensions], at least one image.
-        max_iterations: it ends before, when no assignment changes.
+        max_iterations: upper limit; the iteration ends earlier if no assignment changes.
         chunk: rows compared at a time, which bounds memory.
     """
     return lloyd(
@@ -32,9 +32,9 @@ def kmeans(
 
 
 def plus_plus_centers(features: Tensor, *, num_clusters: int, seed: int, chunk: int = 8192) -> Tensor:
-    """Rows [up to num_clusters, dimensions], each drawn by its squared distance to the nearest drawn before it."""
+    """Rows [up to num_clusters, dimensions], each drawn with weight squared distance to the nearest earlier one."""
     draws = torch.rand(num_clusters, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-    # The first of equal weights: every row may be drawn.
+    # Equal weights for the first draw.
     weights = torch.ones(len(features), dtype=torch.float64, device=features.device)
     nearest = torch.full_like(weights, torch.inf)
     chosen: list[Tensor] = []
@@ -51,9 +51,9 @@ def plus_plus_centers(features: Tensor, *, num_clusters: int, seed: int, chunk: 
 
 
 def lloyd(features: Tensor, centers: Tensor, *, max_iterations: int, chunk: int = 8192) -> Clustering:
-    """Assign to the nearest center, move centers to their means, until nothing changes.
+    """Assign rows to the nearest center and move centers to the means, until nothing changes.
 
-    A center that loses all its rows stays where it is.
+    A center that loses all its rows stays in place.
     """
     assignments = _nearest(features, centers, chunk)
     for _ in range(max_iterations):
@@ -70,5 +70,5 @@ def lloyd(features: Tensor, centers: Tensor, *, max_iterations: int, chunk: int 
 
 def _nearest(features: Tensor, centers: Tensor, chunk: int) -> Tensor:
     half_norms = centers.square().sum(dim=1) / 2
-    # |x - c|^2 less |x|^2, halved: the same order.
+    # (|x - c|^2 - |x|^2) / 2, which has the same order.
     return torch.cat([(half_norms - rows @ centers.T).argmin(dim=1) for rows in features.split(chunk)])

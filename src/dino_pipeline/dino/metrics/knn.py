@@ -13,7 +13,7 @@ MAX_RANKED_CLASSES = 5
 
 
 class KnnAccuracy(NamedTuple):
-    """Shares of the queries, in [0, 1], whose class came first, or among the first five."""
+    """Shares of the queries, in [0, 1], whose class is ranked first, or among the first five."""
 
     top1: float
     top5: float
@@ -32,7 +32,7 @@ def knn_accuracy(
 ) -> dict[int, KnnAccuracy]:
     """Accuracy for each number of neighbours; see `knn_rank_classes` for the arguments.
 
-    A query whose class no training image has counts as wrong.
+    A query whose class does not occur in train counts as incorrect.
     """
     ranked = knn_rank_classes(
         train_features,
@@ -60,15 +60,14 @@ def knn_rank_classes(
     query_chunk: int = 1024,
     bank_chunk: int = 65536,
 ) -> dict[int, Tensor]:
-    """Classes of each query, the one with most votes first: `{k: [queries, up to 5]}`.
+    """Ranked classes of each query, most votes first: `{k: [queries, up to 5]}`.
 
-    Each of the k nearest training images by cosine votes for its class with weight
-    exp(similarity / temperature). All k share one search. A k above the number of training images uses all of
-    them and is reported under the k that was asked for. As in the reference, no more classes are ranked than
-    there are neighbours.
+    Each of the k nearest training images by cosine votes for its class with weight exp(similarity / temperature). All k
+    share one search. A k above the number of training images uses all of them and keeps its key. As in the reference,
+    the number of ranked classes is at most the number of neighbours.
 
     Args:
-        train_features, test_features: [images, dimensions], any length: they are normalised here.
+        train_features, test_features: [images, dimensions], of any length; this normalises them.
         train_labels: [train images] integers; they need not be consecutive.
         query_chunk, bank_chunk: rows compared at a time, which bounds memory.
 
@@ -89,7 +88,7 @@ def knn_rank_classes(
         bank_chunk=bank_chunk,
     ):
         num_ranked = min(MAX_RANKED_CLASSES, k, len(classes))
-        # Stable: classes without a vote rank in the labels' order on every machine, as in the reference.
+        # Stable: classes without votes rank in the labels' order on every machine, as in the reference.
         order = votes.sort(dim=1, descending=True, stable=True).indices
         ranked[k].append(classes[order[:, :num_ranked]])
     return {k: torch.cat(chunks) for k, chunks in ranked.items()}
@@ -106,13 +105,13 @@ def knn_votes(
     query_chunk: int = 1024,
     bank_chunk: int = 65536,
 ) -> dict[int, Tensor]:
-    """The sum of votes that each class gets from a query's neighbours: `{k: [queries, num_classes]}`.
+    """The sum of votes of each class from a query's neighbours: `{k: [queries, num_classes]}`.
 
     Args:
         train_labels: [train] integers 0 to `num_classes` - 1; for the others see `knn_rank_classes`.
 
     Raises:
-        ValueError: as `knn_rank_classes`.
+        ValueError: as in `knn_rank_classes`.
     """
     _check(train_features, train_labels, test_features, num_neighbors)
     found: dict[int, list[Tensor]] = {k: [] for k in num_neighbors}
@@ -141,7 +140,7 @@ def _votes(
     query_chunk: int,
     bank_chunk: int,
 ) -> Iterator[tuple[int, Tensor]]:
-    """For each chunk of queries and each k, ascending, the votes [queries, classes]; the next step changes them."""
+    """Yield the votes [queries, classes] for each chunk of queries and each k, ascending. The next step reuses them."""
     bank = Bank(F.normalize(train_features, dim=1), chunk=bank_chunk)
     for start in range(0, len(test_features), query_chunk):
         queries = test_features[start : start + query_chunk].to(bank.rows)

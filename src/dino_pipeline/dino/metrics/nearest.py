@@ -1,12 +1,12 @@
-"""The nearest rows of a bank by cosine, exactly, at the speed of bfloat16 where the hardware multiplies it.
+"""Exact search for the nearest rows of a bank by cosine, at the speed of bfloat16 if the hardware supports it.
 
-The product with the whole bank is made in bfloat16 and gives a shortlist somewhat longer than k, which is scored
-again in the bank's own precision. That no better row was left out is certified by the rounding that really happened:
+A bfloat16 product with the whole bank gives a shortlist somewhat longer than k, which is scored again in the bank's own
+precision. The actual rounding errors prove that no better row is missing:
 
     |s~ - s| <= |q - q~| + max |b - b~| + rounding of s~       for unit vectors q and b, by Cauchy-Schwarz
 
-so a row outside the shortlist is nowhere above the shortlist's last s~ plus that bound. The few queries whose k-th
-similarity does not clear it are searched in full precision.
+So no row outside the shortlist exceeds the shortlist's last s~ plus that bound. The few queries whose k-th similarity
+is below it are searched again in full precision.
 """
 
 import torch
@@ -14,17 +14,20 @@ from torch import Tensor
 
 from dino_pipeline.dino.core.bfloat16 import multiplies_bfloat16
 
-_SPARE = 128  # places of the shortlist beyond k: with fewer, more queries are searched twice
-_ROUNDING = 2.0**-8  # relative, of a number to bfloat16
+_SPARE = 128  # places of the shortlist beyond k; with fewer, more queries are searched twice
+_ROUNDING = 2.0**-8  # relative error of rounding to bfloat16
 _GROUP = 16  # rows of products
-_RESCORED_AT_ONCE = 64  # queries: their shortlists' rows are gathered, [queries, shortlist, dimensions]
+_RESCORED_AT_ONCE = (
+    64  # queries whose shortlists' rows are gathered together, [queries, shortlist, dimensions]
+)
 
 
 class Bank:
     """Unit vectors to search among, [rows, dimensions]."""
 
     def __init__(self, rows: Tensor, *, chunk: int) -> None:
-        """
+        """Prepare a bank for searching.
+
         Args:
             rows: float32 or float64, each of length 1 or 0.
             chunk: rows that are multiplied at once.
@@ -39,12 +42,12 @@ class Bank:
                 for part, short in zip(rows.split(chunk), self.short_rows.split(chunk), strict=True)
             )
 
-    @torch.no_grad()  # products go into memory that is there already
+    @torch.no_grad()  # products are written into existing memory
     def nearest(self, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
         """Cosine and position [queries, min(k, rows)] of the nearest rows, nearest first.
 
         Args:
-            queries: [queries, dimensions] of the bank's type, each of length 1 or 0.
+            queries: [queries, dimensions] in the bank's dtype, each of length 1 or 0.
         """
         if self.short_rows is None or k + _SPARE >= len(self.rows):
             return _search(queries, self.rows, k, self.chunk)
@@ -74,7 +77,7 @@ class Bank:
 def _search(queries: Tensor, bank: Tensor, k: int, chunk: int) -> tuple[Tensor, Tensor]:
     similarities = queries.new_empty(len(queries), 0)
     positions = torch.empty(len(queries), 0, dtype=torch.int64, device=queries.device)
-    # One buffer for all chunks: fresh memory for each is paid for in page faults.
+    # One buffer for all chunks, because fresh memory for each would cost page faults.
     products = queries.new_empty(_whole_groups(min(chunk, len(bank))), len(queries))
     for start in range(0, len(bank), chunk):
         rows = bank[start : start + chunk]
@@ -94,12 +97,12 @@ def _whole_groups(rows: int) -> int:
 
 
 def _largest(products: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """As `topk` along columns, which takes longer: the k largest lie in the k groups with the largest maxima.
+    """The same as `topk` along columns, but faster: the k largest are in the k groups with the largest maxima.
 
-    A group is every n-th row, so that maxima are taken over whole stretches of memory.
+    A group is every n-th row, so that maxima run over contiguous memory.
 
     Args:
-        products: [rows, queries], of rows a multiple of the group's size.
+        products: [rows, queries]; the number of rows is a multiple of the group's size.
 
     Returns:
         values and rows [queries, k], the largest first.

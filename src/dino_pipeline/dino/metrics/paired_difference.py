@@ -1,4 +1,4 @@
-"""Two answers to the same questions: by how much one is better, and how sure that is (Efron 1979, the bootstrap)."""
+"""Paired comparison of two models on the same images: difference in accuracy with its bootstrap interval."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from dino_pipeline.dino.metrics.bootstrap import USUAL, Groups, Resampling, boot
 
 
 class PairedDifference(NamedTuple):
-    """Of two shares of the same images, in [-1, 1], with the interval of its bootstrap."""
+    """Difference of two shares on the same images, in [-1, 1], with its bootstrap interval."""
 
     difference: float
     low: float
@@ -18,10 +18,10 @@ class PairedDifference(NamedTuple):
 def paired_difference(
     before: Tensor, after: Tensor, resampling: Resampling = USUAL, groups: Groups | None = None
 ) -> PairedDifference:
-    """By how much the share of correct answers changed, resampling images with both their answers.
+    """Change of the share of correct answers. Each resample takes an image with both its answers.
 
     Args:
-        before, after: [images], whether each image was classified correctly, or the share of several models that
+        before, after: [images], whether the model classified each image correctly, or the share of several models that
             did.
         groups: of the images, resampled as a whole; None: each image on its own.
     """

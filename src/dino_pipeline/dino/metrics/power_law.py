@@ -1,30 +1,30 @@
-"""alpha-ReQ (Agrawal et al., NeurIPS 2022): how fast the eigenvalues of the features' covariance fall.
+"""alpha-ReQ (Agrawal et al., NeurIPS 2022): how fast the eigenvalues of the features' covariance decay.
 
-The n-th largest is taken to be proportional to n^-alpha. Features that transfer well were found near alpha = 1; above
-it a few directions hold all variance, below it noise fills many.
+The model is that the n-th largest eigenvalue is proportional to n^-alpha. In the paper, features that transfer well
+have alpha near 1; above, a few directions hold all variance; below, noise fills many.
 """
 
 import torch
 from torch import Tensor
 
-# Relative to the largest; what lies below is rounding of features that fill fewer dimensions.
+# Relative to the largest. Smaller ones are rounding errors of features that fill fewer dimensions.
 _SMALLEST_EIGENVALUE = 1e-12
 
 
 def power_law_exponent(
     features: Tensor, *, first_rank: int, last_rank: int, chunk: int = 8192
 ) -> float | None:
-    """alpha, by least squares of log eigenvalue on log rank from `first_rank` to `last_rank`, 1 the largest.
+    """Fit alpha by least squares of log eigenvalue on log rank from `first_rank` to `last_rank`; rank 1 is the largest.
 
-    Ranks weigh 1/rank, as in Stringer et al. 2019 and the authors' code, so that equal stretches of the logarithmic
-    axis count alike. The range ends earlier where the features fill fewer dimensions.
+    Rank n has weight 1/n, as in Stringer et al. 2019 and the authors' code, so that equal intervals on the logarithmic
+    axis count equally. The range ends earlier if the features fill fewer dimensions.
 
     Args:
         features: [images, dimensions].
         chunk: rows multiplied at a time, which bounds memory.
 
     Returns:
-        alpha, None where fewer than two eigenvalues lie in the range.
+        alpha; None if fewer than two eigenvalues are in the range.
     """
     eigenvalues = _covariance_spectrum(features, chunk)
     num_filled = int((eigenvalues > _SMALLEST_EIGENVALUE * eigenvalues[0]).sum())

@@ -1,4 +1,4 @@
-"""A mean of few independent values and how sure it is: Student's t interval (Student 1908)."""
+"""Confidence interval of a mean of few independent values: Student's t interval (Student 1908)."""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ _CONFIDENCE = 0.95
 
 
 class Interval(NamedTuple):
-    """The mean, and what to add and subtract for the 95 % interval; None for a single value."""
+    """The mean and the half width of its 95 % interval; None for a single value."""
 
     mean: float
     half_width: float | None
@@ -23,6 +23,6 @@ def interval(values: Sequence[float]) -> Interval:
     if len(values) == 1:
         return Interval(mean, None)
     standard_error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    # |t| stays below this with a probability of 95 %.
+    # |t| is below this with a probability of 95 %.
     quantile = float(stdtrit(len(values) - 1, (1 + _CONFIDENCE) / 2))
     return Interval(mean, quantile * standard_error)

@@ -6,9 +6,9 @@ from torch.nn import functional as F
 
 
 def uniformity(features: Tensor, *, temperature: float = 2.0, chunk: int = 1024) -> float:
-    """Log of the mean of exp(-t |x - y|^2) over all pairs of two different images, L2-normalised.
+    """Log of the mean of exp(-t |x - y|^2) over all pairs of different images, L2-normalised.
 
-    From 0 (all share one direction) down to about -2t in many dimensions (t is the paper's, 2).
+    The result is between 0 (all share one direction) and about -2t in many dimensions (t is 2 in the paper).
 
     Args:
         features: [images, dimensions].
@@ -24,7 +24,7 @@ def uniformity(features: Tensor, *, temperature: float = 2.0, chunk: int = 1024)
     total = 0.0
     for start in range(0, len(directions), chunk):
         cosines = directions[start : start + chunk] @ directions[start:].T
-        # Of directions, |x - y|^2 = 2 - 2 cos. Above the diagonal each pair stands once.
+        # For unit vectors, |x - y|^2 = 2 - 2 cos. Above the diagonal, each pair occurs once.
         terms = torch.exp(2 * temperature * (cosines - 1)).triu(diagonal=1)
         total += float(terms.sum(dtype=torch.float64))
     num_pairs = len(features) * (len(features) - 1) / 2

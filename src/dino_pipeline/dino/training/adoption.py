@@ -1,4 +1,4 @@
-"""A training of before gets the identity that this code gives it: its folder moves, and it trains nothing again."""
+"""Adopt a training of an earlier code version: rename its folder to today's fingerprint, without training again."""
 
 import json
 import shutil
@@ -21,8 +21,8 @@ from dino_pipeline.dino.weights.published import DESCRIPTION, add_identity
 class AdoptableTraining(NamedTuple):
     """A training that this code can continue or publish."""
 
-    folder: Path  # named by its earlier fingerprint until `move`
-    spec: TrainingSpec  # with the fingerprint and the paths of now
+    folder: Path  # named by the earlier fingerprint until `move`
+    spec: TrainingSpec  # with today's fingerprint and paths
 
     @property
     def is_moved(self) -> bool:
@@ -30,10 +30,10 @@ class AdoptableTraining(NamedTuple):
 
 
 def read_training(folder: Path) -> AdoptableTraining:
-    """A training by its progress folder, whichever version of this code wrote it.
+    """Read a training from its progress folder, whichever version of this code wrote it.
 
     Raises:
-        ValueError: its spec.json or manifest cannot be read by this code; says why.
+        ValueError: this code cannot read its spec.json or manifest; the message says why.
     """
     spec = from_dict(TrainingSpec, completed(json.loads((folder / SPEC).read_text())))
     manifest = folder / "manifest.parquet"
@@ -46,7 +46,7 @@ def read_training(folder: Path) -> AdoptableTraining:
 
 
 def check_free(training: AdoptableTraining) -> None:
-    """Raise ValueError where another training has the fingerprint of now, and `move` would lose one of them."""
+    """Raise ValueError if another training already has today's fingerprint, so that `move` would lose one of them."""
     target = Path(training.spec.folder)
     is_finished = (training.folder / FINISHED).is_dir()
     if (target / FINISHED).is_dir() or ((target / LAST).is_file() and not is_finished):
@@ -54,13 +54,14 @@ def check_free(training: AdoptableTraining) -> None:
 
 
 def move(training: AdoptableTraining) -> Path:
-    """Let a training have its fingerprint of now; the folder it is in from now on.
+    """Rename a training's folder to today's fingerprint, and return the new folder.
 
-    The folder and the finished model's description list the earlier one; checkpoints keep it. After a kill the same
-    call goes on, since the new name comes last. What was begun again under the new one gives way to a finished model.
+    The folder and the finished model's description list the earlier fingerprint; checkpoints keep it. The rename comes
+    last, so that the same call can continue after a crash. A finished model replaces unfinished progress under the new
+    fingerprint.
 
     Raises:
-        ValueError: there is a finished model under the new fingerprint, or progress while this one is unfinished.
+        ValueError: the new fingerprint has a finished model, or has progress while this training is unfinished.
     """
     folder, spec = training
     target = Path(spec.folder)

@@ -1,4 +1,4 @@
-"""A checkpoint: a plain dictionary, written whole or not at all, with a checksum of every byte at its end."""
+"""A checkpoint: a plain dictionary, written atomically, with a checksum over all its bytes at the end."""
 
 import hashlib
 import pickle
@@ -9,24 +9,24 @@ import torch
 
 from dino_pipeline.dino.partial import written_whole
 
-# Behind torch's own bytes, which torch.load reads as if there were nothing: the file stays one that any torch opens.
+# The checksum follows torch's own bytes. torch.load ignores it, so any torch can open the file.
 _MARK = b"\nsha256 "
 _FOOTER_BYTES = len(_MARK) + 64 + 1
 
 
 class DamagedCheckpointError(ValueError):
-    """The bytes are not those that were written: cut short, changed, or none of ours."""
+    """The file does not hold the bytes that were written: it is truncated, changed, or not a checkpoint."""
 
 
 def save_checkpoint(state: dict[str, Any], path: Path) -> None:
-    """Write atomically: a kill at any moment leaves the old file or the new one, never half of one.
+    """Write atomically: after a crash at any moment the file is the old or the new one, never a partial one.
 
     Raises:
-        OSError: it cannot be written, as on a full disk; the old file is as it was.
+        OSError: the file cannot be written, for example on a full disk; the old file is unchanged.
     """
     try:
         with written_whole(path) as partial, partial.open("w+b") as file:
-            # Through a file object: given a path, torch would put its name into the bytes.
+            # A file object, because torch would write a path's name into the bytes.
             _save(state, file)
             file.seek(0)
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -41,11 +41,11 @@ def save_checkpoint(state: dict[str, Any], path: Path) -> None:
 
 
 def load_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
-    """Read a checkpoint without executing anything it holds.
+    """Read a checkpoint without executing anything in it.
 
     Raises:
-        DamagedCheckpointError: its checksum is wrong or missing.
-        ValueError: it holds something else than plain values and tensors.
+        DamagedCheckpointError: the checksum is wrong or missing.
+        ValueError: the file holds something other than plain values and tensors.
     """
     with path.open("rb") as file:
         _verify(file, path)
@@ -60,7 +60,7 @@ def load_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
 
 
 def checkpoint_step(path: Path) -> int:
-    """The finished steps of a training by its checkpoint, whose tensors stay on disk."""
+    """Number of finished steps in a checkpoint, read without loading its tensors."""
     step: int = torch.load(path, map_location="cpu", weights_only=True, mmap=True)["state"]["step"]
     return step
 
@@ -69,7 +69,7 @@ def _save(state: dict[str, Any], file: BinaryIO) -> None:
     try:
         torch.save(state, file)
     except RuntimeError as error:
-        # torch's writer buries what the file said under a complaint about positions
+        # torch's writer hides the file's error behind a message about positions
         if isinstance(error.__context__, OSError):
             raise error.__context__ from None
         raise

@@ -1,4 +1,4 @@
-"""The diagnosis of collapse for a training's own parameters."""
+"""Diagnosis of collapse with the parameters of a training."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,9 +8,9 @@ from dino_pipeline.dino.metrics.collapse import Collapse, Settings, diagnose
 
 
 class CollapseError(RuntimeError):
-    """The training collapsed, and is configured to stop then."""
+    """The training collapsed, and its configuration says to stop in this case."""
 
 
 def diagnose_training(rows: Sequence[Mapping[str, float]], config: PretrainConfig) -> Collapse | None:
-    """The collapse that a training is in by its history so far; None where it is in none."""
+    """The collapse that a training's history shows so far; None if there is none."""
     return diagnose(rows, Settings.of(to_dict(config)))

@@ -1,4 +1,4 @@
-"""Whether a training that started from given weights made them better: judged by the images that were held out."""
+"""Compare a training that started from pretrained weights with its start, on held-out images."""
 
 import json
 from pathlib import Path
@@ -16,10 +16,10 @@ VERDICT = "verdict.json"
 
 
 def compare(start: Judged, end: Judged, groups: Groups | None = None) -> dict[str, Any]:
-    """The verdict: better, worse or the same by k-NN accuracy and its 95 % interval; `unjudged` without labels.
+    """Return the verdict: better, worse or the same by k-NN accuracy and its 95 % interval; `unjudged` without labels.
 
     Args:
-        groups: of the images that both were judged by; the interval is of whole groups.
+        groups: of the evaluated images; the bootstrap resamples whole groups.
     """
     verdict: dict[str, Any] = {
         "verdict": "unjudged",
@@ -40,7 +40,7 @@ def compare(start: Judged, end: Judged, groups: Groups | None = None) -> dict[st
 
 
 def sentence(verdict: dict[str, Any]) -> str:
-    """The verdict for people."""
+    """The verdict as a sentence."""
     shape = (
         f"effective rank {verdict['effective_rank'][0]:.1f} to {verdict['effective_rank'][1]:.1f}, "
         f"feature std {verdict['feature_std'][0]:.4f} to {verdict['feature_std'][1]:.4f}"
@@ -62,7 +62,7 @@ def sentence(verdict: dict[str, Any]) -> str:
 
 
 def describe_start(start: Judged) -> str:
-    """What a training starts from, for people."""
+    """The results of the starting weights as a sentence."""
     knn = (
         ""
         if start.correct is None
@@ -72,7 +72,7 @@ def describe_start(start: Judged) -> str:
 
 
 def save_start(start: Judged, path: Path) -> None:
-    """Keep how the starting weights did, image by image."""
+    """Save the results of the starting weights, image by image."""
     with written_whole(path) as partial, partial.open("wb") as file:
         torch.save(start._asdict(), file)
 
@@ -83,7 +83,7 @@ def load_start(path: Path) -> Judged:
 
 
 def read_verdict(model: Path) -> dict[str, Any] | None:
-    """A finished model's verdict; None where it started from random weights."""
+    """A finished model's verdict; None if it started from random weights."""
     file = model / VERDICT
     verdict: dict[str, Any] | None = json.loads(file.read_text()) if file.is_file() else None
     return verdict

@@ -1,4 +1,4 @@
-"""How a training is run: `MonitoringConfig` watches, `LaunchConfig` says on what, `TrainingSpec` is for a worker."""
+"""Configuration of a training's execution: `MonitoringConfig`, `LaunchConfig`, and a worker's `TrainingSpec`."""
 
 from typing import Annotated
 
@@ -10,13 +10,13 @@ from dino_pipeline.dino.core.pretrain_config import Count, PretrainConfig
 
 @frozen
 class MonitoringConfig:
-    """What training reports on its way; none of it changes the weights."""
+    """What a training reports and saves on its way. None of this changes the weights."""
 
     log_every_steps: Count
     checkpoint_every_steps: Count
-    keep_last_checkpoints: Count  # the newest ones: a damaged one has a whole one before it
-    keep_checkpoint_every_steps: Count | None  # for good, those of these steps
-    evaluate_every_epochs: Count  # k-NN, feature std, effective rank; always after the last epoch too
+    keep_last_checkpoints: Count  # the newest ones, so that an older one remains if the newest is damaged
+    keep_checkpoint_every_steps: Count | None  # kept for good, at multiples of this
+    evaluate_every_epochs: Count  # k-NN, feature std, effective rank; also after the last epoch
     num_neighbors: Count
     temperature: Annotated[float, Field(gt=0)]
     max_images: Count  # of train (the bank) and of val (the queries), evenly spaced
@@ -35,8 +35,8 @@ class MonitoringConfig:
             )
         return self
 
-    stop_on_collapse: bool  # or only warn
-    # Distinct train images that may turn out unreadable and be replaced by others; more end the training.
+    stop_on_collapse: bool  # false: only warn
+    # Share of distinct train images that may be unreadable and get replaced; more is an error.
     max_unreadable_fraction: Annotated[float, Field(ge=0, le=1)]
 
     @model_validator(mode="after")
@@ -52,36 +52,40 @@ class MonitoringConfig:
 
 @frozen
 class LaunchConfig:
-    """On what a training runs; none of it changes the weights but by rounding."""
+    """Processes and devices of a training. These change the weights only by rounding."""
 
-    cpu_processes: Count  # where there is no GPU; with GPUs, one process for each visible one
-    threads_per_process: Count  # fixed, since sums in another order round differently
-    loader_workers: Annotated[int, Field(ge=0)]  # a process
+    cpu_processes: Count  # without a GPU; with GPUs, there is one process per visible GPU
+    threads_per_process: Count  # a fixed number, because sums in another order round differently
+    loader_workers: Annotated[int, Field(ge=0)]  # per process
     augment_on_device: (
-        bool  # colours, blur and flips there, for a whole batch at once, and not where images are read
+        bool  # colours, blur and flips on the device for a whole batch at once, not in the loader
     )
-    gradient_checkpointing: (
-        bool  # compute activations twice and keep a fraction of them: less memory, more time
+    gradient_checkpointing: bool  # recompute activations in the backward pass: less memory, more time
+    shard_weights: (
+        bool  # FSDP2: shard the weights over the processes, for networks that do not fit on one device
     )
-    shard_weights: bool  # FSDP2: weights spread over processes, for networks that do not fit on one device
     compile: bool  # torch.compile the backbones: minutes at the start, faster steps on GPUs
-    max_restarts: Annotated[int, Field(ge=0)]  # of all processes, from the last checkpoint, when one is lost
-    grace_seconds: Annotated[float, Field(gt=0)]  # for saving a checkpoint when asked to stop
-    resume_from: str | None  # a checkpoint file of this very training; one of another training is refused
+    max_restarts: Annotated[
+        int, Field(ge=0)
+    ]  # of all processes, from the last checkpoint, after a process is lost
+    grace_seconds: Annotated[float, Field(gt=0)]  # time for saving a checkpoint after a request to stop
+    resume_from: (
+        str | None
+    )  # a checkpoint file of this same training; another training's checkpoint is an error
     adopt_progress: (
         str | None
-    )  # fingerprint of an unfinished training to continue from, though something differs
+    )  # fingerprint of an unfinished training with other parameters, data or code to continue from
 
 
 @frozen
 class TrainingSpec:
-    """A worker's whole input, as JSON (see training/worker.py for the command)."""
+    """The whole input of a worker, as JSON (training/worker.py shows the command)."""
 
     fingerprint: str
     recipe: str
     manifest: str  # path of the Parquet file
-    image_root: str  # folder that the manifest's relative paths hang on
-    folder: str  # where progress is kept
+    image_root: str  # the folder to which the manifest's paths are relative
+    folder: str  # holds the progress
     pretrain: PretrainConfig
     monitoring: MonitoringConfig
     launch: LaunchConfig

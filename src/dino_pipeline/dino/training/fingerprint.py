@@ -1,6 +1,6 @@
-"""A training's identity: the parameters, the images and the code that decide its weights.
+"""A training's fingerprint: an identity made from the parameters, images and code that decide its weights.
 
-The code is dino/core as a syntax tree: what it does counts, and how it is worded does not.
+The code is dino/core as a syntax tree, so that its behaviour counts and its wording does not.
 """
 
 import ast
@@ -23,23 +23,22 @@ from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.weights.older_files import LATER_FIELDS
 
 CORE = Path(__file__).parents[1] / "core"
-# A file of these folders counts for the trainings that name it.
+# A file in these folders counts only for trainings that name it.
 _PLUG_INS = (Path("losses/methods"), Path("models/backbones"))
 _BACKBONES = "dino_pipeline.dino.core.models.backbones."
 
 _LOGGERS = {"logger", "logging", "warnings"}
 _WORDING_ONLY = {"__future__", "collections.abc", "logging", "typing", "warnings"}
-# Positions, spellings, and what only some versions of Python write into a tree.
+# Positions, spellings, and fields that only some Python versions write.
 _IGNORED_FIELDS = {"ctx", "kind", "type_comment", "type_params", "type_ignores", "simple"}
 
 
 def fingerprint(config: PretrainConfig, images: Manifest) -> str:
-    """16 hex digits, equal exactly for trainings that must give equal weights (to rounding).
+    """16 hex digits, equal exactly for trainings that must give equal weights (up to rounding).
 
     Args:
         config: resolved, with hashes in place of weights' files.
-        images: of all splits. Those of train count, in their order, and their labels where the loss needs them; of
-            val and test nothing does.
+        images: all splits. Only train counts: its images in order, and its labels if the loss needs them.
     """
     loss = loss_class(config.loss.name, root=images.root)
     identity = {
@@ -55,7 +54,7 @@ def code_digest(config: PretrainConfig, core: Path, root: Path) -> str:
 
     Args:
         core: the folder dino/core, or a copy.
-        root: the project folder, where a loss of the user's own lies.
+        root: the project folder, where the user's own loss files lie.
     """
     named = _named_plug_ins(config)
     files = [
@@ -67,16 +66,16 @@ def code_digest(config: PretrainConfig, core: Path, root: Path) -> str:
     ]
     if is_own_class(config.loss.name):
         files.append(root / config.loss.name.rpartition(":")[0])
-    # Sorted by digest: where a file lies decides nothing.
+    # Sorted by digest, because a file's location decides nothing.
     digests = sorted(syntax_digest(file.read_text(encoding="utf-8")) for file in files)
     return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def syntax_digest(source: str) -> str:
-    """Digest of a Python file's syntax tree, the same on every version of Python.
+    """Digest of a Python file's syntax tree, equal for all versions of Python.
 
     It leaves out docstrings, comments, positions, annotations, fields without a value (configurations hash those),
-    validators, messages of errors and asserts, lines of logs, and imports that only these use.
+    validators, messages of errors and asserts, logging calls, and imports that only these use.
     """
     tree = _Wordless().visit(ast.parse(source))
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
@@ -84,7 +83,7 @@ def syntax_digest(source: str) -> str:
 
 
 def _as_before(config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration without the fields that came later and have the value that older trainings had."""
+    """Remove the fields that were added later and have the value that matches older trainings."""
     for name, value in LATER_FIELDS.items():
         first, *groups, field = name.split(".")
         if first != "pretrain":
@@ -105,7 +104,7 @@ def _named_plug_ins(config: PretrainConfig) -> set[Path]:
 
 
 def _modules_of(network: BackboneConfig) -> Iterator[str]:
-    """Modules of models/backbones that make this network: its adapter, and its own definition where timm has none."""
+    """Modules of models/backbones that define this network: its adapter, and its architecture if timm lacks it."""
     with torch.device("meta"):  # shapes without memory
         adapter = type(build_backbone(network))
     for module in (adapter.__module__, timm.models.model_entrypoint(network.name).__module__):
@@ -114,13 +113,13 @@ def _modules_of(network: BackboneConfig) -> Iterator[str]:
 
 
 class _Wordless(ast.NodeTransformer):
-    """Drops what a reader sees and a weight does not."""
+    """Drops the parts of a syntax tree that cannot change a weight."""
 
     def visit(self, node: ast.AST) -> Any:
-        """The node without wording; None where nothing is left."""
+        """The node without wording; None if nothing remains."""
         super().generic_visit(node)
         if isinstance(node, ast.Expr) and (isinstance(node.value, ast.Constant) or _is_log(node.value)):
-            return None  # a docstring, a line of a log
+            return None  # a docstring or a logging call
         if isinstance(node, ast.Assign) and _is_log(node.value):
             return None  # the logger
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -147,7 +146,7 @@ class _Wordless(ast.NodeTransformer):
 
 
 class _UsedImports(ast.NodeTransformer):
-    """Keeps the imports of names that are used; where this package defines them is no part of what they do."""
+    """Keeps only imports of names that are used. Which module of this package defines a name does not count."""
 
     def __init__(self, used: Iterable[str]) -> None:
         self.used = set(used)
@@ -170,7 +169,7 @@ class _UsedImports(ast.NodeTransformer):
 
 
 def _name(node: ast.AST) -> str:
-    """A dotted name; empty of anything else."""
+    """A dotted name; empty for any other node."""
     if isinstance(node, ast.Call):
         return _name(node.func)
     if isinstance(node, ast.Attribute):
@@ -183,7 +182,7 @@ def _is_log(node: ast.AST) -> bool:
 
 
 def _joined(values: Iterable[ast.expr]) -> Iterator[ast.expr]:
-    """Parts of an f-string with neighbouring constants as one: versions of Python cut them otherwise."""
+    """Merge neighbouring constants of an f-string, because Python versions split them differently."""
     text = ""
     for value in values:
         if isinstance(value, ast.Constant):
@@ -198,7 +197,7 @@ def _joined(values: Iterable[ast.expr]) -> Iterator[ast.expr]:
 
 
 def _text(node: Any) -> str:
-    """A tree as text; empty fields are left out, since newer versions of Python add some."""
+    """A tree as text. It leaves out empty fields, because newer versions of Python add some."""
     if isinstance(node, list):
         return "[" + ",".join(map(_text, node)) + "]"
     if not isinstance(node, ast.AST):

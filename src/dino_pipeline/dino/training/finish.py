@@ -1,4 +1,4 @@
-"""From progress to product: the finished model, made beside its progress; it appears whole or not at all."""
+"""Write the finished model from a training's progress, atomically."""
 
 import json
 import os
@@ -18,21 +18,21 @@ from dino_pipeline.dino.training.history import HISTORY
 from dino_pipeline.dino.weights.published import Network, PublishedModel, write_model
 
 FINISHED = "finished"
-EARLIER = "earlier_fingerprints"  # in a training's folder: one a line, the oldest first
+EARLIER = "earlier_fingerprints"  # in a training's folder: one per line, oldest first
 
 
 def finish(
     spec: TrainingSpec, state: Mapping[str, Any], *, data_digest: str, verdict: dict[str, Any] | None
 ) -> None:
-    """Write the finished model into the progress folder; it appears there whole or not at all.
+    """Write the finished model into the progress folder, where it appears only once it is complete.
 
     Args:
         state: the training state's whole state dictionary
-        verdict: on a training that started from given weights
+        verdict: of a training that started from pretrained weights
     """
     folder = Path(spec.folder)
     if (folder / FINISHED).is_dir():
-        return  # a worker was lost between this and the end, and all of them began again
+        return  # a worker was lost between this point and the end, and all workers restarted
     temporary = _fresh(folder / f".{FINISHED}")
     description = PublishedModel(
         fingerprint=spec.fingerprint,
@@ -41,9 +41,9 @@ def finish(
         config=to_dict(spec.pretrain),
         earlier_fingerprints=earlier_fingerprints(folder),
     )
-    # What others ask for is the teacher; one that did not learn here is not what a training is for.
+    # The teacher is the published network if it learns in the training; otherwise the student is.
     teacher = state["teacher" if spec.pretrain.teacher.learns else "student"]
-    # Beside what was made of it, so that evaluations can say what was kept.
+    # Saved with the model, so that evaluations can compare the student with its teacher.
     kept = folder / FROZEN_TEACHER
     frozen_teacher = load_checkpoint(kept, torch.device("cpu")) if kept.is_file() else None
     networks: dict[Network, Any] = {"teacher": teacher, "student": state["student"]}
@@ -56,7 +56,7 @@ def finish(
 
 
 def earlier_fingerprints(folder: Path) -> tuple[str, ...]:
-    """What older versions of this code called the training of a progress folder, the oldest first."""
+    """Earlier fingerprints of the training in a progress folder, oldest first."""
     file = folder / EARLIER
     return tuple(file.read_text().split()) if file.is_file() else ()
 

@@ -1,6 +1,7 @@
-"""The teacher of a distillation: a trained network of another, larger architecture, which stays as it is.
+"""The frozen teacher of a distillation: a trained network of another, larger architecture.
 
-Its weights are copied to the training's own folder and stand in its parameters by their hash, as initial weights do.
+Its weights are copied to the training's own folder, and the parameters name them by their hash, as with initial
+weights.
 """
 
 import logging
@@ -23,10 +24,10 @@ logger = logging.getLogger(__name__)
 def resolve_frozen_teacher(
     config: PretrainConfig, *, root: Path
 ) -> tuple[PretrainConfig, dict[str, Tensor] | None]:
-    """The parameters with the hash of the teacher's weights and with its mean and std; and the weights of its backbone.
+    """Return the parameters with the teacher's hash, mean and std filled in, and the weights of the teacher's backbone.
 
     Raises:
-        ValueError: no weights are named, there is no such file, or they are not of the architecture that is named.
+        ValueError: the parameters name no weights, the file does not exist, or its architecture differs from theirs.
     """
     backbone = config.frozen_teacher
     if backbone is None:
@@ -47,11 +48,11 @@ def resolve_frozen_teacher(
 
 
 def check_normalisation(config: PretrainConfig, others: tuple[Channels, Channels] | None) -> None:
-    """Refuse initial weights whose images were normalised otherwise than the teacher's: both see the same crops.
+    """Check that initial weights and frozen teacher expect the same normalisation, because both get the same crops.
 
     Args:
         config: with the teacher's mean and std.
-        others: those of the initial weights, where they say them.
+        others: mean and std of the initial weights; None if unknown.
 
     Raises:
         ValueError: they differ.

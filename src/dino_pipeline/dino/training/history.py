@@ -1,4 +1,4 @@
-"""What training writes down: history.csv, the same for equal trainings, and timing.csv, which never is."""
+"""The files of a training's metrics: history.csv is equal for equal trainings, timing.csv is not."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -35,14 +35,14 @@ TIMING_COLUMNS = ["step", "num_steps", "seconds", "images_per_second", "data_wai
 
 
 class RowFile:
-    """A CSV file that rows are appended to; missing values stay blank."""
+    """A CSV file to which rows are appended; missing values stay blank."""
 
     def __init__(self, path: Path, columns: list[str]) -> None:
         self.path = path
         self.columns = columns
 
     def cut_after(self, step: int) -> None:
-        """Start the file, or drop the rows written after the checkpoint that training resumes from."""
+        """Create the file, or drop the rows after `step`, the step from which training resumes."""
         rows = read_rows(self.path) if self.path.is_file() else []
         with written_whole(self.path) as partial, partial.open("w", newline="") as file:
             writer = csv.DictWriter(file, self.columns, lineterminator="\n")
@@ -50,37 +50,37 @@ class RowFile:
             writer.writerows(row for row in rows if int(row["step"]) <= step)
 
     def append(self, row: Mapping[str, object]) -> None:
-        """Add one row, visible to readers at once."""
+        """Add one row; readers can see it immediately."""
         with self.path.open("a", newline="") as file:
             csv.DictWriter(file, self.columns, lineterminator="\n").writerow(row)
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """The complete rows of a file, as text; a last line still being written is left out."""
+    """The complete rows of a file, as text, without an unfinished last line."""
     text = path.read_text()
     whole = text[: text.rfind("\n") + 1]
     return list(csv.DictReader(whole.splitlines()))
 
 
 def numbers(row: dict[str, str]) -> dict[str, float]:
-    """A row's values that are there."""
+    """The values of a row that are present."""
     return {name: float(value) for name, value in row.items() if value}
 
 
 class HistoryReader:
-    """Reads the rows that another process adds to a file, each from the byte where the last read ended."""
+    """Reads the rows that another process appends to a file, each time from the byte where the last read ended."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._columns: Sequence[str] | None = None  # the first line names them
+        self._columns: Sequence[str] | None = None  # from the first line
         self._offset = 0  # bytes read so far
-        self._last_line = b""  # which ends there, unless the file was replaced
+        self._last_line = b""  # ends at the offset, unless the file was replaced
         self._last_step = -1.0
 
     def new_rows(self) -> list[dict[str, float]]:
-        """The whole lines since the last call, those of steps that no earlier call returned.
+        """The complete rows since the last call, without steps that an earlier call returned.
 
-        A resumed training replaces the file by its first rows. It is then read from its beginning again.
+        A resumed training replaces the file by its first rows. In that case this reads from the beginning again.
         """
         try:
             file = self.path.open("rb")

@@ -1,8 +1,7 @@
-"""Start from weights that were trained before, instead of from random ones.
+"""Start a training from pretrained weights.
 
-The weights decide the backbone, the normalisation and, unless a new one is asked for, the projection head. They are
-copied to the training's own folder and stand in its parameters by their hash: the training is the same wherever the
-file lies.
+The weights decide the backbone, the normalisation and, unless `new_head` is set, the projection head. They are copied
+to the training's own folder, and the parameters name them by their hash: the file's location does not matter.
 """
 
 import logging
@@ -37,21 +36,23 @@ logger = logging.getLogger(__name__)
 
 
 class Start(NamedTuple):
-    """What a training starts from: its parameters as the weights decide them, and the weights."""
+    """The start of a training: its weights, and its parameters as these weights decide them."""
 
     config: PretrainConfig  # initial_weights is the hash of the file
-    state: dict[str, Any] | None  # student, teacher (heads or none), center or None; None: random weights
-    frozen_teacher: dict[str, Tensor] | None  # its backbone; None of a teacher that is trained here
+    state: (
+        dict[str, Any] | None
+    )  # student, teacher (with or without heads), center or None; None: random weights
+    frozen_teacher: dict[str, Tensor] | None  # its backbone's weights; None if the teacher is not frozen
 
 
 def resolve(config: PretrainConfig, *, root: Path) -> Start:
-    """Read the weights that the parameters name, if they name any: initial ones, and a frozen teacher's.
+    """Read the weights that the parameters name, if any: initial weights, and those of a frozen teacher.
 
     Args:
-        root: relative names hang on this folder.
+        root: relative names are relative to this folder.
 
     Raises:
-        ValueError: there is no such file, or its weights do not match; says what differs.
+        ValueError: the file does not exist, or its weights do not match; the message says what differs.
     """
     config, frozen_teacher = resolve_frozen_teacher(config, root=root)
     if config.initial_weights is None:
@@ -99,7 +100,7 @@ def resolve(config: PretrainConfig, *, root: Path) -> Start:
 
 
 def store(start: Start, folder: Path) -> None:
-    """Put the weights where the training looks for them."""
+    """Write the weights to the training's folder, where its workers read them."""
     for name, state in ((INITIAL, start.state), (FROZEN_TEACHER, start.frozen_teacher)):
         if state is not None and not (folder / name).is_file():
             folder.mkdir(parents=True, exist_ok=True)
@@ -107,7 +108,7 @@ def store(start: Start, folder: Path) -> None:
 
 
 def head_shape(network: Mapping[str, Tensor], asked: ProjectionHeadConfig) -> ProjectionHeadConfig:
-    """The projection head that a network's weights are of; what is in no shape is as asked for."""
+    """The shape of the projection head that a network's weights have. `asked` gives what weights do not show."""
     layers = [value for name, value in network.items() if _LINEAR.fullmatch(name) and value.ndim == 2]
     prototypes = network.get(HEAD + "last_layer.parametrizations.weight.original1")
     return replace(
@@ -143,5 +144,5 @@ def _without_head(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _without_predictor(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A predictor begins anew: it is the teacher that weights are taken from, and it has none."""
+    """Leave out the predictor: initial weights often are a teacher's, which has none, so the predictor starts new."""
     return {name: value for name, value in state.items() if not name.startswith(HEAD + "predictor.")}

@@ -1,4 +1,4 @@
-"""The checkpoints that a training keeps: the newest as last.pt, and by step those that it may have to go back to."""
+"""The checkpoints of a training: the newest as last.pt, and others named by step to go back to."""
 
 import logging
 from pathlib import Path
@@ -16,16 +16,16 @@ logger = logging.getLogger(__name__)
 
 
 def keep_checkpoint(state: dict[str, Any], folder: Path, *, step: int, monitoring: MonitoringConfig) -> None:
-    """Write last.pt, keep it under its step too, and remove what is neither recent nor to be kept for good.
+    """Write last.pt, keep it under its step too, and remove checkpoints that are neither recent nor kept for good.
 
     Raises:
-        OSError: it cannot be written, as on a full disk; last.pt is as it was.
+        OSError: the file cannot be written, for example on a full disk; last.pt is unchanged.
     """
     last = folder / LAST
     save_checkpoint(state, last)
     kept = folder / f"step-{step:08d}.pt"
     kept.unlink(missing_ok=True)
-    kept.hardlink_to(last)  # a second name, no second copy
+    kept.hardlink_to(last)  # a hard link, not a copy
     newest = kept_checkpoints(folder)[: monitoring.keep_last_checkpoints]
     every = monitoring.keep_checkpoint_every_steps
     for file in kept_checkpoints(folder):
@@ -34,17 +34,17 @@ def keep_checkpoint(state: dict[str, Any], folder: Path, *, step: int, monitorin
 
 
 def kept_checkpoints(folder: Path) -> list[Path]:
-    """Those kept by step, the newest first; last.pt is the first of them by another name."""
+    """Checkpoints named by step, newest first. The first is usually the same file as last.pt."""
     return sorted(folder.glob("step-*.pt"), reverse=True)
 
 
 def step_of(kept: Path) -> int:
-    """The number of finished steps that a checkpoint kept by step is of."""
+    """The number of finished steps of a checkpoint that is named by step."""
     return int(kept.stem.removeprefix("step-"))
 
 
 def load_newest(folder: Path, device: torch.device) -> dict[str, Any] | None:
-    """The newest checkpoint that is whole, saying so where that is not the last one; None where there is none.
+    """Load the newest undamaged checkpoint, with a warning if that is not the last one. None if there is none.
 
     Raises:
         DamagedCheckpointError: there are checkpoints, and every one is damaged.

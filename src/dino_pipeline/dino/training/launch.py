@@ -1,4 +1,4 @@
-"""Start a training under torchrun; at once its finished model, where it is finished already."""
+"""Start a training under torchrun, or return its finished model immediately."""
 
 import json
 from collections.abc import Callable
@@ -21,8 +21,8 @@ def launch(spec: TrainingSpec, *, on_progress: Callable[[], None]) -> Path:
         on_progress: called twice a second while training runs, e.g. to read the history's new rows.
 
     Raises:
-        WorkersFailedError: with the first failing worker's error.
-        WorkersStopped: a worker was asked to stop from outside; the same command continues.
+        WorkersFailedError: with the error of the first worker that failed.
+        WorkersStopped: something outside stopped a worker; the same command continues.
     """
     folder = Path(spec.folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -48,5 +48,5 @@ def is_finished(spec: TrainingSpec) -> bool:
 
 
 def finished_folder(spec: TrainingSpec) -> Path:
-    """Where the finished model appears, whole."""
+    """The folder of the finished model. It exists only once the model is complete."""
     return Path(spec.folder) / FINISHED

@@ -1,4 +1,4 @@
-"""Windows of steps become rows of history.csv and timing.csv."""
+"""Turns windows of steps into rows of history.csv and timing.csv."""
 
 import logging
 import resource
@@ -36,9 +36,9 @@ logger = logging.getLogger(__name__)
 
 
 class Monitor:
-    """Averages metrics over the steps since the last row, and over processes; rank 0 writes.
+    """Averages metrics over the steps since the last row and over processes; rank 0 writes them.
 
-    What happened in a step is read with the row that it belongs to: until then nothing waits for the device.
+    The metrics of a step are read only with their row, so that nothing waits for the device before.
     """
 
     def __init__(
@@ -56,8 +56,8 @@ class Monitor:
         """Prepare the files of a training.
 
         Args:
-            num_images: of train.
-            loss_metrics: names of what the loss reports beside itself.
+            num_images: number of train images.
+            loss_metrics: names of the loss's own metrics.
             rows_of: see `SkippedSteps`.
         """
         self.config = config
@@ -87,20 +87,20 @@ class Monitor:
         self.row_at = time.perf_counter()
 
     def start(self, step: int, num_steps: int) -> None:
-        """Begin, or take up, the files of a training that has come this far."""
+        """Create the files of a training, or cut them after `step`."""
         self.num_steps = num_steps
         self.cut_after(step)
         self.skipped.start(step)
         self.unreadable.start(step)
 
     def cut_after(self, step: int) -> None:
-        """Drop the rows of steps that are about to be made again."""
+        """Drop the rows after `step`, because these steps are taken again."""
         if rank() == 0:
             self.history.cut_after(step)
             self.timing.cut_after(step)
 
     def after_step(self, metrics: StepMetrics, values: ScheduleValues, *, waited: float) -> None:
-        """Take in one step; nothing here waits for the device."""
+        """Record one step, without waiting for the device."""
         values_by_name = [metrics.values[name] for name in self.metric_names]
         row = [*values_by_name, metrics.loss_is_finite, metrics.is_skipped]
         self.window.append(torch.stack([value.float() for value in row]))
@@ -108,9 +108,9 @@ class Monitor:
         self.waited += waited
 
     def state_dict(self, step: int) -> dict[str, Any]:
-        """For the checkpoint, so that a resumed history misses nothing; every process must ask.
+        """State for the checkpoint, so that a resumed history misses nothing. Every process must call this.
 
-        What no row holds yet is a tensor [processes, steps, metrics].
+        The steps that no row contains yet are a tensor [processes, steps, metrics].
         """
         self.unreadable.take_in(step)
         return {
@@ -123,7 +123,7 @@ class Monitor:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up a window where the checkpoint left it."""
+        """Restore the window from a checkpoint."""
         self.window, self.recent = [], state["recent"]
         self.skipped.counter.count, self.skipped.counter.in_a_row = (
             state["num_skipped"],
@@ -132,7 +132,7 @@ class Monitor:
         self.unreadable.known = set(state["unreadable"])
         unwritten = state["window"]
         if unwritten is not None:
-            # With another number of processes the mean over all stands for each.
+            # With another number of processes, each takes the mean over all.
             own = unwritten[rank()] if len(unwritten) == world_size() else unwritten.mean(dim=0)
             names = [*state.get("window_metrics", _METRICS_BEFORE), *_FLAGS]
             columns = [names.index(name) for name in (*self.metric_names, *_FLAGS)]
@@ -141,23 +141,23 @@ class Monitor:
     def write_due_row(
         self, step: int, *, last: bool, evaluate: Callable[[], dict[str, float]] | None
     ) -> None:
-        """Write a row at the end of a window or of the run, or when an evaluation is due, which then joins it.
+        """Write a row at the end of a window or of the run, or when an evaluation is due; the row then includes it.
 
-        Skipped steps are no part of its means; a window of nothing else writes none.
+        Its means leave out skipped steps. If all steps of a window are skipped, there is no row.
 
         Raises:
             NonFiniteError: too many steps in a row were skipped, or all of them.
             ValueError: too many images cannot be read.
-            CollapseError: the training collapsed, and is to stop then.
+            CollapseError: the training collapsed, and its configuration says to stop in this case.
         """
         if step % self.every and not last and not evaluate:
             return
-        # One transfer and one reduction a window, whatever its length.
+        # One transfer and one reduction per window, for any length.
         window = torch.stack(self.window)
         metrics, loss_is_finite, is_skipped = window[:, :-2], window[:, -2], window[:, -1] > 0
         sums = all_reduce_sum(torch.where(is_skipped[:, None], 0, metrics).sum(dim=0))
         *totals, num_skipped = torch.cat([sums, is_skipped.sum()[None]]).tolist()
-        seconds = time.perf_counter() - self.row_at  # without the evaluation, which is no training time
+        seconds = time.perf_counter() - self.row_at  # without the evaluation
         num_taken = len(window) - int(num_skipped)
         num_unreadable = self.unreadable.take_in(step)
         if num_skipped:
@@ -190,11 +190,11 @@ class Monitor:
         self.row_at = time.perf_counter()
 
     def is_skipping(self) -> bool:
-        """Whether the last step was skipped; waits for the device."""
+        """Whether the last step was skipped. This waits for the device."""
         return bool(self.window[-1][-1] > 0) if self.window else self.skipped.counter.in_a_row > 0
 
     def _watch(self, row: dict[str, float]) -> None:
-        """Say when training has collapsed, once; the rows are the same on every process, and so is the answer."""
+        """Report a collapse once. Rows are equal on every process, and so is the diagnosis."""
         self.recent = [*self.recent, row][-NUM_ROWS:]
         collapse = diagnose_training(self.recent, self.config)
         if collapse and self.stop_on_collapse:
@@ -217,7 +217,7 @@ class Monitor:
 
 
 def peak_memory_mb(device: torch.device) -> float:
-    """The most memory this process has held so far: on the GPU, or resident on the CPU."""
+    """The peak memory of this process so far: allocated on the GPU, or resident on the CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux KiB

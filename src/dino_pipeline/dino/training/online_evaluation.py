@@ -1,4 +1,4 @@
-"""How good the features are while they are learned: k-NN of teacher and student on validation, spread and rank."""
+"""Evaluation during training: k-NN accuracy of teacher and student on validation, feature std and effective rank."""
 
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ _BATCH = 128
 
 
 class Judged(NamedTuple):
-    """How good a network's features are."""
+    """The evaluation results of one network."""
 
     effective_rank: float
     feature_std: float
@@ -31,15 +31,15 @@ class Judged(NamedTuple):
 
     @property
     def accuracy(self) -> float:
-        """Share of the queries in [0, 1]; only with labels."""
+        """Share of correct queries in [0, 1]. Needs labels."""
         assert self.correct is not None
         return int(self.correct.sum()) / len(self.correct)
 
 
 class OnlineEvaluation:
-    """Evaluates on evenly spaced images of train and val; every process extracts its share.
+    """Evaluates on evenly spaced images of train and val; every process extracts the features of its share.
 
-    An image that cannot be read any more is left out of train; of val it counts as not recognised.
+    An image that cannot be read is left out of train; in val it counts as incorrect.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class OnlineEvaluation:
         self.queries = val.take(evenly_spaced(len(val), monitoring.max_images))
 
     def __call__(self, state: TrainingState, device: torch.device) -> dict[str, float]:
-        """Named numbers for the history; k-NN only where every image has a label."""
+        """Metrics for the history. k-NN needs a label for every image."""
         values: dict[str, float] = {}
         for name, network in (("teacher", state.teacher), ("student", state.student)):
             judged = self.judge(network, device)
@@ -70,7 +70,7 @@ class OnlineEvaluation:
         return values
 
     def judge(self, network: MultiCropNetwork, device: torch.device) -> Judged:
-        """One network, image by image; every process must ask."""
+        """Evaluate one network, image by image. Every process must call this."""
         was_training = network.training
         network.eval()
         features, readable = self._features(network.backbone, self.bank, device)
@@ -86,7 +86,7 @@ class OnlineEvaluation:
     def _features(
         self, backbone: Backbone, manifest: Manifest, device: torch.device
     ) -> tuple[Tensor, Tensor]:
-        """[images, dim], and bool [images]: which could be read."""
+        """Features [images, dim], and a bool per image [images]: whether it could be read."""
         own = manifest.take(np.arange(rank(), len(manifest), world_size()))
         loader = readable_loader(own, self.transform, batch_size=_BATCH, num_workers=self.num_workers)
         dtype = next(backbone.parameters()).dtype
@@ -97,12 +97,12 @@ class OnlineEvaluation:
             features.append(backbone(crops.to(dtype)))
             readable.append(is_readable.to(device))
         count = len(manifest)
-        # gathered as numbers: not every backend reduces booleans
+        # gathered as integers, because not every backend reduces booleans
         found = gather_rows(torch.cat(readable)[:, None].to(torch.uint8), num_rows=count)[:, 0] > 0
         return gather_rows(torch.cat(features), num_rows=count).float(), found
 
     def _correct(self, bank: Tensor, labelled: Manifest, queries: Tensor) -> Tensor:
-        """Bool [queries]; `labelled` are the bank's images."""
+        """Bool [queries]: whether k-NN is correct. `labelled` are the bank's images."""
         classes = self.bank.class_names
         k = self.monitoring.num_neighbors
         ranked = knn_rank_classes(

@@ -8,12 +8,12 @@ from dino_pipeline.dino.core.data.images import DeepPixels
 from dino_pipeline.dino.core.data.images_config import ImagesConfig, PixelStatistics
 from dino_pipeline.dino.core.data.manifest import Manifest
 
-SAMPLE = 500  # images, chosen by the seed; of fewer, all
-_GRID = 64  # pixels along each side: every image counts the same, as it does in training
+SAMPLE = 500  # images, chosen by the seed; all if there are fewer
+_GRID = 64  # pixels along each side, so that every image counts equally, as in training
 
 
 def pixel_statistics(images: Manifest, config: ImagesConfig, *, seed: int) -> PixelStatistics:
-    """Measure a sample of images, the same for the same images and seed."""
+    """Measure a sample of images. Equal images and seeds give an equal sample."""
     chosen = np.arange(len(images))
     if len(images) > SAMPLE:
         chosen = np.sort(generator_at(seed, Domain.STATISTICS).permutation(len(images))[:SAMPLE])
@@ -21,14 +21,14 @@ def pixel_statistics(images: Manifest, config: ImagesConfig, *, seed: int) -> Pi
 
 
 def statistics_of(images: list[DeepPixels]) -> PixelStatistics:
-    """Of images [H, W, channels] of one size, to six decimals.
+    """Statistics of images [H, W, channels] of equal size, rounded to six decimals.
 
     Raises:
-        ValueError: a channel has the same value everywhere, which nothing can be scaled by.
+        ValueError: a channel has the same value everywhere, so that its standard deviation is 0.
     """
     white = int(np.iinfo(images[0].dtype).max)
     pixels = np.stack(images).reshape(-1, images[0].shape[2]).astype(np.int64)
-    # Sums of whole numbers are exact in any order.
+    # Integer sums are exact in any order.
     count, sums, squares = len(pixels), pixels.sum(axis=0), (pixels**2).sum(axis=0)
     variances = [count * int(square) - int(total) ** 2 for total, square in zip(sums, squares, strict=True)]
     if 0 in variances:
@@ -43,7 +43,7 @@ def statistics_of(images: list[DeepPixels]) -> PixelStatistics:
 
 
 def thinned(image: DeepPixels) -> DeepPixels:
-    """About the same number of pixels of every image, on a grid."""
+    """Take pixels of an image on a grid, about the same number for every image."""
     rows, columns = (np.linspace(0, side - 1, _GRID).astype(int) for side in image.shape[:2])
     grid: DeepPixels = image[np.ix_(rows, columns)]
     return grid

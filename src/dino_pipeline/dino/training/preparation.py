@@ -1,4 +1,4 @@
-"""Prepare a training: find its initial weights, check its values, and fill its folder."""
+"""Prepare a training: resolve its initial weights, check its parameters, and fill its folder."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -6,21 +6,21 @@ from typing import NamedTuple
 from dino_pipeline.dino.core.data.manifest import Manifest, read_manifest, write_manifest
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.launching.torchrun import num_processes
-from dino_pipeline.dino.training.checks import check
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, TrainingSpec
 from dino_pipeline.dino.training.fingerprint import fingerprint
 from dino_pipeline.dino.training.frozen_teacher import FROZEN_TEACHER
 from dino_pipeline.dino.training.initial_weights import INITIAL, Start, resolve, store
 from dino_pipeline.dino.training.progress import adopt, progress_folder, resume_from
-from dino_pipeline.dino.training.resolution import resolved
+from dino_pipeline.dino.training.resolve_config import resolved
+from dino_pipeline.dino.training.validation import check
 
 
 class Prepared(NamedTuple):
-    """A training that can run on these images and this machine; its folder is not filled yet."""
+    """A checked training that can run on these images and this machine. Its folder is not filled yet."""
 
     spec: TrainingSpec
-    images: Manifest  # of all splits
-    asked: PretrainConfig  # as given: weights by their names, not by their hashes
+    images: Manifest  # all splits
+    asked: PretrainConfig  # as given: weights named by path, not by hash
 
 
 def prepare(
@@ -33,13 +33,13 @@ def prepare(
     project_folder: Path,
     training_folder: Path,
 ) -> Prepared:
-    """Check a training and work out its fingerprint. Writes nothing, so any number of trainings can be prepared.
+    """Check a training and compute its fingerprint. This writes nothing, so any number of trainings can be prepared.
 
     Args:
-        images: of all splits; the training reads train and validation.
+        images: all splits; the training reads train and validation.
         recipe: the name of the model.
         project_folder: paths of images and of initial weights are relative to it.
-        training_folder: where trainings keep their progress, one folder a fingerprint.
+        training_folder: holds the progress of trainings, one folder per fingerprint.
 
     Raises:
         ValueError: the parameters do not fit one another, the images or this machine.
@@ -68,15 +68,15 @@ def prepare(
 
 
 def fill_folder(prepared: Prepared) -> TrainingSpec:
-    """Put what the training reads into its own folder: manifest, initial weights, progress to continue from.
+    """Write what the training reads into its own folder: manifest, initial weights, progress to continue from.
 
-    Only one process at a time may do so. Files that are there already stay.
+    Only one process at a time may call this. Existing files stay.
 
     Returns:
-        What `launch` trains.
+        The specification for `launch`.
 
     Raises:
-        ValueError: the progress to continue from is missing or of another training, or the weights have changed.
+        ValueError: the progress to continue from is missing or another training's, or the weights have changed.
     """
     spec, images, asked = prepared
     folder, project_folder = Path(spec.folder), Path(spec.image_root)
@@ -86,7 +86,7 @@ def fill_folder(prepared: Prepared) -> TrainingSpec:
         checkpoint = project_folder / Path(spec.launch.resume_from).expanduser()
         resume_from(checkpoint, folder, spec.fingerprint, spec.pretrain)
     folder.mkdir(parents=True, exist_ok=True)
-    # The training reads its own copy, so that a resume sees the same data whatever happens to the project's.
+    # The training reads its own copy, so that a resume has the same data even if the project's manifest changes.
     write_manifest(images, folder / "manifest.parquet")
     needed = {INITIAL: asked.initial_weights, FROZEN_TEACHER: asked.frozen_teacher}
     if not all((folder / file).is_file() for file, source in needed.items() if source):
@@ -98,7 +98,7 @@ def fill_folder(prepared: Prepared) -> TrainingSpec:
 
 
 def _hashes(config: PretrainConfig) -> tuple[str | None, str | None]:
-    """Of the weights that a resolved configuration names."""
+    """The hashes of the weights that a resolved configuration names."""
     return config.initial_weights, config.teacher.weights
 
 
@@ -112,13 +112,13 @@ def prepare_for_workers(
     recipe: str,
     folder: Path,
 ) -> TrainingSpec:
-    """A training whose workers another command starts, perhaps on another machine, in a folder that the caller names.
+    """Prepare a training in a given folder, whose workers another command starts, perhaps on another machine.
 
     Args:
         manifest: the file that ingest wrote; it stays where it is.
         image_root: the manifest's paths are relative to it.
         recipe: the name of the model.
-        folder: where the training keeps its progress.
+        folder: holds the training's progress.
 
     Raises:
         ValueError: the parameters do not fit one another or the images.
@@ -147,7 +147,7 @@ def _checked(
     root: Path,
     num_processes: int | None,
 ) -> tuple[Start, PretrainConfig]:
-    """The initial weights, and the parameters with everything resolved and checked."""
+    """Read the initial weights, and resolve and check all parameters."""
     start = resolve(pretrain, root=root)
     config = resolved(start.config, images.split("train"))
     check(config, monitoring, launch, images, num_processes=num_processes)

@@ -1,4 +1,4 @@
-"""Pretraining from images to a finished model; every stop leaves progress to resume from."""
+"""Pretraining from images to a finished model. Every stop leaves progress to resume from."""
 
 import torch
 
@@ -12,15 +12,15 @@ from dino_pipeline.dino.training.run import Run
 
 
 def pretrain(spec: TrainingSpec, device: torch.device, stop: StopRequest) -> bool:
-    """Train from the last checkpoint, if there is one, to the end or until asked to stop.
+    """Train from the last checkpoint, if there is one, to the end or until a stop is requested.
 
     Returns:
         True when the model is finished, False when training stopped on request with its progress saved.
 
     Raises:
         NonFiniteError: the loss or gradient was not finite too often in a row; names step, process and rows.
-        CollapseError: training collapsed and is configured to stop then; names kind, cause and remedy.
-        MemoryError: a batch does not fit, naming the micro-batch that does; or a loader worker was killed.
+        CollapseError: training collapsed, and its configuration says to stop; names kind, cause and remedy.
+        MemoryError: a batch does not fit (names the micro-batch that does), or a loader worker was killed.
         ValueError: too many images cannot be read.
     """
     run = Run(spec, device, stop)

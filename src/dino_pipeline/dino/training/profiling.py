@@ -1,4 +1,4 @@
-"""A few trial steps before the first: how long a step takes, what memory it needs, and whether it fits at all."""
+"""Trial steps before the first step: they measure time and memory, and whether a batch fits into memory."""
 
 import copy
 import logging
@@ -26,19 +26,19 @@ class Profile(NamedTuple):
     """Time and memory of trial steps."""
 
     seconds_per_step: float
-    memory_mb: float  # the most that a process held
+    memory_mb: float  # the largest peak of all processes
 
 
 def profile(
     state: TrainingState, config: PretrainConfig, batches: Iterable[DeviceBatch], device: torch.device
 ) -> Profile:
-    """Take real steps on real batches, measure them, and put everything back as it was.
+    """Take real steps on real batches, measure them, and restore the state.
 
     Args:
-        batches: two or more; the first step also starts workers and allocates, and is no measure of the others
+        batches: two or more. The first one also starts workers and allocates memory, so it does not count.
 
     Raises:
-        MemoryError: a batch does not fit; says which part of it does.
+        MemoryError: a batch does not fit; the message says which micro-batch does.
     """
     before = copy.deepcopy(state.state_dict())
     finished_at = []
@@ -48,7 +48,7 @@ def profile(
         except (torch.OutOfMemoryError, RuntimeError) as error:
             if not _is_out_of_memory(error):
                 raise
-            traceback.clear_frames(error.__traceback__)  # they hold the activations that filled the memory
+            traceback.clear_frames(error.__traceback__)  # these hold the activations that filled the memory
             raise MemoryError(_what_fits(state, config, batch, device)) from error
         finished_at.append(time.perf_counter())
     state.load_state_dict(before)
@@ -59,7 +59,7 @@ def profile(
 
 
 def announce(measured: Profile, *, num_left: int) -> None:
-    """Say once, before the first step, what is to come."""
+    """Log the expected duration and memory, before the first step."""
     if rank() == 0:
         duration = timedelta(seconds=round(measured.seconds_per_step * num_left))
         logger.info(
@@ -87,7 +87,7 @@ def _is_out_of_memory(error: Exception) -> bool:
 def _what_fits(state: TrainingState, config: PretrainConfig, batch: DeviceBatch, device: torch.device) -> str:
     own = config.batch_size // world_size()
     parts = [a for a in range(config.accumulation_steps + 1, own + 1) if own % a == 0]
-    # Alone, try; in a group the others wait in a reduction that this process left.
+    # A single process tries each size. In a group this is impossible: other processes wait in a reduction.
     fitting = next((a for a in parts if world_size() > 1 or _fits(state, config, batch, device, a)), None)
     if fitting is None:
         return "not even one image at a time fits in memory: choose a smaller backbone, or smaller crops"

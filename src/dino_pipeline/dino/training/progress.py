@@ -1,4 +1,4 @@
-"""Training in progress: one folder a fingerprint, so that no training ever touches another's."""
+"""Progress of trainings, in one folder per fingerprint, so that trainings never share files."""
 
 import json
 import shutil
@@ -16,17 +16,17 @@ from dino_pipeline.dino.training.history import HISTORY, TIMING
 from dino_pipeline.dino.training.kept_checkpoints import LAST
 from dino_pipeline.dino.weights.older_files import completed
 
-SPEC = "spec.json"  # in a training's folder: what it is
-_ADOPTED = "adopted"  # in a training's folder: whose progress it began with
+SPEC = "spec.json"  # in a training's folder: its specification
+_ADOPTED = "adopted"  # in a training's folder: the fingerprint of the training whose progress it adopted
 
 
 def progress_folder(root: Path, fingerprint: str) -> Path:
-    """Where a training keeps its checkpoint, history and log."""
+    """The folder of a training's checkpoint, history and log."""
     return root / fingerprint
 
 
 def find_progress(root: Path, fingerprint: str) -> Path:
-    """The folder of a training by any fingerprint that it has or had; that of its own name where there is none."""
+    """The folder of a training by its current or an earlier fingerprint. Without one, the folder it would get."""
     folder = progress_folder(root, fingerprint)
     if folder.is_dir():
         return folder
@@ -35,7 +35,7 @@ def find_progress(root: Path, fingerprint: str) -> Path:
 
 
 def unfinished(root: Path, recipe: str, *, other_than: str) -> dict[str, dict[str, Any]]:
-    """Specifications of the other trainings of a recipe that stopped on their way, by fingerprint."""
+    """Specifications of other unfinished trainings of a recipe that have a checkpoint, by fingerprint."""
     specs = {}
     for file in sorted(root.glob(f"*/{SPEC}")):
         spec = completed(json.loads(file.read_text()))
@@ -46,7 +46,7 @@ def unfinished(root: Path, recipe: str, *, other_than: str) -> dict[str, dict[st
 
 
 def adopt(root: Path, source: str, fingerprint: str) -> None:
-    """Start a training from another's progress; the other stays as it is. Done already, it is not done again.
+    """Start a training from another's progress, which stays as it is. A repeated call does nothing.
 
     Raises:
         ValueError: there is no such progress, or this training has progress of its own.
@@ -57,7 +57,7 @@ def adopt(root: Path, source: str, fingerprint: str) -> None:
         raise ValueError(f"launch.adopt_progress: no progress under {source!r}; there is: {known}")
     if (folder / LAST).is_file():
         if adopted_from(folder) == source:
-            return  # the same command again, after an interruption
+            return  # the same command again after an interruption
         raise ValueError("launch.adopt_progress: this training has progress of its own; set it back to null")
     folder.mkdir(parents=True, exist_ok=True)
     with written_whole(folder / _ADOPTED) as partial:
@@ -66,18 +66,18 @@ def adopt(root: Path, source: str, fingerprint: str) -> None:
 
 
 def adopted_from(folder: Path) -> str | None:
-    """The fingerprint of the training whose progress this one began with; None where it began by itself."""
+    """The fingerprint of the training whose progress this one adopted; None if it adopted none."""
     file = folder / _ADOPTED
     return file.read_text() if file.is_file() else None
 
 
 def resume_from(checkpoint: Path, folder: Path, fingerprint: str, pretrain: PretrainConfig) -> None:
-    """Put a checkpoint of this very training, from a backup or another machine, where the training looks for it.
+    """Copy a checkpoint of this same training, e.g. from a backup or another machine, into the training's folder.
 
-    Where the training has progress of its own, as after an interruption, it goes on from that.
+    If the training already has progress of its own, for example after an interruption, it continues from that.
 
     Raises:
-        ValueError: there is no such file, it is damaged, or it is of another training; says what differs.
+        ValueError: the file does not exist, is damaged, or is another training's; the message says what differs.
     """
     if (folder / LAST).is_file():
         return
@@ -105,7 +105,7 @@ def _copy_progress(checkpoint: Path, folder: Path) -> None:
         if (checkpoint.parent / name).is_file():
             with written_whole(folder / name) as partial:
                 shutil.copyfile(checkpoint.parent / name, partial)
-    with written_whole(folder / LAST) as partial:  # last: it is what makes the progress count
+    with written_whole(folder / LAST) as partial:  # last, because this file marks the folder as progress
         shutil.copyfile(checkpoint, partial)
 
 

@@ -1,4 +1,4 @@
-"""A run: a training with its files, begun anew or resumed from its last checkpoint; watched, and stopped on request."""
+"""A training with its files: it starts or resumes, gets monitored, saves checkpoints and stops on request."""
 
 import logging
 import time
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 class Run:
-    """Keeps the checkpoints and the history of a training, and evaluates it: the observer of its loop."""
+    """The observer of the training loop: keeps checkpoints and history, and evaluates."""
 
     def __init__(self, spec: TrainingSpec, device: torch.device, stop: StopRequest) -> None:
         config, launch = spec.pretrain, spec.launch
@@ -73,14 +73,14 @@ class Run:
         self._start = self.folder / START
 
     def begin(self) -> None:
-        """Resume from the last whole checkpoint or start from nothing; log what is to come."""
+        """Resume from the last undamaged checkpoint or start new; log the expected duration."""
         training, config = self.training, self.spec.pretrain
         self._take_initial_weights()
         checkpoint = load_newest(self.folder, self.device)
         if checkpoint:
             self._resume(checkpoint)
         max_hours = config.max_hours
-        # Two trials at least make a measure; a budget cannot do without.
+        # A measurement needs at least two trial steps, and a budget needs a measurement.
         num_trials = max(self.spec.monitoring.num_trial_steps, 2 if max_hours else 0)
         if num_trials > 1 and self.state.step < training.num_steps:
             trials = training.batches(self.state.step, self.state.step + num_trials)
@@ -96,17 +96,17 @@ class Run:
             announce(measured, num_left=training.num_steps - self.state.step)
         self.monitor.start(self.state.step, training.num_steps)
         if not checkpoint and config.non_finite.max_rollbacks:
-            self.save()  # to have something to go back to
+            self.save()  # a checkpoint for a first rollback
 
     def after_step(self, batch: DeviceBatch, metrics: StepMetrics, values: ScheduleValues) -> bool:
         """Record a step, and do what is due after it: a row, an evaluation, a checkpoint.
 
         Returns:
-            False where the training was asked to stop; its progress is saved.
+            False if a stop was requested; the progress is then saved.
 
         Raises:
             NonFiniteError: too many steps in a row were skipped.
-            CollapseError: training collapsed and is configured to stop then.
+            CollapseError: training collapsed, and its configuration says to stop in this case.
             ValueError: too many images cannot be read.
         """
         state, monitor, monitoring = self.state, self.monitor, self.spec.monitoring
@@ -122,14 +122,14 @@ class Run:
             self.save()
             return False
         is_due = state.step % monitoring.checkpoint_every_steps == 0
-        # While steps are skipped the last good checkpoint stays: a rollback is to find weights from before.
+        # While steps are skipped, the last good checkpoint stays, so that a rollback finds earlier weights.
         if is_last or (is_due and not monitor.is_skipping()):
             self.save()
         return True
 
     def last_checkpoint(self) -> dict[str, Any]:
-        """The training's state in the last checkpoint; the monitor goes back with it."""
-        barrier()  # all have given up before one reads or writes
+        """Load the training's state from the last checkpoint, and reset the monitor to it."""
+        barrier()  # no process reads or writes before all have left the loop
         checkpoint = load_newest(self.folder, self.device)
         assert checkpoint is not None  # `begin` writes one
         num_skipped = self.monitor.skipped.counter.count
@@ -138,28 +138,28 @@ class Run:
         return state
 
     def after_rollback(self, error: NonFiniteError) -> None:  # noqa: ARG002  the loop has logged it
-        """Drop the rows of steps that are made again, and keep the lower learning rate."""
+        """Drop the rows of steps that will be taken again, and save the lower learning rate."""
         self.monitor.cut_after(self.state.step)
-        self.save()  # an interruption must not forget the lower learning rate
+        self.save()  # so that it survives an interruption
 
     def rows_of(self, step: int, process: int) -> list[int]:
-        """Rows of the manifest whose images a process takes in a step, counted from 0."""
+        """Manifest rows of the images that a process takes in a step. Steps count from 0."""
         images = self.training.images
         return [int(images.row_ids[position]) for position in self.training.positions(step, process)]
 
     def evaluate(self) -> dict[str, float]:
-        """Online evaluation of student and teacher as they are."""
+        """Run the online evaluation of student and teacher."""
         return self.evaluation(self.state, self.device)
 
     def verdict(self) -> dict[str, Any] | None:
-        """Whether the published network is better than the weights it started from; None if they were random."""
+        """Compare the published network with the weights it started from; None if they were random."""
         if self.spec.pretrain.initial_weights is None:
             return None
         end = self.evaluation.judge(self.state.product, self.device)
         return compare(load_start(self._start), end, self.evaluation.queries.groups)
 
     def save(self) -> None:
-        """Write the checkpoint that this training can be resumed from."""
+        """Write a checkpoint to resume this training from."""
         checkpoint = {
             "fingerprint": self.spec.fingerprint,
             "config": to_dict(self.spec.pretrain),
@@ -173,11 +173,11 @@ class Run:
 
     def _resume(self, checkpoint: dict[str, Any]) -> None:
         training = self.training
-        # By whichever version of this code, and not of a training that this one continues.
+        # Any version of this code counts as own; adopted progress does not.
         is_own = checkpoint["fingerprint"] in (self.spec.fingerprint, *earlier_fingerprints(self.folder))
         try:
             self.state.load_state_dict(checkpoint["state"])
-        except (KeyError, RuntimeError) as error:  # what is missing; of another shape
+        except (KeyError, RuntimeError) as error:  # a missing key; another shape
             if is_own:
                 raise
             differing = differing_keys(
@@ -189,7 +189,7 @@ class Run:
             ) from error
         self.monitor.load_state_dict(checkpoint["monitor"])
         if is_own:
-            training.num_steps = checkpoint["num_steps"]  # a budget may have cut them
+            training.num_steps = checkpoint["num_steps"]  # a budget may have reduced them
         elif self.state.step >= training.num_steps:
             raise ValueError(
                 f"launch.adopt_progress: that progress has {self.state.step} steps, and this training ends after "
@@ -202,7 +202,7 @@ class Run:
             return
         self.state.load_initial(load_checkpoint(self.folder / INITIAL, self.device))
         is_judged = self._start.is_file()
-        barrier()  # all have looked before one writes
+        barrier()  # no process writes before all have looked
         if not is_judged:
             start = self.evaluation.judge(self.state.product, self.device)
             if rank() == 0:

@@ -1,4 +1,4 @@
-"""Records steps that were skipped because a number was not finite: by step, process and rows of the manifest."""
+"""Records steps that were skipped because a number was not finite: step, process and manifest rows."""
 
 import logging
 from collections.abc import Callable
@@ -12,13 +12,13 @@ from dino_pipeline.dino.training.history import RowFile
 
 SKIPPED = "skipped_steps.csv"
 _COLUMNS = ["step", "process", "not_finite", "rows"]
-_SHOWN = 8  # rows in a message; the file has them all
+_SHOWN = 8  # rows in a message; the file has all
 
 logger = logging.getLogger(__name__)
 
 
 class SkippedSteps:
-    """Counts them, and writes one row a step and process whose own loss was not finite."""
+    """Counts skipped steps, and writes one row per step and process whose loss was not finite."""
 
     def __init__(
         self,
@@ -28,12 +28,12 @@ class SkippedSteps:
         *,
         expects_overflow: bool,
     ) -> None:
-        """See `take_in`.
+        """Prepare the file of skipped steps.
 
         Args:
             max_in_a_row: more are an error.
-            expects_overflow: gradients of float16 overflow until its scale has settled, which is no reason to warn.
-            rows_of: rows of the manifest that a process takes in a step, counted from 0
+            expects_overflow: float16 gradients overflow until their scale settles; then there is no warning.
+            rows_of: manifest rows that a process takes in a step; steps count from 0.
         """
         self.path = folder / SKIPPED
         self._file = RowFile(self.path, _COLUMNS)
@@ -42,20 +42,20 @@ class SkippedSteps:
         self.counter = SkipCounter(max_in_a_row)
 
     def start(self, step: int) -> None:
-        """Begin, or take up, the file of a training that has come this far."""
+        """Create the file, or cut it after `step`."""
         if rank() == 0:
             self._file.cut_after(step)
 
     def take_in(self, is_skipped: list[bool], loss_is_finite: Tensor, *, last_step: int) -> None:
-        """Take in a window of steps, at least one of which was skipped.
+        """Process a window of steps with at least one skipped step.
 
         Args:
-            is_skipped: of each step
+            is_skipped: one value per step
             loss_is_finite: bool [processes, steps]
-            last_step: of the window, counted from 1 as everywhere that people read
+            last_step: the window's last step, counted from 1 as everywhere in reports
 
         Raises:
-            NonFiniteError: too many in a row; on every process at the same step.
+            NonFiniteError: too many in a row; raised on every process at the same step.
         """
         first_step = last_step - len(is_skipped) + 1
         for index, skipped in enumerate(is_skipped):
@@ -72,10 +72,10 @@ class SkippedSteps:
                 )
 
     def end(self, num_steps: int) -> None:
-        """Take in the end of the training.
+        """Check the whole training at its end.
 
         Raises:
-            NonFiniteError: every step was skipped, fewer than allowed in a row as they are; nothing was learned.
+            NonFiniteError: every step was skipped, although not too many in a row; nothing was learned.
         """
         if self.counter.in_a_row == num_steps:
             raise NonFiniteError(
@@ -85,11 +85,11 @@ class SkippedSteps:
             )
 
     def _record(self, step: int, processes: list[int]) -> str:
-        """Write a row and a log line for a step; returns the text of the line."""
+        """Write a row and a log line for a step; return the text of the line."""
         what = "loss" if processes else "gradient"
         rows = {
             process: " ".join(map(str, self.rows_of(step - 1, process)))
-            # The gradient is the mean of all processes, so any of them may be its source.
+            # The gradient is the mean over all processes, so each of them is a possible source.
             for process in processes or range(world_size())
         }
         shown = "; ".join(f"process {process}, rows {_shortened(text)}" for process, text in rows.items())

@@ -1,4 +1,4 @@
-"""Images that could not be read while training: listed once each, and too many of them end the training."""
+"""Images that could not be read in training: each is listed once; too many are an error."""
 
 import logging
 from pathlib import Path
@@ -14,33 +14,33 @@ logger = logging.getLogger(__name__)
 
 
 class UnreadableImages:
-    """Counts them over all processes, and writes one row for each."""
+    """Counts unreadable images over all processes, and writes one row for each."""
 
     def __init__(self, folder: Path, *, num_images: int, max_fraction: float) -> None:
         self.path = folder / UNREADABLE
         self.num_images = num_images
         self.max_fraction = max_fraction
-        self.known: set[int] = set()  # rows of the manifest, the same on every process
+        self.known: set[int] = set()  # manifest rows, equal on every process
         self._file = RowFile(self.path, _COLUMNS)
-        self._met: list[Unreadable] = []  # by this process, since it was last asked
+        self._met: list[Unreadable] = []  # of this process, since the last `take_in`
 
     def start(self, step: int) -> None:
-        """Begin, or take up, the file of a training that has come this far."""
+        """Create the file, or cut it after `step`."""
         if rank() == 0:
             self._file.cut_after(step)
 
     def meet(self, images: list[Unreadable]) -> None:
-        """Take in one batch's."""
+        """Add the unreadable images of one batch."""
         self._met += images
 
     def take_in(self, step: int) -> int:
-        """Join what all processes met; every process must ask.
+        """Combine the unreadable images of all processes. Every process must call this.
 
         Returns:
-            How many images could not be read so far.
+            Number of unreadable images so far.
 
         Raises:
-            ValueError: more than the configured share of all.
+            ValueError: more than the configured share of all images.
         """
         if not any_process(bool(self._met)):
             return len(self.known)

@@ -2,7 +2,7 @@
 
     python -m torch.distributed.run --standalone --nproc-per-node=2 -m dino_pipeline.dino.training.worker spec.json
 
-Alone, without torchrun, it trains with one process.
+Without torchrun, it trains with one process.
 """
 
 import json
@@ -22,7 +22,7 @@ from dino_pipeline.dino.training.pretraining import pretrain
 
 @record
 def main() -> int:
-    """Train what the specification says; 0 when finished, 75 when stopped on request."""
+    """Run the training of the specification; return 0 when finished, 75 when stopped on request."""
     spec = from_dict(TrainingSpec, json.loads(Path(sys.argv[1]).read_text()))
     torch.set_num_threads(spec.launch.threads_per_process)
     device = own_device()

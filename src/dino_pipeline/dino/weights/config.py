@@ -1,4 +1,4 @@
-"""Settings of an imported model."""
+"""Configuration of an imported model."""
 
 from typing import Annotated
 
@@ -16,15 +16,17 @@ class ModelConfig:
     """The checkpoint that a recipe imports instead of training a model."""
 
     checkpoint: Annotated[str, Field(min_length=1)] | None
-    architecture: str | None  # a timm name; null: as the file records it, or the published one that fits
-    options: dict[str, bool | int | float | str | None]  # of the architecture, as backbone.options
-    timm_file: FilePath | None  # for a checkpoint timm:<name>: read instead of timm's download
-    mean: Rgb  # for weights that do not record theirs
+    architecture: (
+        str | None
+    )  # a timm name; null: as recorded in the file, or the published architecture that fits
+    options: dict[str, bool | int | float | str | None]  # of the architecture, like backbone.options
+    timm_file: FilePath | None  # for a checkpoint timm:<name>: a local file that replaces timm's download
+    mean: Rgb  # for weights that do not record their own
     std: Rgb
 
     @property
     def candidates(self) -> tuple[BackboneConfig, ...]:
-        """The architecture that the user names, or all published ones."""
+        """The architecture given by the user, or all published ones."""
         if self.architecture is None:
             return OFFICIAL_CONFIGS
         return (BackboneConfig(name=self.architecture, options=self.options, drop_path_rate=0.0),)

@@ -1,4 +1,4 @@
-"""Turn weights that were trained elsewhere into a published model, which everything after training reads."""
+"""Turn weights from elsewhere into a published model, which every stage after training can read."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from dino_pipeline.dino.weights.official import official_backbone
 from dino_pipeline.dino.weights.pretrained_weights import Channels, PretrainedWeights
 from dino_pipeline.dino.weights.published import IMPORTED, PublishedModel, write_model
 
-UNKNOWN_DATA = "unknown"  # the digest of data that imported weights were trained on
+UNKNOWN_DATA = "unknown"  # data digest of imported weights, whose training data is unknown
 
 
 def describe_import(
@@ -27,13 +27,13 @@ def describe_import(
     multi_crop: Mapping[str, Any],
     recipe: str,
 ) -> PublishedModel:
-    """The description of imported weights; its fingerprint hashes them and all that decides their features.
+    """Describe imported weights. The fingerprint hashes them and everything that decides their features.
 
     Args:
-        source: where they come from, without folders, since it is published.
+        source: the origin, without folder names, because it is published.
         normalisation: mean and std, for weights that do not record theirs.
-        multi_crop: for evaluations that compare views; no weights record theirs.
-        recipe: the recipe whose model they become.
+        multi_crop: for evaluations that compare views, because weights do not record it.
+        recipe: the name of the recipe for the model.
     """
     mean, std = weights.normalisation or normalisation
     config = {
@@ -60,17 +60,17 @@ def describe_import(
 
 
 def write_import(folder: Path, description: PublishedModel, weights: PretrainedWeights) -> None:
-    """Write the model, and replace an earlier import of the same weights; it appears whole or not at all."""
+    """Write the model atomically. It replaces an earlier import of the same weights."""
     partial = partial_path(folder)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     write_model(partial, description, weights.networks)
-    shutil.rmtree(folder, ignore_errors=True)  # the same weights, perhaps of another recipe
+    shutil.rmtree(folder, ignore_errors=True)  # the same weights, perhaps from another recipe
     partial.rename(folder)
 
 
 def tensors_digest(state: Mapping[str, Tensor]) -> str:
-    """sha256 of names, shapes and values."""
+    """sha256 over names, shapes and values."""
     digest = hashlib.sha256()
     for name, value in sorted(state.items()):
         plain = value.detach().cpu().contiguous()
@@ -80,7 +80,7 @@ def tensors_digest(state: Mapping[str, Tensor]) -> str:
 
 
 def _published(weights: PretrainedWeights, source: str) -> dict[str, str | float] | None:
-    """What the authors measured with this network; None if they did not publish it."""
+    """The authors' published accuracies for this network; None if they did not publish it."""
     name, _, tag = weights.backbone.name.partition(".")
     known = official_backbone(name) if not weights.backbone.options else None
     if known is None or (source.startswith("timm:") and tag != "dino"):

@@ -1,4 +1,4 @@
-"""The backbones that the paper's authors published, and the accuracies that they measured.
+"""The backbones that the paper's authors published, with their accuracies.
 
 https://github.com/facebookresearch/dino: hubconf.py has the networks, README.md the numbers.
 """
@@ -9,7 +9,7 @@ from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 
 
 class OfficialBackbone(NamedTuple):
-    """A published network; accuracies are top-1 percent on ImageNet's validation set, as published."""
+    """A published network. Accuracies are top-1 percent on ImageNet's validation set, as published."""
 
     title: str
     timm_name: str  # timm's network of the same shape
@@ -38,5 +38,5 @@ OFFICIAL_CONFIGS = tuple(known.config for known in OFFICIAL_BACKBONES)
 
 
 def official_backbone(timm_name: str) -> OfficialBackbone | None:
-    """The published network of this timm name, if there is one."""
+    """The published network with this timm name, or None."""
     return next((known for known in OFFICIAL_BACKBONES if known.timm_name == timm_name), None)

@@ -1,22 +1,22 @@
-"""What files of before mean where they lack a field of today: one table for spec.json, model.json and recipes."""
+"""Values for fields that older files lack: one table for spec.json, model.json and recipes."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from dino_pipeline.dino.core.losses.config import OLD_NAMES
 
-# Dotted name of the field, as in conf/base and spec.json: the value that what lacks it was trained with. Each new field
-# of a class that conf/base has a group for, such as PretrainConfig, MonitoringConfig or LaunchConfig, gets a line.
+# Dotted name of the field, as in conf/base and spec.json, to the value that matches trainings without it. Each new
+# field of a class with a group in conf/base (PretrainConfig, MonitoringConfig, LaunchConfig, ...) gets a line here.
 LATER_FIELDS: Mapping[str, Any] = {"pretrain.loss.options": {}, "ingest.group": None}
-# Dotted name of the field: values of before, by what they are called now.
+# Dotted name of the field to its renamed values: old name to new name.
 RENAMED_VALUES: Mapping[str, Mapping[str, str]] = {"pretrain.loss.name": OLD_NAMES}
 
 
 def completed(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """The values with the fields that came later.
+    """Return a copy of the values with the missing later fields added.
 
     Args:
-        spec: of a spec.json or a recipe, or a part such as `{"pretrain": ...}`; groups that it lacks stay away.
+        spec: from a spec.json or a recipe, or a part such as `{"pretrain": ...}`. Missing groups stay missing.
     """
     values = _copy(spec)
     for name, value in LATER_FIELDS.items():
@@ -31,10 +31,10 @@ def completed(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _group_of(name: str, values: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
-    """The group that the field of a dotted name is in, and the field's own name.
+    """The group that contains the field of a dotted name, and the field's own name.
 
-    None where the values lack the group, as an imported model's do, or it is null, such as the architecture of a
-    teacher that is none. A group that came later is a field of the group around it.
+    The group is None if the values lack it, as for an imported model, or if it is null, such as the backbone of a
+    teacher that is not frozen. A group that was added later is a field of the group around it.
     """
     *groups, field = name.split(".")
     group: dict[str, Any] | None = values

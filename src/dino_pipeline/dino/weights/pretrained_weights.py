@@ -25,18 +25,18 @@ from dino_pipeline.dino.weights.reference_checkpoint import (
 )
 
 RGB = ImagesConfig(channels=3, bits=8)
-Channels = tuple[float, ...]  # a number each
+Channels = tuple[float, ...]  # one number per channel
 
 
 class PretrainedWeights(NamedTuple):
-    """Networks under our names, and what else a training saved.
+    """Networks under our tensor names, and what else a training saved.
 
     Attributes:
-        kind: what the file is.
-        networks: the teacher, and a student where there is one; with their heads or without.
+        kind: the kind of file.
+        networks: the teacher, and a student if there is one; with or without heads.
         center: [1, prototypes].
-        normalisation: mean and std, where the file records them.
-        images: what the network was trained on; RGB of 8 bits where the file does not say it.
+        normalisation: mean and std, if the file records them.
+        images: the images that the network was trained on; RGB of 8 bits if the file does not record it.
     """
 
     kind: str
@@ -49,7 +49,7 @@ class PretrainedWeights(NamedTuple):
 
 
 class PretrainedFile(NamedTuple):
-    """Weights, and the file that they come from."""
+    """Weights and the file that they come from."""
 
     path: Path
     weights: PretrainedWeights
@@ -59,16 +59,16 @@ class PretrainedFile(NamedTuple):
 def read_pretrained_weights(
     name: str, *, key: str, root: Path, candidates: Sequence[BackboneConfig], images: ImagesConfig
 ) -> PretrainedFile:
-    """Read the weights that a parameter of a training names, and check that they are of the same kind of images.
+    """Read the weights that a training parameter names, and check that they expect the same kind of images.
 
     Args:
         name: a file, or the folder of a published model; relative to `root` unless absolute.
         key: the parameter, for errors.
-        candidates: what the architecture may be, for a file that does not record it.
-        images: what the training is of.
+        candidates: possible architectures, for a file that does not record its own.
+        images: the images of the training.
 
     Raises:
-        ValueError: there is no such file, or its weights do not match; the message says what differs.
+        ValueError: the file does not exist, or its weights do not match; the message says what differs.
     """
     path = root / Path(name).expanduser()
     if not path.exists():
@@ -86,9 +86,9 @@ def read_weights(path: Path, candidates: Sequence[BackboneConfig]) -> Pretrained
     """Read a file, or the folder of a published model.
 
     Args:
-        path: .pth, .pt or .safetensors: a backbone, a network with its head, or a training checkpoint, of the
-            published code or of this one.
-        candidates: what the architecture may be, for a file that does not record it.
+        path: .pth, .pt or .safetensors: a backbone, a network with its head, or a training checkpoint, from the
+            published code or from this one.
+        candidates: possible architectures, for a file that does not record its own.
 
     Raises:
         ValueError: the file holds something else, or tensors that do not fit the architecture; the message lists them.
@@ -127,7 +127,7 @@ def read_weights(path: Path, candidates: Sequence[BackboneConfig]) -> Pretrained
 
 
 def read_timm_weights(name: str, file: Path | None) -> PretrainedWeights:
-    """Pretrained weights of timm: from its hub, or from `file`.
+    """Read timm's pretrained weights from its hub, or from `file`.
 
     Raises:
         ValueError: timm does not know the name, or has no weights for it.
@@ -171,7 +171,7 @@ def _own_checkpoint(content: Mapping[str, Any]) -> PretrainedWeights:
     return PretrainedWeights(
         "training checkpoint",
         from_dict(BackboneConfig, config["backbone"]),
-        # A distillation's checkpoint has no teacher, which is another network: its student is the product.
+        # A distillation's checkpoint has no teacher, because that is another network; its result is the student.
         {"teacher": state.get("teacher", state["student"]), "student": state["student"]},
         center=loss_state_of_now(state["loss"]).get(CENTER),
         normalisation=(tuple(config["mean"]), tuple(config["std"])),

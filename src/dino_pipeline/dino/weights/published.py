@@ -1,7 +1,7 @@
 """A finished model on disk: model.json, teacher.safetensors, student.safetensors, history.csv.
 
 Imported weights have no history, and may have no student. A distilled model also has frozen_teacher.safetensors: the
-backbone, of another architecture, that it was distilled from.
+backbone, of another architecture, that was its teacher.
 """
 
 import json
@@ -28,13 +28,13 @@ FROZEN_TEACHER = "frozen_teacher"
 
 @frozen
 class PublishedModel:
-    """What a model is. It holds no times, ids or machine names, so that equal trainings publish equal bytes."""
+    """The description of a model, without times, ids or machine names: equal trainings publish equal bytes."""
 
     fingerprint: str
     data_digest: str
     recipe: str
-    config: dict[str, Any]  # the resolved training parameters; of an import: backbone, mean, std, `imported`
-    earlier_fingerprints: tuple[str, ...] = ()  # of older versions of this code, the oldest first
+    config: dict[str, Any]  # the resolved training parameters; for an import: backbone, mean, std, `imported`
+    earlier_fingerprints: tuple[str, ...] = ()  # from older versions of this code, oldest first
 
     @property
     def imported(self) -> dict[str, Any] | None:
@@ -43,7 +43,7 @@ class PublishedModel:
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
-        """By which it may be called: that of now, then those of before, the newest first."""
+        """All fingerprints that identify the model: the current one, then earlier ones, newest first."""
         return (self.fingerprint, *reversed(self.earlier_fingerprints))
 
 
@@ -57,7 +57,7 @@ def write_model(
     """Write description and state dictionaries (float32, `backbone.model.*` and `head.*`) into an existing folder.
 
     Args:
-        frozen_teacher: of the architecture that the description's configuration names.
+        frozen_teacher: weights of the architecture that the description's configuration names.
     """
     for name, state in networks.items():
         _write_weights(folder / f"{name}.safetensors", state)
@@ -71,7 +71,7 @@ def _text(description: PublishedModel) -> str:
 
 
 def add_identity(folder: Path, *, earlier: str, fingerprint: str) -> None:
-    """Give a model a new fingerprint and keep the one of before in its description; a second time changes nothing."""
+    """Give a model a new fingerprint and record the earlier one in its description. A repeated call changes nothing."""
     model = read_model(folder)
     if model.fingerprint == fingerprint:
         return
@@ -92,7 +92,7 @@ def read_model(folder: Path) -> PublishedModel:
     """Read a model's description.
 
     Raises:
-        FileNotFoundError: the folder holds no finished model.
+        FileNotFoundError: the folder has no finished model.
     """
     if not (folder / DESCRIPTION).is_file():
         raise FileNotFoundError(
@@ -105,24 +105,24 @@ def read_model(folder: Path) -> PublishedModel:
 
 
 def networks_of(folder: Path) -> list[Network]:
-    """The networks of a model, the teacher first."""
+    """The networks of a model, teacher first."""
     return [name for name in get_args(Network) if (folder / f"{name}.safetensors").is_file()]
 
 
 def load_backbone(folder: Path, network: Network = "teacher") -> Backbone:
-    """A published backbone in evaluation mode, on CPU, in float32."""
+    """Load a published backbone in evaluation mode, on CPU, in float32."""
     config = from_dict(BackboneConfig, read_model(folder).config["backbone"])
     return _loaded(config, folder / f"{network}.safetensors")
 
 
 def frozen_teacher_config(model: PublishedModel) -> BackboneConfig | None:
-    """The backbone that a model was distilled from; None if it was not distilled."""
+    """The architecture of the frozen teacher that a model was distilled from; None if it was not distilled."""
     own = model.config.get("teacher", {}).get("backbone")
     return from_dict(BackboneConfig, own).for_images(model.config["images"]["channels"]) if own else None
 
 
 def load_frozen_teacher(folder: Path) -> Backbone | None:
-    """The teacher that a model was distilled from, in evaluation mode, on CPU; None if it was not distilled."""
+    """Load the teacher that a model was distilled from, in evaluation mode, on CPU; None if it was not distilled."""
     config = frozen_teacher_config(read_model(folder))
     return None if config is None else _loaded(config, folder / f"{FROZEN_TEACHER}.safetensors")
 
@@ -138,6 +138,6 @@ def _loaded(config: BackboneConfig, file: Path) -> Backbone:
 
 
 def evaluation_transform(model: PublishedModel, *, resize: int, crop: int) -> EvaluationTransformConfig:
-    """How a model's images are prepared for evaluation: read and normalised as in its training."""
+    """The preparation of images for evaluation: read and normalised as in the model's training."""
     own = {name: model.config[name] for name in ("images", "mean", "std")}
     return from_dict(EvaluationTransformConfig, {"resize": resize, "crop": crop, **own})

@@ -9,11 +9,11 @@ from torch import Tensor
 from dino_pipeline.dino.core.models.backbone import build_backbone
 from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 
-_SHOWN = 5  # names of a kind in an error
+_SHOWN = 5  # names of each kind in an error
 
 
 class Mismatch(NamedTuple):
-    """How weights differ from an architecture, by tensor names."""
+    """Differences between weights and an architecture, by tensor names."""
 
     missing: list[str]
     unexpected: list[str]
@@ -30,15 +30,15 @@ class Mismatch(NamedTuple):
 def recognised(
     weights: Mapping[str, Tensor], candidates: Sequence[BackboneConfig], *, file: str
 ) -> BackboneConfig:
-    """The first architecture whose tensors are exactly these.
+    """The first architecture whose tensors have exactly these names and shapes.
 
     Args:
         weights: of a backbone, under timm's names.
-        candidates: the architecture that the user names, or several.
+        candidates: one or more architectures to try.
         file: for errors.
 
     Raises:
-        ValueError: none matches; the message lists what differs from the nearest one.
+        ValueError: none matches; the message lists the differences from the nearest one.
     """
     nearest: tuple[Mismatch, str] | None = None
     for candidate in candidates:
@@ -55,7 +55,7 @@ def recognised(
 
 
 def shapes_of(config: BackboneConfig) -> dict[str, torch.Size]:
-    """Names and shapes of an architecture's tensors, as timm has them."""
+    """Names and shapes of an architecture's tensors, under timm's names."""
     with torch.device("meta"):  # shapes without memory
         return {name: value.shape for name, value in build_backbone(config).model.state_dict().items()}
 

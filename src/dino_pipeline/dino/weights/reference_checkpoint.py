@@ -1,11 +1,11 @@
-"""Checkpoints and names of weights of the published DINO code (https://github.com/facebookresearch/dino).
+"""Checkpoints and tensor names of the published DINO code (https://github.com/facebookresearch/dino).
 
 A training checkpoint (main_dino.py) holds {student, teacher, optimizer, epoch, args, dino_loss}, with `module.` before
-the student's names. It is read without executing anything that it holds.
+the student's names. Reading executes nothing from the file.
 
-Our names are timm's below `backbone.model.`. The published ViTs and torchvision's ResNet-50 have timm's names already.
-XCiT differs in two places, as timm's own reader does it (timm/models/xcit.py, checkpoint_filter_fn): the name of the
-position encoding, and class attention, whose query, key and value timm keeps apart because only [CLS] asks.
+Our names are timm's below `backbone.model.`. The published ViTs and torchvision's ResNet-50 already have timm's names.
+XCiT differs in two places, which are handled as in timm's own reader (timm/models/xcit.py, checkpoint_filter_fn): the
+name of the position encoding, and class attention, for which timm stores query, key and value separately.
 """
 
 import argparse
@@ -29,21 +29,21 @@ _PROTOTYPES = {
     "last_layer.weight_g": "last_layer.parametrizations.weight.original0",
     "last_layer.weight_v": "last_layer.parametrizations.weight.original1",
 }
-_numpy_scalar = type(np.float64(0.0)).__reduce__(np.float64(0.0))[0]  # what rebuilds a pickled numpy scalar
+_numpy_scalar = type(np.float64(0.0)).__reduce__(np.float64(0.0))[0]  # rebuilds a pickled numpy scalar
 
-# Besides tensors the files hold a Namespace of arguments and numpy scalars: these may be rebuilt, and nothing else.
+# Besides tensors, the files contain a Namespace of arguments and numpy scalars. Only these may be rebuilt.
 _ALLOWED: list[Any] = [
     argparse.Namespace,
     np.dtype,
     np.ndarray,
     *{type(np.dtype(kind)) for kind in (np.float64, np.float32, np.int64, np.int32, np.bool_)},
     _numpy_scalar,
-    (_numpy_scalar, "numpy.core.multiarray.scalar"),  # as numpy 1 wrote it
+    (_numpy_scalar, "numpy.core.multiarray.scalar"),  # the name in files written by numpy 1
 ]
 
 
 class ReferenceCheckpoint(NamedTuple):
-    """Weights under the names that `MultiCropNetwork.load_state_dict` takes."""
+    """Weights under the names that `MultiCropNetwork.load_state_dict` expects."""
 
     student: dict[str, Tensor]
     teacher: dict[str, Tensor]
@@ -52,7 +52,7 @@ class ReferenceCheckpoint(NamedTuple):
 
 
 def load_data_only(path: Path) -> Any:
-    """What a file of `torch.save` holds, on the CPU; nothing in it is executed.
+    """Load a file written by `torch.save`, on the CPU, without executing anything from it.
 
     Raises:
         ValueError: the file holds anything but data.
@@ -61,7 +61,7 @@ def load_data_only(path: Path) -> Any:
         with torch.serialization.safe_globals(_ALLOWED):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        # torch's own message is long, and ends with how to execute the file anyway
+        # torch's own message is long, and ends with advice to execute the file anyway
         raise ValueError(
             f"{path} is refused: it holds objects or code, or is no file of torch.save; only plain values and "
             "tensors are read"
@@ -69,7 +69,7 @@ def load_data_only(path: Path) -> Any:
 
 
 def reference_checkpoint(content: dict[str, Any], path: Path) -> ReferenceCheckpoint:
-    """A full training checkpoint from what `load_data_only` read; `path` is for errors.
+    """Convert what `load_data_only` read into a full training checkpoint; `path` is for errors.
 
     Raises:
         ValueError: an entry is missing; the message names it.
@@ -86,7 +86,7 @@ def reference_checkpoint(content: dict[str, Any], path: Path) -> ReferenceCheckp
 
 
 def network_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Our names of the weights of a network (`backbone.*`, `head.*`) or of a backbone alone.
+    """Convert the tensor names of a network (`backbone.*`, `head.*`) or of a backbone alone to our names.
 
     Args:
         weights: with or without `module.` before every name.
@@ -106,7 +106,7 @@ def network_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def backbone_weights(network: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The backbone's part of a network's weights, under timm's names."""
+    """The backbone's weights from a network's weights, under timm's names."""
     return {
         name.removeprefix(BACKBONE): value for name, value in network.items() if name.startswith(BACKBONE)
     }

@@ -24,7 +24,7 @@ def contact_sheet(
     """Plot the start of the list. Above each image are its split, its score, and "drop" where that is suggested.
 
     Args:
-        cleaning_list: as a data frame.
+        cleaning_list: the list as a data frame.
         images: the whole manifest.
         config: what to show.
         read_as: channels and bits.

@@ -40,5 +40,5 @@ class CompareConfig:
     expected: tuple[tuple[RowName, RowName], ...]  # [better, worse]
     published: dict[RowName, dict[Published, float]]  # percent, shown for comparison
     reference: RowName | None  # the row that must gain over random initialisation for the comparison to count
-    minimum_gain: Annotated[float, Field(ge=0, le=1)]  # of the reference
+    minimum_gain: Annotated[float, Field(ge=0, le=1)]  # smallest gain of the reference, as a share of images
     knn: ComparedKnn

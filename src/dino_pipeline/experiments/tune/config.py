@@ -107,6 +107,6 @@ class TuneConfig:
     pruner: Annotated[NoPruner | Median | Hyperband, Field(discriminator="name")]
     alpha_ranks: tuple[Count, Count]  # eigenvalues between which alpha-ReQ is fitted, 1 the largest
     heartbeat_seconds: Annotated[float, Field(gt=0)]  # between a worker's heartbeats
-    silence_seconds: Annotated[float, Field(gt=0)]  # of no heartbeat before a trial is requeued
+    silence_seconds: Annotated[float, Field(gt=0)]  # after so long, a trial without heartbeat is requeued
     tuned_recipe: str | None  # the folder of conf/ for the result; None: <recipe>_tuned
     written_trial: Annotated[int, Field(ge=0)] | None  # None: the best

@@ -15,7 +15,7 @@ class FileCheck(NamedTuple):
     """Positions in the manifest of missing and changed images."""
 
     missing: list[int]
-    changed: list[int]  # of another size, or with other bytes
+    changed: list[int]  # other size or other bytes
     num_hashed: int
 
 

@@ -60,7 +60,7 @@ def data_item(
     """The state of a data version: first its manifest, then its images.
 
     Args:
-        digest: of the data, as the model records it.
+        digest: digest of the data, as the model records it.
         stored: its manifest, if one was found.
         commit: the commit whose DVC files are searched for missing images.
         num_hashed: see `check_images`.

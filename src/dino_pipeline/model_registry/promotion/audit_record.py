@@ -15,9 +15,9 @@ class Comparison:
     before: float
     after: float
     gain: float
-    interval: tuple[float, float] | None  # of the gain; None without labels
+    interval: tuple[float, float] | None  # interval of the gain; None without labels
     confidence: float | None
-    num_images: int  # of validation
+    num_images: int  # number of validation images
     data_digest: str  # of the whole manifest, whose training images are the k-NN bank
     validation_digest: str  # of the measured rows
 

@@ -36,8 +36,8 @@ class Measurement:
         sides: smallest and largest shorter side of the sample in px.
         images: the channels and bits of most images in the sample.
         is_grey: whether no image of the sample has colour.
-        mean: per channel, of pixels in [0, 1].
-        std: likewise.
+        mean: mean per channel, of pixels in [0, 1].
+        std: standard deviation, the same way.
         num_classes: by folder or list; 0 where there are no labels.
         splits: the splits that the source itself has.
     """

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from dino_pipeline.dino.core.data.manifest import read_manifest
-from dino_pipeline.dino.training import checks
-from dino_pipeline.dino.training.checks import check
+from dino_pipeline.dino.training import validation as checks
+from dino_pipeline.dino.training.validation import check
 from tests.dino.conftest import PRETRAIN, MakeSpec
 
 

@@ -1,4 +1,4 @@
-"""From what a configuration asks for to what a training is: nothing is left to be found later."""
+"""Resolve a configuration: replace everything that depends on the data or on defaults by values."""
 
 import logging
 from dataclasses import replace
@@ -11,14 +11,14 @@ logger = logging.getLogger(__name__)
 
 
 def resolved(config: PretrainConfig, train: Manifest) -> PretrainConfig:
-    """The configuration with `measured` mean and std as numbers, and the backbone's channels said.
+    """The configuration with `measured` mean and std as numbers, and with the backbone's channels set.
 
     Args:
-        config: what is asked for.
-        train: images of the train split; nothing else is looked at.
+        config: as given by the user.
+        train: images of the train split; the measurement uses no other images.
 
     Raises:
-        ValueError: an image is gone, or a channel of all has only one value.
+        ValueError: an image is missing, or a channel has only one value.
     """
     config = replace(config, backbone=config.network)
     if "measured" not in (config.mean, config.std):

@@ -10,7 +10,7 @@ from dino_pipeline.dino.core.data.manifest import read_manifest
 from dino_pipeline.dino.core.models.backbone import build_backbone
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.training.pixel_statistics import pixel_statistics
-from dino_pipeline.dino.training.resolution import resolved
+from dino_pipeline.dino.training.resolve_config import resolved
 from tests.dino.conftest import PRETRAIN
 
 

@@ -1,4 +1,4 @@
-"""What only shows when parameters, data and machine meet: checked before anything is started."""
+"""Checks that need parameters, data and machine together, before anything starts."""
 
 import logging
 from collections.abc import Mapping
@@ -24,13 +24,13 @@ def check(
     *,
     num_processes: int | None,
 ) -> None:
-    """Refuse a training that could not run.
+    """Raise an error if a training cannot run.
 
     Args:
-        num_processes: None of a training that another machine runs: what depends on the machine is not checked.
+        num_processes: None for a training on another machine; checks that depend on the machine are then skipped.
 
     Raises:
-        ValueError: naming the parameter, its value and the remedy.
+        ValueError: the message names the parameter, its value and the remedy.
     """
     num_images = len(manifest.split("train"))
     if num_images < 2:
@@ -59,19 +59,19 @@ def check(
             f"pretrain.projection_head.batch_norm is true and pretrain.batch_size is {config.batch_size}: set "
             "batch_size to 2 or more, or batch_norm to false"
         )
-    build_loss(config.loss, config.projection_head.num_logits, root=manifest.root)  # its options, too
+    build_loss(config.loss, config.projection_head.num_logits, root=manifest.root)  # checks the options, too
     _check_labels(config, manifest)
     _check_frozen_teacher(config, monitoring)
     with torch.device("meta"):  # shapes without memory
         backbone = build_backbone(config.network)
     is_bf16_here = num_processes is not None and config.precision == "bf16"
     if is_bf16_here and not isinstance(backbone, ViTBackbone) and not torch.cuda.is_available():
-        # Seen with torch 2.15: single weight gradients of 3e20 from bfloat16 convolutions on CPU.
+        # Observed with torch 2.15: single weight gradients of 3e20 from bfloat16 convolutions on CPU.
         raise ValueError(
             "pretrain.precision is bf16, in which convolutions on CPU give wrong gradients: use fp32"
         )
     if is_bf16_here and not multiplies_bfloat16("cuda" if torch.cuda.is_available() else "cpu"):
-        # No refusal: a training that was begun on another machine may have to be continued on this one.
+        # Only a warning, because a training started on another machine may have to continue on this one.
         logger.warning(
             "pretrain.precision is bf16, for which this machine has no instructions, and a step takes many times as "
             "long as in float32: set it to fp32"
@@ -102,13 +102,13 @@ def check(
 
 
 def check_whole_patches(backbone: Backbone, sizes: Mapping[str, int]) -> None:
-    """Refuse images that a ViT cannot cut into whole patches.
+    """Raise an error for image sizes that a ViT cannot cut into whole patches.
 
     Args:
-        sizes: the side in px by the parameter's name.
+        sizes: side in pixels by the parameter's name.
 
     Raises:
-        ValueError: naming the parameter, its value and the remedy.
+        ValueError: the message names the parameter, its value and the remedy.
     """
     if not isinstance(backbone, ViTBackbone):
         return
@@ -132,7 +132,7 @@ def _check_frozen_teacher(config: PretrainConfig, monitoring: MonitoringConfig) 
             f"pretrain.teacher.backbone {config.frozen_teacher.name} have {teacher.num_features} dimensions: set "
             f"bottleneck_dim to {teacher.num_features}, and num_prototypes to null"
         )
-    # The teacher sees global crops, and the images of online evaluation.
+    # The teacher processes global crops and the images of online evaluation.
     check_whole_patches(
         teacher,
         {
