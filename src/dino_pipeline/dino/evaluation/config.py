@@ -31,9 +31,8 @@ class ExtractConfig:
     batch_size: Count
     num_workers: Annotated[int, Field(ge=0)]
     cpu_processes: Count  # without a GPU; with GPUs, there is one process per GPU
-    num_threads: (
-        Count | None
-    )  # per process; null: torch's choice. Equal bits on two machines need equal numbers
+    # Per process; null: torch's choice. Equal bits on two machines need equal numbers.
+    num_threads: Count | None
     baselines: BaselinesConfig
 
     @model_validator(mode="after")

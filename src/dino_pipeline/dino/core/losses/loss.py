@@ -23,9 +23,8 @@ class LossInput(NamedTuple):
 
     student_logits: Tensor  # [crops, batch, logits], global crops first
     student_features: Tensor  # [crops, batch, dim], from the student's backbone
-    teacher_logits: (
-        Tensor  # [global crops, batch, logits]; with gradient if student and teacher are one network
-    )
+    # [global crops, batch, logits]; with gradient if student and teacher are one network.
+    teacher_logits: Tensor
     teacher_temperature: float
     labels: Tensor | None = None  # [batch], for a loss with `needs_labels`; UNKNOWN_LABEL where unknown
 

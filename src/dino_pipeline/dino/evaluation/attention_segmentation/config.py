@@ -15,9 +15,8 @@ class AttentionSegmentationConfig:
 
     folder: str | None  # in VOC's layout
     split: str  # a list of ImageSets/Segmentation
-    masks: Literal[
-        "SegmentationClass", "SegmentationObject"
-    ]  # an object is all pixels of a class, or one thing
+    # An object is all pixels of a class, or one thing.
+    masks: Literal["SegmentationClass", "SegmentationObject"]
     image_size: Count | None  # shorter side in pixels; None: each image at its own size
     mass: Annotated[float, Field(gt=0, le=1)]  # share of a head's attention that its mask keeps
     num_shown: Count  # images of the picture, spread over the list

@@ -37,9 +37,8 @@ class MixConfig:
 class FineTuneConfig:
     """Fine-tuning with the same budget for each start."""
 
-    supervised_weights: (
-        str | None
-    )  # a .safetensors or .pth of the same architecture as an additional start; or null
+    # A .safetensors or .pth of the same architecture as an additional start; or null.
+    supervised_weights: str | None
     seed: int
     epochs: Count
     batch_size: Annotated[int, Field(ge=2, multiple_of=2)]  # even, because mixing pairs images

@@ -19,9 +19,8 @@ class PatchSegmentationConfig:
     labelled_split: str  # the list from which labelled images are drawn
     evaluated_split: str  # the list to evaluate; if it is the same list, without the labelled images
     num_labelled_images: Annotated[int, Field(ge=2)] | None  # None: the whole labelled list
-    validation_fraction: Annotated[
-        float, Field(gt=0, lt=1)
-    ]  # of the labelled images; chooses the linear head's learning rate
+    # Share of the labelled images that chooses the linear head's learning rate.
+    validation_fraction: Annotated[float, Field(gt=0, lt=1)]
     patches_per_image: Count | None  # drawn from each labelled image; bounds memory; None: all
     image_size: Count  # shorter side in pixels, rounded to whole patches
     seed: Annotated[int, Field(ge=0)]  # for the labelled images and patches

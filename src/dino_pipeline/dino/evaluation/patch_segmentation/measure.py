@@ -47,12 +47,10 @@ def upsampled_argmax(scores: Tensor, height: int, width: int) -> Tensor:
 class Segmentation(NamedTuple):
     """Results of one network."""
 
-    measures: dict[
-        str, Any
-    ]  # by head: mIoU, pixel accuracy, IoU of each class; the linear head's learning rate
-    predicted: dict[
-        str, Tensor
-    ]  # by id of the shown images: the linear head's prediction, uint8 [height, width]
+    # By head: mIoU, pixel accuracy, IoU of each class; the linear head's learning rate.
+    measures: dict[str, Any]
+    # By id of the shown images: the linear head's prediction, uint8 [height, width]
+    predicted: dict[str, Tensor]
 
 
 def segment(
