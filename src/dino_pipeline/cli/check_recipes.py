@@ -24,10 +24,11 @@ def _check(options: argparse.Namespace) -> str:
     from kedro.config import MissingConfigException
 
     from dino_pipeline.recipes.check import check
-    from dino_pipeline.recipes.reading import conf_folder, recipe_names
+    from dino_pipeline.recipes.reading import conf_here, recipe_names
 
     try:
-        rows = [check(recipe) for recipe in options.recipes or recipe_names(conf_folder())]
+        conf = conf_here()
+        rows = [check(recipe, conf=conf) for recipe in options.recipes or recipe_names(conf)]
     except MissingConfigException as error:
         raise ValueError(str(error)) from error
     return "\n".join(_table(rows)) + "\n"

@@ -20,7 +20,7 @@ def add_command(commands: Any) -> None:
         "--images",
         type=Path,
         default=Path(),
-        help="the folder that the manifest's paths are relative to (here)",
+        help="the folder that the manifest's paths, and a loss of your own, are relative to (here)",
     )
     parser.add_argument("--folder", type=Path, required=True, help="where the training keeps its progress")
     parser.add_argument(
@@ -40,11 +40,11 @@ def _spec(options: argparse.Namespace) -> str:
     from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig
     from dino_pipeline.dino.training.preparation import prepare_for_workers
     from dino_pipeline.pipeline_registry import stage_pipelines
-    from dino_pipeline.recipes.reading import recipe_parameters
+    from dino_pipeline.recipes.reading import conf_here, recipe_parameters
     from dino_pipeline.workspace.parameter_errors import parameter_errors
 
     try:
-        parameters = recipe_parameters(options.recipe, _settings(options.set))
+        parameters = recipe_parameters(options.recipe, _settings(options.set), conf=conf_here())
     except MissingConfigException as error:
         raise ValueError(str(error)) from error
     wrong = parameter_errors(parameters, stage_pipelines())

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +28,10 @@ from dino_pipeline.dino.training.preparation import Prepared, fill_folder, prepa
 from dino_pipeline.dino.training.progress import adopted_from
 from dino_pipeline.dino.training.skipped import SKIPPED
 from dino_pipeline.dino.training.unreadable import UNREADABLE
+from dino_pipeline.dino.weights.published import read_model
 from dino_pipeline.model_registry.provenance import origin_of_training
 from dino_pipeline.tracking.dataset import log_dataset
+from dino_pipeline.tracking.runs import DATA_TAG, MANIFESTS, manifest_artifact
 from dino_pipeline.tracking.sessions import log_session
 from dino_pipeline.tracking.system_metrics import SystemMetrics
 from dino_pipeline.workspace.run_lock import run_lock
@@ -153,8 +156,6 @@ class Trainer:
         asked = prepared.asked
         first_weights = origin_of_training(asked.initial_weights, asked.teacher.weights, self.project_folder)
         return {
-            "data_digest": self.images.digest(),
-            "data_set": self.ingest_summary["name"],
             **first_weights.tags,
             **_continuation_tags(adopted_from(Path(prepared.spec.folder))),
         }
@@ -162,10 +163,25 @@ class Trainer:
     def _log_inputs(self, run: tracking.ModelRun, spec: TrainingSpec) -> None:
         run.log_params({"pretrain": to_dict(spec.pretrain)})
         run.log_json(to_dict(spec.pretrain), "configuration.json")
-        run.log_artifact(Path(spec.manifest), "data")  # leads from an image to the models that saw it
-        log_dataset(run, self.ingest_summary, context="training")
+        self._log_data(run, spec)
         if not launching.is_finished(spec):
             log_session(run, self.project_folder, _session_facts(spec))
+
+    def _log_data(self, run: tracking.ModelRun, spec: TrainingSpec) -> None:
+        """Keep the manifest beside earlier ones: by them an image leads to the models that used it.
+
+        A model has several where images join val or test, or labels are corrected.
+        """
+        digest = self.images.digest()
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / Path(manifest_artifact(digest)).name
+            shutil.copyfile(spec.manifest, file)
+            run.log_artifact(file, MANIFESTS)
+        is_later = (
+            launching.is_finished(spec) and read_model(launching.finished_folder(spec)).data_digest != digest
+        )
+        log_dataset(run, self.ingest_summary, context="evaluation" if is_later else "training")
+        run.set_tags({DATA_TAG: digest, "data_set": self.ingest_summary["name"]})
 
 
 class ProgressDisplay:

@@ -40,7 +40,7 @@ def predict_cost(
         num_images = known_num_train_images(ingest)
     else:
         num_images = int((ingested_manifest["split"] == "train").sum())
-    text = cost_table(predict(asked, num_images=num_images), num_images)
+    text = cost_table(predict(asked, num_images=num_images, root=project_folder), num_images)
     logger.info("predicted cost\n%s", text)
     return text + "\n"
 

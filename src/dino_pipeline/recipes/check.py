@@ -1,6 +1,7 @@
 """Check a recipe: build it, take two small steps, and compute the cost of its training."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 
@@ -19,8 +20,12 @@ class RecipeCheck(NamedTuple):
     losses: tuple[float, float]
 
 
-def check(recipe: str) -> RecipeCheck:
+def check(recipe: str, *, conf: Path | None = None) -> RecipeCheck:
     """Build a recipe in full without memory, and take two real steps of a small version.
+
+    Args:
+        recipe: a folder of conf/. The current folder holds a loss of the user's own.
+        conf: a project's folder of recipes; by default those of this package.
 
     Raises:
         ValueError: a value is wrong, or a loss is not finite.
@@ -32,7 +37,7 @@ def check(recipe: str) -> RecipeCheck:
     from dino_pipeline.recipes.cost import V100_FLOPS, training_cost
     from dino_pipeline.recipes.reading import recipe_parameters
 
-    parameters = recipe_parameters(recipe)
+    parameters = recipe_parameters(recipe, conf=conf)
     config = from_dict(PretrainConfig, parameters["pretrain"])
     ingest = from_dict(IngestConfig, parameters["ingest"])
     cost = training_cost(config)

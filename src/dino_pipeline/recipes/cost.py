@@ -1,6 +1,7 @@
 """Compute a training's parameters, FLOPs and memory from its configuration alone, on tensors without data."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -43,14 +44,18 @@ class Cost(NamedTuple):
         return self.state_bytes + num_images * self.bytes_per_image
 
 
-def training_cost(config: PretrainConfig) -> Cost:
-    """Build the networks of a configuration without memory, and count a step of 2 and one of 4 images."""
+def training_cost(config: PretrainConfig, *, root: Path = Path()) -> Cost:
+    """Build the networks of a configuration without memory, and count a step of 2 and one of 4 images.
+
+    Args:
+        root: the project folder, where the user's own loss files lie.
+    """
     with torch.device("meta"):
         # All samples keep all branches: stochastic depth only makes a step cheaper.
         student, teacher = build_networks(
             replace(config, backbone=replace(config.backbone, drop_path_rate=0.0))
         )
-        loss = build_loss(config.loss, config.projection_head.num_logits)
+        loss = build_loss(config.loss, config.projection_head.num_logits, root=root)
     learning = [student, teacher] if config.teacher.name == "peer" else [student]
     own = {parameter.untyped_storage()._cdata for network in learning for parameter in network.parameters()}
 

@@ -17,6 +17,12 @@ def conf_folder() -> Path:
     return shipped if shipped.is_dir() else package.parents[1] / "conf"
 
 
+def conf_here() -> Path:
+    """The recipes of the project in the current folder; outside a project, those of this package."""
+    own = Path("conf")
+    return own if (own / "base").is_dir() else conf_folder()
+
+
 def recipe_names(conf: Path) -> list[str]:
     """Every folder of conf/ that contains parameters and is not the user's own."""
     return sorted({file.parent.name for file in conf.glob("*/parameters*.yml")} - {"local"})

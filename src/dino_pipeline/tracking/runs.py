@@ -1,5 +1,6 @@
 """Runs in the store: find one by a tag, create a missing one, list the runs of models, read artifacts."""
 
+import json
 import logging
 from dataclasses import dataclass, field
 from functools import cache
@@ -22,16 +23,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mlflow import MlflowClient
+    from mlflow.entities import DatasetInput
     from mlflow.entities import Run as StoreRun
 
 FINGERPRINT_TAG = "fingerprint"
 EARLIER_TAG = "earlier_fingerprint"  # from older versions of this code: one or several, separated by spaces
 COMPARISON_TAG = "comparison_run"  # on the run that holds a comparison's table
 STUDY_TAG = "study_run"  # on the run that contains a study's trials
-DATA_TAG = "data_digest"
-MANIFEST = (
-    "data/manifest.parquet"  # an artifact: the images that the model was trained, selected and evaluated on
-)
+DATA_TAG = "data_digest"  # of the newest manifest that the model was trained, selected or evaluated on
+MANIFESTS = "data/manifests"  # artifacts: all of these manifests
+ONLY_MANIFEST = "data/manifest.parquet"  # in its place, of runs that older versions of this code made
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ class Run(NamedTuple):
     name: str
     status: str
     tags: dict[str, str]
+    data_digests: tuple[str, ...] = ()  # of its dataset inputs
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
@@ -103,10 +105,21 @@ def runs_of_models(client: "MlflowClient", store: Store) -> list[Run]:
             client.search_runs, [experiment_id(client, store)], order_by=["attributes.start_time"]
         )
         return [
-            Run(run.info.run_id, run.info.run_name, run.info.status.lower(), dict(run.data.tags))
+            Run(
+                run.info.run_id,
+                run.info.run_name,
+                run.info.status.lower(),
+                dict(run.data.tags),
+                tuple(map(_whole_digest, run.inputs.dataset_inputs)),
+            )
             for run in found
             if FINGERPRINT_TAG in run.data.tags
         ]
+
+
+def manifest_artifact(digest: str) -> str:
+    """Where a run keeps the manifest with this digest."""
+    return f"{MANIFESTS}/{digest[:16]}.parquet"
 
 
 def artifact(client: "MlflowClient", run_id: str, name: str, folder: Path) -> Path | None:
@@ -125,6 +138,11 @@ def artifact(client: "MlflowClient", run_id: str, name: str, folder: Path) -> Pa
                 run_id=run_id, artifact_path=name, dst_path=str(folder), tracking_uri=client.tracking_uri
             )
         )
+
+
+def _whole_digest(used: "DatasetInput") -> str:
+    digest: str = json.loads(used.dataset.profile or "{}").get("digest", used.dataset.digest)
+    return digest
 
 
 def _check_place(address: str, store: Store) -> None:

@@ -112,9 +112,9 @@ def substitute(old: str, new: str) -> Edit:
 @pytest.mark.parametrize(
     ("file", "edit"),
     [
-        ("step.py", substitute("One step of DINO", "A step of DINO")),
-        ("losses/methods/dino.py", substitute('"""Mean cross-entropy', '"""The mean cross-entropy')),
-        ("state.py", substitute("# every process builds", "# each process builds")),
+        ("step.py", substitute('"""', '"""Edited: ')),
+        ("losses/methods/dino.py", substitute(' """', ' """Edited: ')),
+        ("state.py", substitute("\n    def ", "\n    # a comment\n    def ")),
         ("loop.py", substitute("back to step %d", "going back to step %d")),
         ("data/manifest.py", substitute("run the ingest pipeline first", "ingest first")),
         ("losses/methods/supervised.py", substitute("the loader gives labels", "labels come")),

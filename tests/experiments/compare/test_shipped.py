@@ -52,7 +52,7 @@ def test_the_paper_s_cost_of_multi_crop_is_predicted_on_imagenet() -> None:
     """Table 8: 10 local crops beside 2 global ones take 72.6 hours of 16 GPUs for 300 epochs, 2 alone 45.9."""
     _, made = shipped("components", "imagenet_vit_small")
     one_seed = [one for one in made if one.pretrain.seed == 0]
-    cost = {row.row: row for row in predict(one_seed, num_images=1_281_167)}
+    cost = {row.row: row for row in predict(one_seed, num_images=1_281_167, root=Path())}
     epochs = made[0].pretrain.epochs
     whole, two_crops = (cost[row].v100_hours or 0 for row in ("DINO", "no multi-crop"))
     assert whole == pytest.approx(72.6 * 16 * epochs / 300, rel=0.05)

@@ -4,10 +4,16 @@ import hashlib
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from dino_pipeline import tracking
 from dino_pipeline.__main__ import main
+from dino_pipeline.dino.core.data.manifest import write_manifest
 from dino_pipeline.tracking import tracker
+from dino_pipeline.tracking.dataset import log_dataset
+from dino_pipeline.tracking.runs import manifest_artifact
+from tests.model_registry.conftest import SUMMARY
 from tests.registered import RegisteredProject, git, relabelled
 
 
@@ -75,6 +81,42 @@ def test_a_manifest_that_mlflow_lost_is_found_in_the_project_and_then_nowhere(
     image = lineage(registered, capsys, "data/01_raw/3.png")
     assert f"whose manifest is gone: {other.digest()[:12]}" in image
     registered.client.delete_run(run)
+
+
+def test_a_run_of_an_older_version_and_what_measured_its_model_since(
+    registered: RegisteredProject, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    fingerprint, first = "3" * 64, registered.manifest
+    newest = relabelled(first.take(np.arange(119)), [f"c {index % 2}" for index in range(119)])
+    run_id = registered.add_run(fingerprint, first)  # with the place of before, data/manifest.parquet
+    name = manifest_artifact(newest.digest())
+    write_manifest(newest, tmp_path / Path(name).name)
+    with tracking.open_model_run(fingerprint, name="as it was") as run:
+        for data, context in ((first, "training"), (newest, "evaluation")):
+            summary = SUMMARY | {"digest": data.digest(), "num_classes": 2, "is_labelled": True}
+            log_dataset(run, summary, context=context)
+        run.log_artifact(tmp_path / Path(name).name, "data/manifests")
+        run.set_tags({"data_digest": newest.digest()})
+
+    def lines(image: str) -> list[str]:
+        printed = lineage(registered, capsys, str(registered.folder / "data" / "01_raw" / image))
+        return [line for line in printed.splitlines() if "smoke-333333" in line]
+
+    try:
+        digest = newest.digest()[:12]
+        assert f"digest {digest}: 119 images (train 60, val 40, test 19), {name} of MLflow run" in lineage(
+            registered, capsys, run_id
+        )
+        shutil.rmtree(registered.folder / "data" / "06_models" / ".in_progress" / fingerprint)
+        assert f"smoke-333333, not registered; its newest data: {digest}" in lineage(
+            registered, capsys, first.digest()
+        )
+        assert lines("3.png") == ["  smoke-333333, not registered: trained on it (data/01_raw/3.png, train)"]
+        assert lines("119.png") == [
+            "  smoke-333333, not registered: measured on it (data/01_raw/119.png, test)"
+        ]
+    finally:
+        registered.client.delete_run(run_id)
 
 
 def test_data_lead_to_their_models(registered: RegisteredProject, capsys: pytest.CaptureFixture[str]) -> None:

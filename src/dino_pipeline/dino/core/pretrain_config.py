@@ -27,9 +27,8 @@ class PretrainConfig:
     initial_weights: str | None
     new_head: bool  # discard the initial weights' projection head and start a new one of the shape given here
     epochs: Count
-    max_hours: (
-        Annotated[float, Field(gt=0)] | None
-    )  # fewer steps, with shorter schedules, if the epochs would take longer
+    # Budget; if the epochs would take longer, the training gets fewer steps, with shorter schedules.
+    max_hours: Annotated[float, Field(gt=0)] | None
     batch_size: Count  # distinct images per step, over all processes
     accumulation_steps: Count  # micro-batches per step, for a batch that does not fit into memory at once
     precision: Literal["fp64", "fp32", "bf16", "fp16"]  # fp64 is for exactness tests

@@ -98,14 +98,15 @@ class TrainingState:
         for name, network in networks.items():
             load_whole(network, whole(network.state_dict()) | initial[name])
         if initial["center"] is not None and CENTER in self.loss.state_dict():
-            self.loss.load_state_dict({CENTER: initial["center"]})
+            self.loss.load_state_dict({CENTER: initial["center"]}, strict=False)  # all else begins anew
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         load_whole(self.student, state["student"])
         if not self.has_frozen_teacher:
             load_whole(self.teacher, state["teacher"])
         for name, loss in self._losses().items():
-            loss.load_state_dict(loss_state_of_now(state[name]))
+            is_of_now = state[name].keys() == loss.state_dict().keys()
+            loss.load_state_dict(state[name] if is_of_now else loss_state_of_now(state[name]))
         load_whole_optimizer(self.optimizer, state["optimizer"])
         if self.snapshots:
             # Progress adopted from a training with another kind of teacher has no snapshots.

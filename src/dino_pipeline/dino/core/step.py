@@ -131,7 +131,7 @@ def _update_teacher(state: TrainingState, config: PretrainConfig, values: Schedu
 
 
 def part_of_batch(batch_size: int, process: int) -> range:
-    """Positions of every batch that this process takes."""
+    """Positions of every batch that a process takes."""
     own = batch_size // world_size()
     return range(process * own, (process + 1) * own)
 

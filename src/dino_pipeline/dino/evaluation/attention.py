@@ -1,4 +1,4 @@
-"""Where a backbone looks: attention of [CLS] (ViT), principal components of the feature map (any network)."""
+"""Visualise a backbone: attention of [CLS] (ViT), or principal components of the feature map (any network)."""
 
 import torch
 from torch import Tensor
@@ -9,10 +9,10 @@ from dino_pipeline.dino.core.models.backbones.vision_transformer import ViTBackb
 
 @torch.inference_mode()
 def class_attention(backbone: ViTBackbone, images: Tensor) -> Tensor:
-    """How [CLS] of the last block attends to each patch: [N, heads, rows, columns].
+    """Attention of the last block's [CLS] to each patch: [N, heads, rows, columns].
 
     Args:
-        images: normalised [N, channels, H, W], sides divisible by the patch.
+        images: normalised [N, channels, H, W], sides divisible by the patch size.
     """
     attention = backbone.attention(images)[:, :, 0, backbone.num_prefix :]
     patch = backbone.model.patch_embed.patch_size
@@ -21,9 +21,9 @@ def class_attention(backbone: ViTBackbone, images: Tensor) -> Tensor:
 
 
 def most_attended(attention: Tensor, mass: float) -> Tensor:
-    """The fewest patches that together hold `mass` of each map: bool, shaped as the maps [..., rows, columns].
+    """The fewest patches that together hold `mass` of each map: bool, in the shape of the maps [..., rows, columns].
 
-    As the paper's figures: patches are taken from the most attended down until the rest is no more than 1 - mass.
+    As in the paper's figures, patches are added from the most attended down until at most 1 - mass remains.
     """
     shares, order = attention.flatten(-2).sort(dim=-1)
     shares = shares / shares.sum(dim=-1, keepdim=True)
@@ -38,12 +38,12 @@ def feature_colors(backbone: ViTBackbone | PooledBackbone, images: Tensor) -> Te
 
 
 def principal_colors(tokens: Tensor) -> Tensor:
-    """Project [..., dimensions] on their first three principal axes, each then stretched to [0, 1]."""
+    """Project [..., dimensions] on the first three principal axes, and scale each to [0, 1]."""
     flat = tokens.flatten(0, -2).double()
     centered = flat - flat.mean(dim=0)
     _, axes = torch.linalg.eigh(centered.T @ centered)
     axes = axes[:, -3:].flip(-1)
-    # An axis has no sign of its own: the largest entry is made positive, so that equal features look equal.
+    # The sign of an axis is arbitrary. A positive largest entry makes equal features look equal.
     largest = axes.abs().argmax(dim=0, keepdim=True)
     projected = centered @ (axes * axes.gather(0, largest).sign())
     low, high = projected.amin(dim=0), projected.amax(dim=0)

@@ -1,4 +1,4 @@
-"""What a pretrained backbone has to beat: raw pixels, colours, and itself before training."""
+"""Baselines for a pretrained backbone: raw pixels, colour histograms, and the backbone before training."""
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from dino_pipeline.dino.features.sampling import evenly_spaced
 
 
 def pixel_features(transform: EvaluationTransformConfig, config: BaselinesConfig) -> FeatureFunction:
-    """The crop as a network sees it, flattened; crops above `pixels_size` are resized to it first."""
+    """The network's input crop, flattened. Crops above `pixels_size` are first resized to it."""
     size = config.pixels_size
 
     def features(images: Tensor) -> FeatureBatch:
@@ -28,7 +28,7 @@ def pixel_features(transform: EvaluationTransformConfig, config: BaselinesConfig
 
 
 def histogram_features(config: BaselinesConfig) -> FeatureFunction:
-    """Histogram of the crop's colours, shares that sum to 1."""
+    """Histogram of the crop's colours, as shares that sum to 1."""
     bins = config.histogram_bins
 
     def features(images: Tensor) -> FeatureBatch:
@@ -41,8 +41,9 @@ def color_histogram(images: Tensor, bins: int) -> Tensor:
     """uint8 or uint16 [N, channels, H, W] to shares of pixels per colour.
 
     Returns:
-        of up to three channels the joint histogram [N, bins^channels], the first channel the slowest axis; of more,
-        whose joint one would be nearly empty, each channel's own beside the others [N, channels * bins].
+        for up to three channels the joint histogram [N, bins^channels], with the first channel as the slowest axis. For
+        more channels, whose joint histogram would be almost empty, the concatenated histograms of the channels
+        [N, channels * bins].
     """
     num_levels = torch.iinfo(images.dtype).max + 1
     levels = (images.long() * bins // num_levels).flatten(2)  # [N, channels, pixels]
@@ -66,12 +67,12 @@ def random_backbone(
     *,
     device: torch.device,
 ) -> Backbone:
-    """The same architecture, untrained. Batch norm, if any, has its statistics from train images.
+    """Build the same architecture, untrained. Batch norm, if any, gets its statistics from train images.
 
-    With its initial statistics (mean 0, variance 1) a deep ConvNet's outputs are nearly constant, and beating
-    them would prove nothing.
+    With its initial statistics (mean 0, variance 1) a deep ConvNet's outputs are almost constant, which makes it too
+    weak as a baseline.
     """
-    with torch.random.fork_rng():  # a data loader draws too
+    with torch.random.fork_rng():  # a data loader also draws from this generator
         torch.manual_seed(config.baselines.random_seed)
         network = build_backbone(backbone).to(device)
         if any(isinstance(module, _BatchNorm) for module in network.modules()):
@@ -88,9 +89,9 @@ def measure_batch_norm(
     *,
     device: torch.device,
 ) -> None:
-    """Set running statistics to the mean over batches of images spread evenly over `train`."""
+    """Set running statistics to the mean over batches of images that are spread evenly over `train`."""
     num_images = min(config.baselines.batch_norm_images, len(train))
-    # Whole batches only: each counts the same, and a last one of a single image may have no variance.
+    # Whole batches only: each counts equally, and a last batch of one image may have no variance.
     batch_size = min(config.batch_size, num_images)
     rows = evenly_spaced(len(train), num_images // batch_size * batch_size)
     images = train.take(rows)
@@ -99,7 +100,7 @@ def measure_batch_norm(
     momenta = [layer.momentum for layer in layers]
     for layer in layers:
         layer.reset_running_stats()
-        layer.momentum = None  # cumulative
+        layer.momentum = None  # cumulative average
         layer.train()
     loader = evaluation_loader(images, transform, batch_size=batch_size, num_workers=config.num_workers)
     for batch in loader:

@@ -1,4 +1,4 @@
-"""On what evaluation computes."""
+"""Device and number of threads for evaluations."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,13 +7,13 @@ import torch
 
 
 def device() -> torch.device:
-    """The first visible GPU, else the CPU."""
+    """The first visible GPU, or the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @contextmanager
 def fixed_threads(num_threads: int | None) -> Iterator[None]:
-    """Compute with this many CPU threads inside the block: sums in another order round differently."""
+    """Use this many CPU threads inside the block, because sums in another order round differently."""
     before = torch.get_num_threads()
     if num_threads is not None:
         torch.set_num_threads(num_threads)

@@ -1,4 +1,4 @@
-"""What is extracted from images and how features are measured (light: imports no torch)."""
+"""Configuration of feature extraction and of the measures of features. Imports no torch."""
 
 from typing import Annotated, Literal
 
@@ -11,31 +11,28 @@ Count = Annotated[int, Field(ge=1)]
 
 @frozen
 class BaselinesConfig:
-    """What the teacher is compared with."""
+    """Baselines of the teacher."""
 
     random_seed: int  # of the randomly initialised backbone
-    batch_norm_images: Count  # train images that give a random backbone's batch norm its statistics
-    pixels_size: Count  # larger crops are resized to this side before they are flattened
+    batch_norm_images: Count  # train images for the random backbone's batch norm
+    pixels_size: Count  # larger crops are first resized to this side
     histogram_bins: Annotated[int, Field(ge=1, le=256)]  # per channel, of the joint colour histogram
 
 
 @frozen
 class ExtractConfig:
-    """Features of every image of the manifest; mean and std are those of the model's training."""
+    """Features of every image of the manifest. Mean and std are those of the model's training."""
 
     resize: Count  # short side in pixels, bicubic
     crop: Count  # central square in pixels
-    num_last_blocks: (
-        Count  # ViTs: blocks whose [CLS] the linear feature joins; a ConvNet has its pooled feature
-    )
-    average_patches: bool  # ViTs: the mean of the last patch tokens is joined too
+    num_last_blocks: Count  # ViTs: last blocks whose [CLS] form the linear feature; no effect on ConvNets
+    average_patches: bool  # ViTs: append the mean of the last patch tokens
     precision: Literal["fp32", "bf16"]
     batch_size: Count
     num_workers: Annotated[int, Field(ge=0)]
-    cpu_processes: Count  # where there is no GPU; with GPUs, one for each
-    num_threads: (
-        Count | None
-    )  # a process; null: torch's choice; equal bits on two machines need equal numbers
+    cpu_processes: Count  # without a GPU; with GPUs, there is one process per GPU
+    # Per process; null: torch's choice. Equal bits on two machines need equal numbers.
+    num_threads: Count | None
     baselines: BaselinesConfig
 
     @model_validator(mode="after")
@@ -61,15 +58,15 @@ class PictureConfig:
     """The picture of attention (ViT) or of the features' principal components (ConvNet)."""
 
     num_images: Count  # held-out images, spread over the test split
-    image_size: Count  # pixels; position embeddings interpolate, so it may exceed the training's
+    image_size: Count  # pixels; may exceed the training's size, because position embeddings interpolate
 
 
 @frozen
 class PhotographConfig:
-    """A whole picture that no training saw, drawn above the held-out images in its own shape."""
+    """A picture from outside the data set, shown above the held-out images in its own shape."""
 
-    image: str | None  # a file, embedded:<name>, or none
-    size: Count  # of its shorter side in pixels
+    image: str | None  # a file, embedded:<name>, or null
+    size: Count  # shorter side in pixels
 
 
 @frozen
@@ -77,7 +74,7 @@ class EvaluateConfig:
     """Measures of stored features."""
 
     knn: KnnConfig
-    linear_head: FilePath | None  # a published head's file, measured beside the probe
+    linear_head: FilePath | None  # a published head's file, measured in addition to the probe
     picture: PictureConfig
     photograph: PhotographConfig
     num_threads: Count | None  # as in extract

@@ -1,4 +1,4 @@
-"""Descriptors of images by several networks in one pass: what is computed of an image is the caller's choice."""
+"""Descriptors of images from several networks in one pass. The caller chooses the descriptor."""
 
 from collections.abc import Callable
 from functools import partial
@@ -13,7 +13,7 @@ from dino_pipeline.dino.evaluation.extraction import each_batch, in_precision
 from dino_pipeline.dino.evaluation.networks import Networks
 from dino_pipeline.dino.features.evaluation_transform import normalise
 
-# A backbone and normalised images [N, 3, H, W] to [N, dimensions].
+# From a backbone and normalised images [N, 3, H, W] to [N, dimensions].
 Describe = Callable[[Backbone, Tensor], Tensor]
 
 
@@ -28,11 +28,11 @@ def describe_images(
     batch_size: int,
     device: torch.device,
 ) -> dict[str, Tensor]:
-    """Descriptors of every image by every network: float32 [images, dimensions] on the CPU, by the network's name.
+    """Describe every image with every network: float32 [images, dimensions] on the CPU, by the network's name.
 
     Args:
-        images: uint8 [3, H, W] each; of one shape, unless `batch_size` is 1.
-        num_images: how many they are.
+        images: uint8 [3, H, W] each; all of one shape, unless `batch_size` is 1.
+        num_images: number of images.
         config: precision and the number of loader processes.
     """
     loader = DataLoader(

@@ -1,4 +1,4 @@
-"""A backbone as a file that torch alone runs: neither this package nor timm is needed to load it."""
+"""Export a backbone to a file that needs only torch, neither this package nor timm."""
 
 from pathlib import Path
 
@@ -8,9 +8,9 @@ from dino_pipeline.dino.core.models.backbone import Backbone
 
 
 def export_backbone(backbone: Backbone, path: Path, *, crop: int, channels: int) -> None:
-    """Write the backbone, normalised [N, channels, crop, crop] to [N, dim] for any N, as a torch.export program."""
+    """Write the backbone as a torch.export program: normalised [N, channels, crop, crop] to [N, dim] for any N."""
     backbone = backbone.cpu().eval()
-    # Two images: a batch of one would be taken for a constant.
+    # Two images, because a batch of one would become a constant.
     example = torch.zeros(2, channels, crop, crop)
     batch = torch.export.Dim("batch")
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""From images to features: one pass over the images serves every network and baseline."""
+"""Extract features: one pass over the images serves every network and baseline."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class FeatureBatch(NamedTuple):
-    """Features of a batch, float32 [images, dimensions] each; `linear` None where the embedding serves."""
+    """Features of a batch, float32 [images, dimensions] each. `linear` is None if it equals the embedding."""
 
     embedding: Tensor
     linear: Tensor | None
@@ -34,9 +34,9 @@ FeatureFunction = Callable[[Tensor], FeatureBatch]
 def backbone_features(
     backbone: Backbone, transform: EvaluationTransformConfig, config: ExtractConfig, *, device: torch.device
 ) -> FeatureFunction:
-    """The backbone's [CLS] or pooled feature, and the linear protocol's, from one forward pass.
+    """The backbone's [CLS] or pooled feature, and the linear protocol's feature, from one forward pass.
 
-    The backbone is moved to the device and put into evaluation mode.
+    This moves the backbone to the device and switches it to evaluation mode.
     """
     backbone = backbone.to(device).eval()
     num_blocks = config.num_last_blocks if backbone.is_vit else 1
@@ -51,7 +51,7 @@ def backbone_features(
 
     def features(images: Tensor) -> FeatureBatch:
         joined = last_blocks(normalise(images, transform.mean, transform.std))
-        # The last block's [CLS] follows those of the blocks before it.
+        # The last block's [CLS] comes after those of the earlier blocks.
         embedding = joined[:, (num_blocks - 1) * dim : num_blocks * dim]
         return FeatureBatch(embedding, joined if joined.shape[1] > dim else None)
 
@@ -61,7 +61,7 @@ def backbone_features(
 def in_precision(
     forward: Callable[[Tensor], Tensor], backbone: Backbone, config: ExtractConfig, *, device: torch.device
 ) -> Callable[[Tensor], Tensor]:
-    """A function of a backbone, computed in the precision that is asked for; what it returns is float32."""
+    """Wrap a function of a backbone to compute in the configured precision and return float32."""
     bfloat16 = config.precision == "bf16"
     if isinstance(backbone, ViTBackbone) and bfloat16 and device.type == "cpu":
         backbone.use_matmul_attention()
@@ -82,14 +82,15 @@ def each_batch(
     title: str,
     device: torch.device,
 ) -> Iterator[tuple[str, slice, T]]:
-    """One pass over images for all functions: a function's name, the rows of a batch, and what it returns of them.
+    """Apply all functions in one pass over images: yield a function's name, the rows of a batch, and the result.
 
     Args:
         loader: batches of images.
+        num_images: number of images, for the progress bar.
         title: of the progress bar.
     """
     start = 0
-    # `disable=None`: no bar without a terminal, as in a log file.
+    # `disable=None`: no progress bar without a terminal, as in a log file.
     with tqdm(total=num_images, desc=title, unit=" images", disable=None, leave=False) as progress:
         for images in loader:
             images = images.to(device, non_blocking=True)
@@ -109,11 +110,11 @@ def extract_features(
     *,
     device: torch.device,
 ) -> dict[str, Features]:
-    """Features of every image of the manifest under each function's name, in the manifest's order."""
+    """Features of every image of the manifest, by each function's name, in the manifest's order."""
     loader = evaluation_loader(
         manifest, transform, batch_size=config.batch_size, num_workers=config.num_workers
     )
-    # Filled in place: lists of batches, joined at the end, would need twice the memory.
+    # Filled in place, because joining lists of batches at the end would need twice the memory.
     embeddings: dict[str, np.ndarray] = {}
     linear: dict[str, np.ndarray] = {}
     num_images = len(manifest)

@@ -1,4 +1,4 @@
-"""Stored features: one row an image, in Parquet, with the manifest's row ids."""
+"""Stored features: one row per image, in Parquet, with the manifest's row ids."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +18,9 @@ class Features:
     Attributes:
         row_ids: int64 [images], rows of the manifest file.
         splits: [images].
-        labels: [images] class names, None where an image has none.
-        embedding: float32 [images, dimensions], not normalised: what k-NN compares.
-        linear: float32 [images, dimensions], what the linear probe classifies; None: the embedding.
+        labels: [images] class names; None for an image without a label.
+        embedding: float32 [images, dimensions], not normalised; input of k-NN.
+        linear: float32 [images, dimensions], input of the linear probe; None: the embedding.
     """
 
     row_ids: NDArray[np.int64]
@@ -34,7 +34,7 @@ class Features:
 
     @property
     def for_linear_probe(self) -> Matrix:
-        """What the linear probe classifies."""
+        """Input of the linear probe."""
         return self.embedding if self.linear is None else self.linear
 
     def split(self, name: str) -> "Features":
@@ -50,7 +50,7 @@ class Features:
 
 
 def no_features() -> Features:
-    """Of a network that a model has not: no image."""
+    """Empty features, for a network that a model does not have."""
     return Features(
         row_ids=np.empty(0, dtype=np.int64),
         splits=np.empty(0, dtype=np.str_),
@@ -61,7 +61,7 @@ def no_features() -> Features:
 
 
 def join_features(parts: list[Features]) -> Features:
-    """Features of disjoint images as one, in the order of the manifest's rows."""
+    """Concatenate features of disjoint images, in the order of the manifest's rows."""
     order = np.argsort(np.concatenate([part.row_ids for part in parts]))
     linear = [part.linear for part in parts if part.linear is not None]
     return Features(
@@ -74,7 +74,7 @@ def join_features(parts: list[Features]) -> Features:
 
 
 def write_features(path: Path, features: Features) -> None:
-    """Columns row_id, split, label, embedding and, where it differs, linear. Equal features, equal bytes."""
+    """Write columns row_id, split, label, embedding and, if it differs, linear. Equal features give equal bytes."""
     columns = {
         "row_id": pa.array(features.row_ids),
         "split": pa.array(features.splits.tolist(), pa.string()),

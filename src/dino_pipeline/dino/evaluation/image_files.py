@@ -1,4 +1,4 @@
-"""Image files that no manifest lists, as one: benchmarks that come with a folder of their own."""
+"""List image files as a manifest, for benchmarks with a folder of their own."""
 
 import os
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ def images_in(folder: Path) -> Manifest:
     """Every image file directly in a folder, by name.
 
     Raises:
-        ValueError: no such folder, or no image in it.
+        ValueError: the folder does not exist or contains no image.
     """
     if not folder.is_dir():
         raise ValueError(f"{folder} is no folder")
@@ -27,10 +27,10 @@ def images_in(folder: Path) -> Manifest:
 
 
 def named_images(folder: Path, names: Sequence[str]) -> Manifest:
-    """The files of these names in a folder, without labels, in the order given.
+    """The files with these names in a folder, without labels, in the given order.
 
     Raises:
-        ValueError: one is not there.
+        ValueError: a file is missing.
     """
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:

@@ -1,4 +1,4 @@
-"""Class names as numbers, which labels a measure lacks, and a share of them drawn within each class."""
+"""Class names as numbers, missing labels, and stratified draws of labels."""
 
 from collections.abc import Sequence
 
@@ -20,13 +20,13 @@ def class_names(train: Features) -> list[str]:
 
 
 def label_indices(features: Features, classes: Sequence[str], device: torch.device) -> Tensor:
-    """Labels as positions in `classes`: int64 [images], -1 where absent or not among them."""
+    """Labels as positions in `classes`: int64 [images], -1 if absent or not among them."""
     index = {name: position for position, name in enumerate(classes)}
     return torch.tensor([index.get(label, -1) for label in features.labels], dtype=torch.int64, device=device)
 
 
 def missing_labels(features: Features) -> dict[str, str]:
-    """Why a split cannot be trained on or scored, for each split where that is so."""
+    """Why splits cannot be used for training or scoring, by split; usable splits are left out."""
     reasons = {}
     for split in SPLITS:
         labels = features.split(split).labels
@@ -45,10 +45,10 @@ def missing_labels(features: Features) -> dict[str, str]:
 def stratified_draw(
     labels: NDArray[np.int64], fraction: float, *, seed: int, groups: Groups | None = None
 ) -> NDArray[np.int64]:
-    """Positions of a share of each class, at least one image of it, in ascending order.
+    """Draw a share of each class, at least one image, and return ascending positions.
 
-    Of one seed a smaller draw is a part of a larger one. Every seed draws equally many images, except with groups:
-    these are drawn whole, of each class until its share is reached, so that a draw may be larger.
+    For one seed, a smaller draw is part of a larger one. Every seed draws the same number of images, except with
+    groups: these are drawn whole until the share of a class is reached, so that a draw may be larger.
 
     Args:
         labels: int64 [images], all of them classes.

@@ -1,4 +1,4 @@
-"""Evaluation under torchrun, where there are several processes: each takes its share of the images."""
+"""Feature extraction under torchrun. With several processes, each extracts its share of the images."""
 
 import json
 import tempfile
@@ -12,17 +12,17 @@ from dino_pipeline.dino.evaluation.features import Features, join_features, read
 from dino_pipeline.dino.evaluation.model_features import model_features
 from dino_pipeline.dino.launching import torchrun
 
-_GRACE_SECONDS = 5.0  # nothing is saved on the way
+_GRACE_SECONDS = 5.0  # short, because no progress is saved
 
 
 @frozen
 class ExtractSpec:
-    """A worker's whole input, as JSON."""
+    """The whole input of a worker, as JSON."""
 
     manifest: str
     image_root: str
     model: str
-    folder: str  # gets part-<rank>/<name>.parquet
+    folder: str  # receives part-<rank>/<name>.parquet
     extract: ExtractConfig
     only: tuple[str, ...] | None
 
@@ -30,13 +30,13 @@ class ExtractSpec:
 def extract(
     manifest: Manifest, model: Path, config: ExtractConfig, *, only: tuple[str, ...] | None = None
 ) -> dict[str, Features]:
-    """Features of every image, by name, the same for any number of processes.
+    """Features of every image, by name, equal for any number of processes.
 
     Args:
-        only: names to extract; None for all that the model has, and all baselines.
+        only: names to extract; None for all networks of the model and all baselines.
 
     Raises:
-        WorkersFailedError: with the first failing worker's error.
+        WorkersFailedError: with the error of the first worker that failed.
     """
     num_processes = torchrun.num_processes(config.cpu_processes)
     if num_processes == 1:
@@ -64,7 +64,7 @@ def run_workers(module: str, spec: object, folder: Path, config: ExtractConfig) 
     """Run a module with a spec in every process until all are done.
 
     Raises:
-        WorkersFailedError: with the first failing worker's error.
+        WorkersFailedError: with the error of the first worker that failed.
     """
     (folder / "spec.json").write_text(json.dumps(to_dict(spec)))
     torchrun.run(

@@ -1,7 +1,7 @@
 """A linear classifier that was published with a backbone, scored on stored features.
 
 Layout (eval_linear.py of https://github.com/facebookresearch/dino): {state_dict: {module.linear.weight, .bias}},
-classes in the order of their folders' names.
+with classes in the order of their folders' names.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from dino_pipeline.dino.weights.reference_checkpoint import load_data_only
 
 
 class LinearHead(NamedTuple):
-    """Weights [classes, dimensions] and biases [classes], in the order that `Features.linear` has."""
+    """Weights [classes, dimensions] and biases [classes], with dimensions in the order of `Features.linear`."""
 
     weight: Tensor
     bias: Tensor
@@ -25,11 +25,11 @@ class LinearHead(NamedTuple):
 def read_linear_head(path: Path, *, backbone_dim: int) -> LinearHead:
     """Read a published head.
 
-    With averaged patch tokens (ViT-B) the reference lays [CLS] and average alternately, value by value; ours come one
-    after the other. Of the published heads only those are twice as wide as their backbone.
+    With averaged patch tokens (ViT-B) the reference interleaves [CLS] and average value by value; `Features.linear`
+    concatenates them. Among the published heads, only those are twice as wide as their backbone.
 
     Raises:
-        ValueError: the file is no linear head, with what it holds.
+        ValueError: the file is not a linear head; the message lists its content.
     """
     content = load_data_only(path)
     held = content.get("state_dict", content) if isinstance(content, Mapping) else {}
@@ -45,14 +45,14 @@ def read_linear_head(path: Path, *, backbone_dim: int) -> LinearHead:
 
 
 def linear_head_accuracy(head: LinearHead, features: Features, classes: Sequence[str]) -> float:
-    """Top-1 share in [0, 1] of images whose class the head names.
+    """Top-1 accuracy in [0, 1].
 
     Args:
         features: of labelled images.
         classes: all class names, sorted, which is the order of the head's outputs.
 
     Raises:
-        ValueError: the head was made for other features, or for another number of classes.
+        ValueError: the head is for other features, or for another number of classes.
     """
     num_classes, dim = head.weight.shape
     stored = features.for_linear_probe.shape[1]

@@ -1,4 +1,4 @@
-"""All measures of stored features, for the teacher and for what it is compared with."""
+"""All measures of stored features, for the teacher and the networks and baselines to compare it with."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -29,19 +29,19 @@ def measure(
     *,
     device: torch.device,
 ) -> dict[str, Any]:
-    """Named numbers, shares in [0, 1], under `val` and `test`, then the name of the network.
+    """Compute the measures: numbers in [0, 1], under `val` and `test`, then the name of the network.
 
     Args:
         networks: features by the network's name.
-        probes: linear classifiers likewise; none where train has no labels.
+        probes: linear classifiers by the network's name; empty if train has no labels.
         config: of the measures.
-        probe_config: as the probes were trained.
+        probe_config: the configuration that the probes were trained with.
         device: to compute on.
 
     Returns:
         `val` and `test`: `{network: {knn_20, knn_20_top5, linear, feature_std, effective_rank, ...}}`, the
         same names for every network; `linear_learning_rate` as chosen on val; `num_images`, `num_classes`;
-        `skipped`: measure to the reason why it could not be taken; `notes`: what a reader should know.
+        `skipped`: measure to the reason why it is missing; `notes`: remarks for the reader.
     """
     any_features = next(iter(networks.values()))
     train_labels = any_features.split("train").labels
@@ -76,7 +76,7 @@ def measure(
 
 
 def _skipped(features: Features) -> dict[str, str]:
-    """Measures that need labels which are not there, each with its reason."""
+    """Measures whose labels are missing, each with its reason."""
     reasons = missing_labels(features)
     skipped = {}
     for split in HELD_OUT:
@@ -125,7 +125,7 @@ def _notes(num_train: int, config: EvaluateConfig) -> list[str]:
 
 
 def summary(report: Mapping[str, Any], *, num_neighbors: int) -> str:
-    """One row a network: k-NN and linear accuracy in percent on validation and test, or what needs no labels.
+    """One row per network: k-NN and linear accuracy in percent on validation and test, or the measures without labels.
 
     Args:
         report: what `measures.measure` returns.

@@ -1,6 +1,6 @@
-"""Features of every image by a model and by what it is compared with.
+"""Features of every image from a model and from the networks and baselines to compare it with.
 
-Teacher, student, the frozen teacher of a distillation, random, pixels, histogram.
+These are teacher, student, the frozen teacher of a distillation, random, pixels and histogram.
 """
 
 from collections.abc import Collection
@@ -22,7 +22,7 @@ from dino_pipeline.dino.weights.published import FROZEN_TEACHER, load_frozen_tea
 
 
 class FeatureFunctions(NamedTuple):
-    """From crops to features under each name, and how those crops are prepared."""
+    """Functions from crops to features, by name, and the preparation of the crops."""
 
     functions: dict[str, FeatureFunction]
     transform: EvaluationTransformConfig
@@ -31,11 +31,11 @@ class FeatureFunctions(NamedTuple):
 def feature_functions(
     model: Path, train: Manifest, config: ExtractConfig, *, device: torch.device
 ) -> FeatureFunctions:
-    """A model's networks and the baselines.
+    """The features of a model's networks and of the baselines.
 
     Args:
         model: a published model's folder.
-        train: images that give an untrained backbone's batch norm, if it has one, its statistics.
+        train: images for the batch norm statistics of the untrained backbone, if it has batch norm.
     """
     networks = load_networks(model, train, config, device=device)
     functions = {
@@ -60,10 +60,10 @@ def model_features(
     device: torch.device,
     only: Collection[str] | None = None,
 ) -> dict[str, Features]:
-    """This process's share of the images, every image when alone; of the networks that the model has.
+    """Extract the features of this process's share of the images; a single process extracts all.
 
     Args:
-        model: a published model's folder
+        model: a published model's folder.
         only: names to extract; None for all.
     """
     own = manifest.take(np.arange(rank(), len(manifest), world_size()))

@@ -17,17 +17,17 @@ from dino_pipeline.dino.weights.published import evaluation_transform, load_back
 
 
 class Networks(NamedTuple):
-    """Backbones by name, and how their images are prepared."""
+    """Backbones by name, and the preparation of their images."""
 
     # teacher, student (which imported weights may lack), random; in evaluation mode, on the device
     backbones: dict[str, Backbone]
     transform: EvaluationTransformConfig
 
     def require_photographs(self, evaluation: str) -> None:
-        """For an evaluation whose images are 8-bit RGB whatever the model was trained on.
+        """Check that the networks take 8-bit RGB, for an evaluation whose images always are.
 
         Raises:
-            ValueError: they take other images.
+            ValueError: the networks take other images.
         """
         images = self.transform.images
         if images != ImagesConfig(channels=3, bits=8):
@@ -38,11 +38,11 @@ class Networks(NamedTuple):
 
 
 def load_networks(model: Path, train: Manifest, config: ExtractConfig, *, device: torch.device) -> Networks:
-    """Every network that is worth comparing for a model.
+    """Load every network to compare for a model.
 
     Args:
         model: a published model's folder.
-        train: images that give an untrained backbone's batch norm, if it has one, its statistics.
+        train: images for the batch norm statistics of the untrained backbone, if it has batch norm.
     """
     published = read_model(model)
     transform = evaluation_transform(published, resize=config.resize, crop=config.crop)

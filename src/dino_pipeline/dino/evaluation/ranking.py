@@ -1,7 +1,7 @@
-"""How good a ranking is: average precision as Oxford, Paris and Holidays define it, precision and recall at k.
+"""Scores of rankings: average precision as defined by Oxford, Paris and Holidays, precision and recall at k.
 
-Average precision is the area under the curve of precision over recall, by trapezoids (Philbin et al., CVPR 2007). Junk
-images are taken out of the ranking before anything is counted (Radenović et al., arXiv:1803.11285).
+Average precision is the area under the precision-recall curve, by trapezoids (Philbin et al., CVPR 2007). Junk images
+are removed from the ranking first (Radenović et al., arXiv:1803.11285).
 """
 
 from collections.abc import Callable, Sequence
@@ -13,22 +13,22 @@ from torch import Tensor
 # Pairs of a query and a gallery image that are ranked at once; about 70 bytes each.
 _MAX_PAIRS = 2**23
 
-# Some queries to bool [queries, gallery]: which gallery images are relevant (or junk) for each.
+# From a slice of queries to bool [queries, gallery]: which gallery images are relevant (or junk) for each.
 Relevance = Callable[[slice], Tensor]
 
 
 class RankingScores(NamedTuple):
-    """Of each query, float64; nan where the gallery holds nothing that is relevant to it."""
+    """Scores of each query, float64; nan if the gallery holds nothing relevant."""
 
     average_precision: Tensor  # [queries]
     precision: Tensor  # [queries, cutoffs]
-    recall: Tensor  # [queries, cutoffs]: 1 where a relevant image is among the first k, else 0
+    recall: Tensor  # [queries, cutoffs]: 1 if a relevant image is among the first k, else 0
 
     def means(self, cutoffs: Sequence[int]) -> dict[str, float]:
-        """Means over the queries that have something to find; nothing where none has.
+        """Means over the queries with relevant images; empty if there are none.
 
         Args:
-            cutoffs: those that the scores were taken at.
+            cutoffs: the k of the scores.
         """
         counted = ~self.average_precision.isnan()
         if not counted.any():
@@ -49,13 +49,13 @@ def search(
     cutoffs: Sequence[int],
     max_pairs: int = _MAX_PAIRS,
 ) -> RankingScores:
-    """Rank the whole gallery for every query by inner product, equal ones by their place, and score the rankings.
+    """Rank the gallery for every query by inner product, ties by position, and score the rankings.
 
     Args:
         queries: [queries, dimensions], unit vectors for cosine similarity.
         gallery: [gallery, dimensions].
-        relevant: what a query should find.
-        junk: what counts neither for nor against it.
+        relevant: images that a query should find.
+        junk: images that do not count.
         cutoffs: k of precision and recall.
         max_pairs: bound on memory.
     """
@@ -74,15 +74,15 @@ def search(
 def score_rankings(relevant: Tensor, junk: Tensor, *, cutoffs: Sequence[int]) -> RankingScores:
     """Score rankings of a whole gallery.
 
-    Where everything relevant is found before place k, precision at k is that at the last of them, as in the
-    evaluation code of the revisited data sets.
+    If the last relevant image comes before place k, precision at k is the precision at that image, as in the evaluation
+    code of the revisited data sets.
 
     Args:
-        relevant: bool [queries, gallery], the best first.
+        relevant: bool [queries, gallery], best first.
         junk: bool [queries, gallery] in the same order.
         cutoffs: k of precision and recall.
     """
-    place = (~junk).cumsum(dim=1)  # from 1, junk not counted
+    place = (~junk).cumsum(dim=1)  # counted from 1, without junk
     found = relevant.cumsum(dim=1)
     total = relevant.sum(dim=1)
     precision_after = found.double() / place

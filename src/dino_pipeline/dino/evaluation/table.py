@@ -1,10 +1,10 @@
-"""Rows of text with their columns aligned, for a log."""
+"""Text tables with aligned columns, for logs."""
 
 from collections.abc import Sequence
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """One line a row; the first column begins at the left, the others end at the right."""
+    """One line per row. The first column is aligned left, the others right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(

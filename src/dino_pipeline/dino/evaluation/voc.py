@@ -1,9 +1,9 @@
 """Images with masks in the layout of PASCAL VOC (http://host.robots.ox.ac.uk/pascal/VOC/voc2012/#devkit).
 
 JPEGImages/<id>.jpg
-SegmentationClass/<id>.png           a class a pixel, as a palette's index or as grey; 0 background, 255 void
-SegmentationObject/<id>.png          the same with an object a pixel
-ImageSets/Segmentation/<split>.txt   an id a line
+SegmentationClass/<id>.png           a class per pixel, as a palette index or grey level; 0 background, 255 void
+SegmentationObject/<id>.png          an object per pixel, in the same form
+ImageSets/Segmentation/<split>.txt   one id per line
 """
 
 from dataclasses import dataclass, replace
@@ -21,16 +21,16 @@ BACKGROUND, VOID = 0, 255
 
 _IMAGES = "JPEGImages"
 _LISTS = Path("ImageSets") / "Segmentation"
-_MASK_MODES = ("1", "L", "P")  # a pixel is one number; anything else holds colours, which name no class
+_MASK_MODES = ("1", "L", "P")  # one number per pixel; other modes hold colours, which stand for no class
 
 
 @dataclass(frozen=True)
 class MaskedImages:
-    """Images of a list, each with a mask of its own size.
+    """Images of a list, each with a mask of equal size.
 
     Attributes:
-        folder: what holds JPEGImages and the others.
-        ids: names without suffix, each once.
+        folder: contains JPEGImages and the other folders.
+        ids: distinct names without suffix.
         masks: the folder of the masks.
     """
 
@@ -42,7 +42,7 @@ class MaskedImages:
         return len(self.ids)
 
     def take(self, ids: tuple[str, ...]) -> "MaskedImages":
-        """The images of these ids, in their order."""
+        """The images with these ids, in this order."""
         return replace(self, ids=ids)
 
     def image(self, name: str) -> Pixels:
@@ -63,7 +63,7 @@ class MaskedImages:
         """Classes or objects, uint8 [height, width].
 
         Raises:
-            ValueError: the file is no such mask.
+            ValueError: the file is not such a mask.
         """
         path = self.folder / self.masks / f"{name}.png"
         try:
@@ -100,18 +100,18 @@ def list_masked_images(
     parameter: str,
     split_parameter: str,
 ) -> MaskedImages:
-    """The images of a list, after a look that all files are there.
+    """The images of a list, after a check that all files exist.
 
     Args:
-        folder: as the parameter says it; a relative path starts at `project_folder`.
+        folder: the parameter's value; a relative path starts at `project_folder`.
         split: a list's name, without suffix.
         masks: the folder of the masks.
-        project_folder: where relative paths start.
+        project_folder: start of relative paths.
         parameter: the name of the folder's parameter, for messages.
-        split_parameter: the name of the list's parameter, likewise.
+        split_parameter: the name of the list's parameter, for messages.
 
     Raises:
-        ValueError: no folder is given, it is not laid out like VOC, a listed file is missing, or an id points
+        ValueError: no folder is given, it does not have VOC's layout, a listed file is missing, or an id points
             out of the folder.
     """
     if folder is None:

@@ -23,7 +23,7 @@ def main() -> int:
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     # torchrun forwards SIGTERM to its workers, but not SIGUSR1, the notice of preemption.
     signal.signal(signal.SIGUSR1, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
-    said = logging.StreamHandler(sys.stdout)  # torchrun.run forwards standard output to the log
+    said = logging.StreamHandler(sys.stdout)  # torchrun.py logs what arrives there
     logging.getLogger(restarts.__name__).addHandler(said)
     for part in (restarts, loopback, inheritance):
         part.use()

@@ -19,9 +19,8 @@ from dino_pipeline.dino.core.models.teacher_config import MOVED_AT_EPOCHS_END
 UNIFORM_MARGIN = 0.2  # nats between the teacher's entropy and ln K
 UNIFORM_KL = 0.2  # nats; below this, nothing is left to learn
 ONE_DIMENSION_ENTROPY = 0.1  # nats; for example, one prototype has 98.8 % of the weight of two
-ONE_DIMENSION_KL = (
-    0.5  # nats; above this, the one prototype differs between images, and the student still learns
-)
+# Nats; above this, the one prototype differs between images, and the student still learns.
+ONE_DIMENSION_KL = 0.5
 NUM_STILL_ROWS = 3  # in a row, because one window may be transient, as after the last layer is unfrozen
 SWING = 0.1  # share of ln K, from row to row
 NUM_ROWS = 6  # rows for the swing of the entropy; the diagnosis uses no others
@@ -39,9 +38,7 @@ class Settings:
     student_temperature: float
     centering: str
     center_momentum: float
-    teacher_jumps: (
-        bool  # the teacher changes at the ends of epochs, so its entropy also jumps in healthy trainings
-    )
+    teacher_jumps: bool  # it changes at ends of epochs only, so its entropy jumps in any training
 
     @classmethod
     def of(cls, pretrain: Mapping[str, Any]) -> "Settings | None":

@@ -17,9 +17,7 @@ from dino_pipeline.dino.core.bfloat16 import multiplies_bfloat16
 _SPARE = 128  # places of the shortlist beyond k; with fewer, more queries are searched twice
 _ROUNDING = 2.0**-8  # relative error of rounding to bfloat16
 _GROUP = 16  # rows of products
-_RESCORED_AT_ONCE = (
-    64  # queries whose shortlists' rows are gathered together, [queries, shortlist, dimensions]
-)
+_RESCORED_AT_ONCE = 64  # queries; rows of their shortlists are [queries, shortlist, dimensions]
 
 
 class Bank:

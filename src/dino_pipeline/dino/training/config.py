@@ -22,9 +22,8 @@ class MonitoringConfig:
     max_images: Count  # of train (the bank) and of val (the queries), evenly spaced
     resize: Count  # short side in pixels
     crop: Count  # central square in pixels
-    num_trial_steps: Annotated[
-        int, Field(ge=0)
-    ]  # before the first step, to predict time and memory; 0 skips them
+    # Steps before the first one, to predict time and memory; 0 skips them.
+    num_trial_steps: Annotated[int, Field(ge=0)]
 
     @model_validator(mode="after")
     def _crop_lies_inside(self) -> "MonitoringConfig":
@@ -57,24 +56,16 @@ class LaunchConfig:
     cpu_processes: Count  # without a GPU; with GPUs, there is one process per visible GPU
     threads_per_process: Count  # a fixed number, because sums in another order round differently
     loader_workers: Annotated[int, Field(ge=0)]  # per process
-    augment_on_device: (
-        bool  # colours, blur and flips on the device for a whole batch at once, not in the loader
-    )
+    # Apply colours, blur and flips on the device to a whole batch at once, not in the loader.
+    augment_on_device: bool
     gradient_checkpointing: bool  # recompute activations in the backward pass: less memory, more time
-    shard_weights: (
-        bool  # FSDP2: shard the weights over the processes, for networks that do not fit on one device
-    )
+    shard_weights: bool  # FSDP2: shard the weights, for networks that do not fit on one device
     compile: bool  # torch.compile the backbones: minutes at the start, faster steps on GPUs
-    max_restarts: Annotated[
-        int, Field(ge=0)
-    ]  # of all processes, from the last checkpoint, after a process is lost
+    max_restarts: Annotated[int, Field(ge=0)]  # of all processes, from the last checkpoint, after a loss
     grace_seconds: Annotated[float, Field(gt=0)]  # time for saving a checkpoint after a request to stop
-    resume_from: (
-        str | None
-    )  # a checkpoint file of this same training; another training's checkpoint is an error
-    adopt_progress: (
-        str | None
-    )  # fingerprint of an unfinished training with other parameters, data or code to continue from
+    resume_from: str | None  # a checkpoint file of this same training; any other is an error
+    # Fingerprint of an unfinished training with other parameters, data or code to continue from.
+    adopt_progress: str | None
 
 
 @frozen

@@ -39,9 +39,7 @@ class Start(NamedTuple):
     """The start of a training: its weights, and its parameters as these weights decide them."""
 
     config: PretrainConfig  # initial_weights is the hash of the file
-    state: (
-        dict[str, Any] | None
-    )  # student, teacher (with or without heads), center or None; None: random weights
+    state: dict[str, Any] | None  # student, teacher (maybe without heads), center; None: random weights
     frozen_teacher: dict[str, Tensor] | None  # its backbone's weights; None if the teacher is not frozen
 
 

@@ -12,6 +12,7 @@ from dino_pipeline.dino.core.models.backbone import Backbone, build_backbone
 from dino_pipeline.dino.core.models.backbones.vision_transformer import ViTBackbone
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig
+from dino_pipeline.dino.training.history import HISTORY_COLUMNS
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ def check(
             f"pretrain.projection_head.batch_norm is true and pretrain.batch_size is {config.batch_size}: set "
             "batch_size to 2 or more, or batch_norm to false"
         )
-    build_loss(config.loss, config.projection_head.num_logits, root=manifest.root)  # checks the options, too
+    _check_loss(config, manifest)
     _check_labels(config, manifest)
     _check_frozen_teacher(config, monitoring)
     with torch.device("meta"):  # shapes without memory
@@ -140,6 +141,16 @@ def _check_frozen_teacher(config: PretrainConfig, monitoring: MonitoringConfig) 
             "monitoring.crop": monitoring.crop,
         },
     )
+
+
+def _check_loss(config: PretrainConfig, manifest: Manifest) -> None:
+    loss = build_loss(config.loss, config.projection_head.num_logits, root=manifest.root)  # its options, too
+    taken = set(loss.metrics) & (set(HISTORY_COLUMNS) - {"teacher_entropy", "kl"})  # which are for losses
+    if taken:
+        raise ValueError(
+            f"pretrain.loss.name is {config.loss.name}, whose metrics {', '.join(sorted(taken))} are columns of "
+            "history.csv already: give them other names"
+        )
 
 
 def _check_labels(config: PretrainConfig, manifest: Manifest) -> None:

@@ -16,9 +16,7 @@ class ModelConfig:
     """The checkpoint that a recipe imports instead of training a model."""
 
     checkpoint: Annotated[str, Field(min_length=1)] | None
-    architecture: (
-        str | None
-    )  # a timm name; null: as recorded in the file, or the published architecture that fits
+    architecture: str | None  # a timm name; null: as the file records it, or the published one that fits
     options: dict[str, bool | int | float | str | None]  # of the architecture, like backbone.options
     timm_file: FilePath | None  # for a checkpoint timm:<name>: a local file that replaces timm's download
     mean: Rgb  # for weights that do not record their own

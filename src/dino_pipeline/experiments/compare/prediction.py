@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -32,21 +33,22 @@ class RowCost(NamedTuple):
     hours_here: float | None  # on this machine, one training after the other
 
 
-def predict(trainings: Sequence[OverlayTraining], *, num_images: int | None) -> list[RowCost]:
+def predict(trainings: Sequence[OverlayTraining], *, num_images: int | None, root: Path) -> list[RowCost]:
     """Predict the cost of each row.
 
     Args:
         trainings: see `rows.trainings`.
         num_images: number of train images.
+        root: the project folder, where the user's own loss files lie.
     """
-    rate = flops_per_second(trainings[0].pretrain, trainings[0].launch)
+    rate = flops_per_second(trainings[0].pretrain, trainings[0].launch, root)
     return [
-        _row_cost([training for training in trainings if training.row == row], num_images, rate)
+        _row_cost([training for training in trainings if training.row == row], num_images, rate, root)
         for row in dict.fromkeys(training.row for training in trainings)
     ]
 
 
-def flops_per_second(config: PretrainConfig, launch: LaunchConfig) -> float:
+def flops_per_second(config: PretrainConfig, launch: LaunchConfig, root: Path) -> float:
     """Measure this machine's rate in real training steps on crops of noise, over all its processes.
 
     The steps use float32 where this machine would emulate the requested bfloat16: three such steps can take an hour.
@@ -54,7 +56,7 @@ def flops_per_second(config: PretrainConfig, launch: LaunchConfig) -> float:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if config.precision == "bf16" and not multiplies_bfloat16(device.type):
         config = replace(config, precision="fp32")
-    flops_per_image = training_cost(config).flops_per_image
+    flops_per_image = training_cost(config, root=root).flops_per_image
     num_images = config.batch_size // num_processes(launch.cpu_processes) // config.accumulation_steps
     if device.type == "cpu":
         num_images = min(num_images, max(2, int(_FLOPS_A_STEP // flops_per_image)))
@@ -74,7 +76,7 @@ def flops_per_second(config: PretrainConfig, launch: LaunchConfig) -> float:
     threads = torch.get_num_threads()
     torch.set_num_threads(launch.threads_per_process)
     try:
-        state = TrainingState(small, device)
+        state = TrainingState(small, device, root=root)
         labels = torch.zeros(small.batch_size, dtype=torch.int64, device=device)
         finished_at = []
         for _ in range(_STEPS):
@@ -93,9 +95,9 @@ def flops_per_second(config: PretrainConfig, launch: LaunchConfig) -> float:
     return one_process * num_processes(launch.cpu_processes)
 
 
-def _row_cost(row: Sequence[OverlayTraining], num_images: int | None, rate: float) -> RowCost:
+def _row_cost(row: Sequence[OverlayTraining], num_images: int | None, rate: float, root: Path) -> RowCost:
     config = row[0].pretrain
-    flops = training_cost(config).flops_per_image
+    flops = training_cost(config, root=root).flops_per_image
     found = RowCost(row[0].row, len(row), flops / 1e9, None, None, None)
     if num_images is None:
         return found

@@ -42,21 +42,29 @@ class ImageUsage(NamedTuple):
 def image_usage(
     image: NamedImage, models: Sequence[Model], client: "MlflowClient", project: Path
 ) -> ImageUsage:
-    """Look the image up in the manifest of every data version that a model was trained on."""
-    found: list[ImageUse] = []
-    unknown = []
-    for digest in dict.fromkeys(model.data_digest for model in models if model.data_digest):
+    """Look the image up in the manifest of every data version that a model was trained or measured on."""
+    rows: dict[
+        str, list[dict[str, Any]] | None
+    ] = {}  # of the image, by data version; None: its manifest is lost
+    for digest in dict.fromkeys(digest for model in models for digest in model.data_digests):
         stored = find_manifest(digest, models, client, project)
-        if stored is None:
-            unknown.append(digest)
-            continue
-        for row in _rows(stored.manifest.table, image):
-            place = row["path"] if row["member"] is None else f"{row['path']}:{row['member']}"
-            same = image.sha256 in (None, row["sha256"])
-            found += [
-                ImageUse(model, row["split"], place, same) for model in models if model.data_digest == digest
-            ]
-    return ImageUsage(found, unknown)
+        rows[digest] = None if stored is None else list(_rows(stored.manifest.table, image))
+    found: list[ImageUse] = []
+    for model in models:
+        known: set[tuple[str, bool]] = (
+            set()
+        )  # newer data of the model say so already, perhaps at another path
+        for digest in model.data_digests:
+            uses = [_use(model, row, image) for row in rows[digest] or ()]
+            new = [use for use in uses if (use.split, use.has_same_bytes) not in known]
+            known |= {(use.split, use.has_same_bytes) for use in new}
+            found += new
+    return ImageUsage(found, [digest for digest, lost in rows.items() if lost is None])
+
+
+def _use(model: Model, row: dict[str, Any], image: NamedImage) -> ImageUse:
+    place = row["path"] if row["member"] is None else f"{row['path']}:{row['member']}"
+    return ImageUse(model, row["split"], place, has_same_bytes=image.sha256 in (None, row["sha256"]))
 
 
 def _rows(table: pa.Table, image: NamedImage) -> Iterator[dict[str, Any]]:

@@ -4,13 +4,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from dino_pipeline.dino.core.data.manifest import Manifest, read_manifest
 from dino_pipeline.model_registry.lineage.models import Model
-from dino_pipeline.tracking.runs import MANIFEST, artifact
+from dino_pipeline.tracking.runs import ONLY_MANIFEST, artifact, manifest_artifact
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -31,9 +31,9 @@ def find_manifest(
     Args:
         models: all known models; only those with this digest are searched.
     """
-    own = [model for model in models if model.data_digest == digest]
+    own = [model for model in models if digest in model.data_digests]
     for stored in chain(
-        _in_mlflow(own, client, project), _in_the_project(own, project), _in_dvc(own, project)
+        _in_mlflow(digest, own, client, project), _in_the_project(own, project), _in_dvc(own, project)
     ):
         if stored.manifest.digest() == digest:
             return stored
@@ -58,12 +58,15 @@ def read_from_dvc(project: Path, commit: str, path: str) -> bytes | None:
         return target.read_bytes() if done.returncode == 0 and target.is_file() else None
 
 
-def _in_mlflow(models: Sequence[Model], client: "MlflowClient", project: Path) -> Iterator[StoredManifest]:
-    for run in (model.run for model in models if model.run):
+def _in_mlflow(
+    digest: str, models: Sequence[Model], client: "MlflowClient", project: Path
+) -> Iterator[StoredManifest]:
+    runs = [model.run for model in models if model.run]
+    for run, name in product(runs, (manifest_artifact(digest), ONLY_MANIFEST)):
         with tempfile.TemporaryDirectory() as folder:
-            file = artifact(client, run.run_id, MANIFEST, Path(folder))
+            file = artifact(client, run.run_id, name, Path(folder))
             if file:
-                yield StoredManifest(read_manifest(file, project), f"{MANIFEST} of MLflow run {run.run_id}")
+                yield StoredManifest(read_manifest(file, project), f"{name} of MLflow run {run.run_id}")
 
 
 def _in_the_project(models: Sequence[Model], project: Path) -> Iterator[StoredManifest]:

@@ -17,10 +17,17 @@ class Model(NamedTuple):
     """A fingerprint with its run and its registered versions."""
 
     fingerprint: str
-    data_digest: str | None  # None: the model was trained elsewhere, and no run here recorded its data
+    data_digests: tuple[
+        str, ...
+    ]  # the newest first; none: trained elsewhere, and no run here recorded its data
     recipe: str
     run: Run | None
     versions: Sequence[Version]
+
+    @property
+    def data_digest(self) -> str | None:
+        """Of the newest data. Their train images are those of all its data: the fingerprint depends on them."""
+        return self.data_digests[0] if self.data_digests else None
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
@@ -68,10 +75,12 @@ def _model(fingerprint: str, run: Run | None, versions: list[Version]) -> Model:
         for source in (*(version.tags for version in versions), run.tags if run else {})
         for key, value in source.items()
     }
-    digest = tags.get(DATA_TAG)
+    digest = tags.get(DATA_TAG, UNKNOWN_DATA)
+    earlier = [version.tags[DATA_TAG] for version in versions if DATA_TAG in version.tags]
+    digests = () if digest == UNKNOWN_DATA else (digest, *earlier, *(run.data_digests if run else ()))
     return Model(
         fingerprint,
-        None if digest == UNKNOWN_DATA else digest,
+        tuple(dict.fromkeys(digests)),
         tags.get("recipe", "unknown"),
         run,
         versions,

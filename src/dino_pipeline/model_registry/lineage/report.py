@@ -36,7 +36,7 @@ def report(name: str, project: Path, *, num_hashed: int | None) -> str:
         client = connect(store)
     models = known_models(client, store)
     if _SHA256.fullmatch(name):
-        if any(model.data_digest == name for model in models):
+        if any(name in model.data_digests for model in models):
             return _of_data(name, models, client, project, num_hashed)
         return _of_image(name, NamedImage(name, ()), models, client, project)
     path = Path(name).expanduser()
@@ -82,11 +82,15 @@ def _of_model(
 def _of_data(
     digest: str, models: Sequence[Model], client: "MlflowClient", project: Path, num_hashed: int | None
 ) -> str:
-    own = [model for model in models if model.data_digest == digest]
+    own = [model for model in models if digest in model.data_digests]
     stored = find_manifest(digest, models, client, project)
     data = data_item(digest, stored, project, commit=own[-1].commit, num_hashed=num_hashed)
     lines = [f"data {digest}", f"  {data.item.text}", f"models of these data: {len(own)}"]
-    lines += [f"  {model.title}" for model in own]
+    lines += [
+        f"  {model.title}"
+        + ("" if digest == model.data_digest else f"; its newest data: {(model.data_digest or '')[:12]}")
+        for model in own
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -25,10 +25,7 @@ SPLITS = ("train", "val", "test")
 
 SCHEMA = pa.schema(
     [
-        (
-            "path",
-            pa.string(),
-        ),  # relative to the project folder if inside it; for a member, the archive's path
+        ("path", pa.string()),  # relative to the project folder if inside it; of a member: its archive
         ("member", pa.string()),  # name inside the archive, else null
         ("offset", pa.int64()),  # of the data inside an uncompressed .tar, else null
         ("split", pa.string()),

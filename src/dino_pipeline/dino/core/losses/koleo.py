@@ -16,9 +16,8 @@ def koleo(features: Tensor) -> Tensor:
         features: [views, batch, dim]. Neighbours come from the same view, in the batch of all processes.
     """
     directions = F.normalize(features, dim=-1)
-    all_directions = (
-        differentiable_gather(directions).transpose(0, 1).flatten(1, 2)
-    )  # [views, whole batch, dim]
+    # [views, whole batch, dim]
+    all_directions = differentiable_gather(directions).transpose(0, 1).flatten(1, 2)
     batch = features.shape[1]
     own = rank() * batch + torch.arange(batch, device=features.device)
     with torch.no_grad():

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from dino_pipeline.dino.core.config import from_dict
@@ -22,9 +23,8 @@ class LossInput(NamedTuple):
 
     student_logits: Tensor  # [crops, batch, logits], global crops first
     student_features: Tensor  # [crops, batch, dim], from the student's backbone
-    teacher_logits: (
-        Tensor  # [global crops, batch, logits]; with gradient if student and teacher are one network
-    )
+    # [global crops, batch, logits]; with gradient if student and teacher are one network.
+    teacher_logits: Tensor
     teacher_temperature: float
     labels: Tensor | None = None  # [batch], for a loss with `needs_labels`; UNKNOWN_LABEL where unknown
 
@@ -40,6 +40,9 @@ class Loss(nn.Module):
     """A loss between student and teacher. Its buffers (a center, a queue) are part of the checkpoint.
 
     Subclass this for a method of your own and define `compare`; docs/methods.md shows an example.
+
+    Raises:
+        ValueError: `loss.options` do not fit the class's `Options`.
     """
 
     metrics: ClassVar[tuple[str, ...]] = ()  # names of `LossOutput.metrics`
@@ -49,7 +52,7 @@ class Loss(nn.Module):
     def __init__(self, config: LossConfig, num_logits: int) -> None:  # noqa: ARG002  subclasses use both
         super().__init__()
         self.koleo_weight = config.koleo_weight
-        self.options: Any = from_dict(self.Options, config.options) if self.Options else None
+        self.options: Any = _options(type(self), config.options)
 
     def forward(self, inputs: LossInput) -> LossOutput:
         """The loss of the method, plus KoLeo's term if its weight is not 0."""
@@ -82,7 +85,13 @@ def build_loss(config: LossConfig, num_logits: int, *, root: Path = Path()) -> L
     Raises:
         ValueError: there is no such loss, or its parameters are wrong.
     """
-    return loss_class(config.name, root=root)(config, num_logits)
+    loss = loss_class(config.name, root=root)(config, num_logits)
+    if next(loss.parameters(), None) is not None:
+        raise ValueError(
+            f"pretrain.loss.name is {config.name}, which has weights, and no optimizer trains those of a loss: make "
+            "them buffers, or use pretrain.predictor"
+        )
+    return loss
 
 
 def loss_class(name: str, *, root: Path = Path()) -> type[Loss]:
@@ -105,6 +114,27 @@ def loss_class(name: str, *, root: Path = Path()) -> type[Loss]:
     return own
 
 
+def _options(cls: type[Loss], values: Mapping[str, Any]) -> Any:
+    if cls.Options is None:
+        if values:
+            raise ValueError(
+                f"pretrain.loss.options is {values}, and {cls.__name__} takes none: set it to {{}}, or give the class "
+                "an `Options`"
+            )
+        return None
+    try:
+        return from_dict(cls.Options, values)
+    except ValidationError as error:
+        raise ValueError("; ".join(map(_as_line, error.errors(include_url=False)))) from error
+
+
+def _as_line(detail: Mapping[str, Any]) -> str:
+    name = ".".join(("pretrain.loss.options", *map(str, detail["loc"])))
+    if detail["type"] == "missing":
+        return f"{name} is missing"
+    return f"{name} is {detail['input']!r}: {detail['msg']}"
+
+
 def _losses_of(module: Any) -> Any:
     return (
         value
@@ -120,9 +150,6 @@ def _own_module(path: Path, name: str) -> Any:
             f"or one of the shipped losses: {', '.join(methods())}"
         )
     key = f"dino_pipeline_own_loss_{path.stem}"
-    loaded = sys.modules.get(key)
-    if loaded is not None and loaded.__file__ == str(path.absolute()):
-        return loaded
     spec = importlib.util.spec_from_file_location(key, path.absolute())
     assert spec is not None
     assert spec.loader is not None

@@ -19,8 +19,7 @@ class Queue(nn.Module):
     def update(self, rows: Tensor, *, skip: Tensor) -> None:
         """Add the rows [2, batch, dim] of all processes; the oldest rows leave the queue."""
         length = self.rows.shape[1]
-        all_rows = (
-            gather(rows.to(self.rows.dtype)).transpose(0, 1).flatten(1, 2)
-        )  # in the order that one process would have
+        # In the order that one process would have.
+        all_rows = gather(rows.to(self.rows.dtype)).transpose(0, 1).flatten(1, 2)
         moved = torch.cat([all_rows, self.rows], dim=1)[:, :length]
         self.rows.copy_(torch.where(skip, self.rows, moved))

@@ -133,9 +133,7 @@ def update_teacher(teacher: nn.Module, student: nn.Module, momentum: float, *, w
     Args:
         with_statistics: update batch norm's running statistics in the same way.
     """
-    students = dict(
-        student.named_parameters()
-    )  # includes a predictor's parameters, which the teacher does not have
+    students = dict(student.named_parameters())  # with a predictor's, which the teacher does not have
     names, own = zip(*teacher.named_parameters(), strict=True)
     torch._foreach_lerp_(local(own), local(students[name] for name in names), 1 - momentum)
     if with_statistics:

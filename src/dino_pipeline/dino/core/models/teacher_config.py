@@ -32,9 +32,7 @@ class TeacherConfig:
         "peer",
         "none",
     ]
-    num_snapshots: Annotated[
-        int, Field(ge=1)
-    ]  # for snapshot_average; each takes the memory of one more network
+    num_snapshots: Annotated[int, Field(ge=1)]  # snapshot_average; each needs the memory of a network
     # true: batch norm uses the statistics of the batch, as in DINO. false: it uses an average of the student's, with
     # the teacher's momentum (arXiv:2101.08482), so that a key reveals nothing about the other images of its batch.
     batch_statistics: bool

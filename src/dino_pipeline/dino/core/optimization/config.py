@@ -24,9 +24,8 @@ class OptimizerConfig:
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]]  # adamw only
     momentum: Annotated[float, Field(ge=0, lt=1)]  # sgd and lars
     clip_gradient_norm: Annotated[float, Field(ge=0)]  # of each parameter tensor; 0 turns clipping off
-    freeze_last_layer_fraction: Annotated[
-        float, Field(ge=0, le=1)
-    ]  # of the run's steps, in which the prototypes stay fixed
+    # Fraction of the run's steps in which the prototypes stay fixed.
+    freeze_last_layer_fraction: Annotated[float, Field(ge=0, le=1)]
     # Fraction of the run's steps in which the backbone stays fixed. Then its learning rate rises to its scale for as
     # many steps again.
     freeze_backbone_fraction: Annotated[float, Field(ge=0, le=0.5)]
@@ -47,9 +46,8 @@ class ScheduleConfig:
 class SchedulesConfig:
     """The four values that change during a training."""
 
-    learning_rate: (
-        ScheduleConfig  # for a batch of 256; warmup_from and start scale with the batch, end does not
-    )
+    # For a batch of 256; warmup_from and start scale with the batch, end does not.
+    learning_rate: ScheduleConfig
     weight_decay: ScheduleConfig
     teacher_momentum: ScheduleConfig
     teacher_temperature: ScheduleConfig

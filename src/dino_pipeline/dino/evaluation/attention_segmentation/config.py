@@ -1,4 +1,4 @@
-"""What attention segmentation is measured on (light: imports no torch)."""
+"""Configuration of attention segmentation. Imports no torch."""
 
 from typing import Annotated, Literal
 
@@ -15,10 +15,9 @@ class AttentionSegmentationConfig:
 
     folder: str | None  # in VOC's layout
     split: str  # a list of ImageSets/Segmentation
-    masks: Literal[
-        "SegmentationClass", "SegmentationObject"
-    ]  # what an object is: a class's pixels, or one thing
-    image_size: Count | None  # shorter side in px; None: each image at its own size
-    mass: Annotated[float, Field(gt=0, le=1)]  # of a head's attention that its mask keeps
+    # An object is all pixels of a class, or one thing.
+    masks: Literal["SegmentationClass", "SegmentationObject"]
+    image_size: Count | None  # shorter side in pixels; None: each image at its own size
+    mass: Annotated[float, Field(gt=0, le=1)]  # share of a head's attention that its mask keeps
     num_shown: Count  # images of the picture, spread over the list
     num_threads: Count | None  # as in extract

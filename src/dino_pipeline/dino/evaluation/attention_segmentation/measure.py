@@ -1,8 +1,8 @@
-"""How well heads outline objects: the Jaccard index of figure 4 (arXiv:2104.14294).
+"""Attention segmentation: Jaccard index between heads' attention and object masks (arXiv:2104.14294, figure 4).
 
-As the authors describe it (https://github.com/facebookresearch/dino/issues/54): for each object the head that
-fits it best, the mean over an image's objects, the mean over images. The best head is picked by the truth, so
-this says what attention holds and not what a method without the truth would find.
+The protocol is the authors' (https://github.com/facebookresearch/dino/issues/54): for each object the best head, the
+mean over an image's objects, the mean over images. The true mask selects the best head, so this measures what
+attention contains, not what a method without the mask would find.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,16 +33,14 @@ class Normalisation(NamedTuple):
 def head_masks(
     backbone: ViTBackbone, image: Pixels, normalisation: Normalisation, *, image_size: int | None, mass: float
 ) -> Tensor:
-    """The patches that hold most of each head's [CLS] attention: bool [heads, seen height, seen width], on the CPU.
+    """Mask of the patches with most of each head's [CLS] attention: bool [heads, seen height, seen width], on the CPU.
 
-    In pixels of the image, nearest upsampled.
-
-    What is left of whole patches at the right and the bottom is cut off, as the reference's
-    visualize_attention.py does: the network does not see it, and the masks end there.
+    The mask is in pixels of the image, upsampled by nearest neighbour. As in the reference's visualize_attention.py,
+    partial patches at the right and the bottom are cut off before the network, and the masks end there.
 
     Args:
         image: uint8 [height, width, 3].
-        image_size: shorter side in px of what the network sees; None: the image as it is.
+        image_size: shorter side in pixels of the network's input; None: the image's own size.
 
     Raises:
         ValueError: the image is smaller than a patch.
@@ -69,11 +67,11 @@ def head_masks(
 
 
 def head_jaccards(masks: Tensor, truth: Tensor) -> Tensor:
-    """Jaccard index of each object with each head's mask: float64 [objects, heads]; void pixels count nowhere.
+    """Jaccard index of each object with each head's mask: float64 [objects, heads]. Void pixels do not count.
 
     Args:
         masks: bool [heads, height, width].
-        truth: uint8 [height, width]; each value but background and void is an object.
+        truth: uint8 [height, width]; each value except background and void is an object.
     """
     known = truth != VOID
     values = truth[known & (truth != BACKGROUND)].unique()
@@ -86,13 +84,13 @@ def head_jaccards(masks: Tensor, truth: Tensor) -> Tensor:
 
 
 def vits_of(backbones: Mapping[str, Backbone], name: str) -> dict[str, ViTBackbone]:
-    """The networks, of which each is one with [CLS] attention.
+    """Check that every network has [CLS] attention.
 
     Args:
-        name: the architecture's, for the message.
+        name: the architecture's name, for the message.
 
     Raises:
-        ValueError: the architecture has no attention of [CLS].
+        ValueError: the architecture has no [CLS] attention.
     """
     vits = {key: backbone for key, backbone in backbones.items() if isinstance(backbone, ViTBackbone)}
     if len(vits) < len(backbones):
@@ -109,15 +107,15 @@ def measure_attention(
     normalisation: Normalisation,
     config: AttentionSegmentationConfig,
 ) -> dict[str, Any]:
-    """Jaccard indices in [0, 1] by network, and what they were measured on.
+    """Jaccard indices in [0, 1] by network, and the numbers of images and objects.
 
-    For each network `jaccard` is the paper's number, `jaccard_objects` the mean over all objects whatever
-    their image, and `heads` what each single head reaches for every object: its mean over objects.
+    For each network, `jaccard` is the paper's number, `jaccard_objects` the mean over all objects regardless of their
+    image, and `heads` each single head's mean over all objects.
 
     Raises:
-        ValueError: an image cannot be read, or no mask holds an object.
+        ValueError: an image cannot be read, or no mask contains an object.
     """
-    found: dict[str, list[Tensor]] = {name: [] for name in vits}  # of each image, [objects, heads]
+    found: dict[str, list[Tensor]] = {name: [] for name in vits}  # per image, [objects, heads]
     for id_ in tqdm(images.ids, desc="attention", unit=" images", disable=None, leave=False):
         image, mask = images.read(id_)
         truth = torch.from_numpy(mask)
@@ -139,7 +137,7 @@ def measure_attention(
 
 
 def best_mask(masks: Tensor, truth: Tensor) -> Tensor:
-    """For a picture: each object's best mask with the object's value, uint8 [height, width]; later objects on top."""
+    """Each object's best mask with the object's value, uint8 [height, width], for pictures; later objects on top."""
     truth = truth[: masks.shape[1], : masks.shape[2]]
     jaccards = head_jaccards(masks, truth)
     values = [value for value in truth.unique().tolist() if value not in (BACKGROUND, VOID)]

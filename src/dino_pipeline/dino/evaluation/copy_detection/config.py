@@ -1,4 +1,4 @@
-"""Where copies and originals lie, and how they are described (light: imports no torch)."""
+"""Configuration of copy detection. Imports no torch."""
 
 from typing import Annotated, Literal
 
@@ -12,11 +12,11 @@ Positive = Annotated[float, Field(gt=0)]
 
 @frozen
 class OtherImagesConfig:
-    """Images that are none of the data set's: those of a folder, or of a split of the manifest."""
+    """Images from outside the data set: from a folder, or from a split of the manifest."""
 
     folder: str | None
     split: Literal["train", "val", "test"] | None
-    num_images: Count  # at most, evenly spaced
+    num_images: Count  # upper limit; evenly spaced
 
     @model_validator(mode="after")
     def _one_source(self) -> "OtherImagesConfig":
@@ -44,21 +44,21 @@ class WhiteningConfig:
 
 @frozen
 class CopyPictureConfig:
-    """Originals with their copies."""
+    """The picture of originals with their copies."""
 
     num_originals: Count
-    num_copies: Count  # of each, spread over the kinds of attack
+    num_copies: Count  # of each original, spread over the kinds of attack
     image_size: Count  # pixels
 
 
 @frozen
 class CopyDetectionConfig:
-    """Descriptors of squeezed images, and whom they search."""
+    """Descriptors of images resized to a square, and the images to search."""
 
-    folder: str | None  # laid out as Copydays; there is none by default
-    image_size: Count | None  # pixels, of both sides; null: extract's crop
+    folder: str | None  # in Copydays' layout; no default
+    image_size: Count | None  # pixels, for both sides; null: extract's crop
     gem_power: Positive
-    depth: Count  # an original found later counts nothing
+    depth: Count  # an original found at a later place scores 0
     whitening: WhiteningConfig
     distractors: OtherImagesConfig
     picture: CopyPictureConfig

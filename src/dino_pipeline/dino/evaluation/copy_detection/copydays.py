@@ -1,7 +1,7 @@
 """The layout of Copydays (Douze et al., CIVR 2009, https://lear.inrialpes.fr/~jegou/data.php#copydays).
 
-original/ holds the images; strong/, jpegqual/<quality>/ and crops/<percent>/ their copies. The first four characters
-of a file's name tell which original it comes from.
+original/ contains the images; strong/, jpegqual/<quality>/ and crops/<percent>/ contain their copies. The first four
+characters of a file's name identify its original.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ _GRADED = ("jpegqual", "crops")  # kinds of attack with a folder for each streng
 
 
 class Copies(NamedTuple):
-    """The copies of one attack, and which original each comes from, as positions among the originals."""
+    """The copies of one attack, and the position of each copy's original among the originals."""
 
     images: Manifest
     originals: list[int]
@@ -31,7 +31,7 @@ def read_copydays(folder: Path) -> Copydays:
     """List the data set's files.
 
     Raises:
-        ValueError: the folder is not laid out so, or a copy has no original.
+        ValueError: the folder does not have this layout, or a copy has no original.
     """
     if not (folder / "original").is_dir():
         raise ValueError(
@@ -57,7 +57,7 @@ def read_copydays(folder: Path) -> Copydays:
 
 
 def kind(attack: str) -> str:
-    """`jpegqual/5` is of the kind `jpegqual`."""
+    """The kind of an attack: `jpegqual` for `jpegqual/5`."""
     return attack.partition("/")[0]
 
 

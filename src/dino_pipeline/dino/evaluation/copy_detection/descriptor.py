@@ -1,4 +1,4 @@
-"""What copy detection knows an image by: squeezed to a square, [CLS] joined with pooled patch tokens, whitened."""
+"""The descriptor of copy detection: image resized to a square, [CLS] joined with pooled patch tokens, whitened."""
 
 from typing import NamedTuple
 
@@ -11,14 +11,14 @@ from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.core.models.backbone import Backbone
 from dino_pipeline.dino.evaluation.sizes import resized
 
-_SMALLEST = 1e-6  # as in the reference: tokens have negative entries, roots do not
+_SMALLEST = 1e-6  # as in the reference, because tokens have negative entries and roots need positive ones
 
 
 def copy_descriptor(backbone: Backbone, images: Tensor, *, power: float) -> Tensor:
-    """[CLS] (a ConvNet's pooled feature), then the generalised mean of the last patch tokens (its map): [N, 2 dim].
+    """[CLS] (or a ConvNet's pooled feature), then the generalised mean of the last patch tokens (or map): [N, 2 dim].
 
     Args:
-        images: normalised [N, 3, H, W], sides divisible by the patch.
+        images: normalised [N, 3, H, W], sides divisible by the patch size.
         power: of the mean; 4 in the paper.
     """
     pooled = generalised_mean(backbone.patch_tokens(images).float(), power)
@@ -31,7 +31,10 @@ def generalised_mean(tokens: Tensor, power: float) -> Tensor:
 
 
 class SqueezedImages(Dataset[Tensor]):
-    """uint8 [3, size, size], bicubic, the sides' ratio lost: a copy's border may be where its original's middle is."""
+    """Images resized to uint8 [3, size, size], bicubic, without keeping the aspect ratio.
+
+    No part of an image is cropped, since a copy may show only a part of its original.
+    """
 
     def __init__(self, images: Manifest, size: int) -> None:
         self.images = images
@@ -51,18 +54,18 @@ class Whitening(NamedTuple):
     projection: Tensor  # [dim, dim]
 
     def __call__(self, descriptors: Tensor) -> Tensor:
-        """[N, dim] to float64 [N, dim]: over the images it was learned on, uncorrelated and of variance 1."""
+        """Whiten [N, dim] to float64 [N, dim]: the images it was learned on become uncorrelated with variance 1."""
         return (descriptors.double() - self.mean) @ self.projection
 
 
 def learn_whitening(descriptors: Tensor, *, eigenvalue_floor: float) -> Whitening:
-    """Principal axes of [images, dim], each divided by its standard deviation (Jégou and Chum, ECCV 2012).
+    """Learn principal axes of [images, dim], each divided by its standard deviation (Jégou and Chum, ECCV 2012).
 
-    What other images have in common counts little.
+    This reduces the weight of directions that many images share.
 
     Args:
         descriptors: at least two.
-        eigenvalue_floor: variances below this share of the largest are raised to it, so that a direction in which
+        eigenvalue_floor: smaller variances are raised to this share of the largest, so that a direction in which
             these images hardly differ does not outweigh all others.
     """
     values = descriptors.double()

@@ -1,4 +1,4 @@
-"""Copy detection measured: mean average precision of each attack, whitened and not, for every network."""
+"""Measure copy detection: mean average precision of each attack, whitened and unwhitened, for every network."""
 
 from functools import partial
 from pathlib import Path
@@ -25,12 +25,12 @@ from dino_pipeline.dino.features.sampling import evenly_spaced
 
 
 def original_ranks(copies: Tensor, originals: Tensor, gallery: Tensor) -> Tensor:
-    """Places, from 1, of the copies' originals in the whole gallery: int64 [copies].
+    """Places, counted from 1, of the copies' originals in the whole gallery: int64 [copies].
 
     Args:
         copies: unit vectors [copies, dim].
         originals: int64 [copies], the position of each copy's original in the gallery.
-        gallery: unit vectors [gallery, dim]; equally similar ones rank by their position.
+        gallery: unit vectors [gallery, dim]; ties rank by position.
     """
     similarities = copies @ gallery.T
     wanted = originals.unsqueeze(1)
@@ -40,13 +40,13 @@ def original_ranks(copies: Tensor, originals: Tensor, gallery: Tensor) -> Tensor
 
 
 def average_precision_of_one(ranks: Tensor, *, depth: int) -> Tensor:
-    """Average precision of a search for one image that came at a place: float64 [searches].
+    """Average precision of searches with one relevant image: float64 [searches].
 
-    The trapezoid of the Holidays and Copydays evaluation has precision 0 on its left side, unless the image came first.
+    The trapezoid of the Holidays and Copydays evaluation has precision 0 on its left side, unless the image is first.
 
     Args:
-        ranks: from 1.
-        depth: later places count nothing.
+        ranks: place of the image in each search, from 1.
+        depth: later places score 0.
     """
     area = torch.where(ranks == 1, 1.0, 1 / (2 * ranks.double()))
     return torch.where(ranks <= depth, area, 0.0)
@@ -56,27 +56,27 @@ Ranks = dict[str, Tensor]  # by attack: int64 [copies], places from 1
 
 
 class Detected(NamedTuple):
-    """Numbers, and at which place the teacher's whitened search found each copy's original."""
+    """The report, and the places of the copies' originals in the teacher's whitened search."""
 
     report: dict[str, Any]
     teacher_ranks: Ranks
 
 
 class OtherImages(NamedTuple):
-    """Images beside the data set's."""
+    """Images from outside the data set."""
 
     whitening: Manifest
     distractors: Manifest | None
 
 
 def other_images(manifest: Manifest, config: CopyDetectionConfig, *, root: Path) -> OtherImages:
-    """Choose the images that whitening is learned on, and the distractors.
+    """Choose the images to learn whitening on, and the distractors.
 
     Args:
-        root: what relative folders hang on.
+        root: start of relative paths.
 
     Raises:
-        ValueError: a folder or split has no images, or whitening fewer than two.
+        ValueError: a folder or split has no images, or whitening has fewer than two.
     """
     whitening = _chosen("whitening.images", manifest, config.whitening.images, root)
     if whitening is None or len(whitening) < 2:
@@ -93,12 +93,12 @@ def detect(
     *,
     device: torch.device,
 ) -> Detected:
-    """Shares in [0, 1] for every network.
+    """Measure every network, in shares in [0, 1].
 
     Returns:
         the report has `whitened` and `unwhitened: {network: {strong, jpegqual, jpegqual/5, ...}}`, each the mean
         average precision of those copies; `image_size`, `num_originals`, `num_copies` by attack, `num_distractors`,
-        `num_whitening_images`, `dimensions`, and `notes`: what a reader should know.
+        `num_whitening_images`, `dimensions`, and `notes`: remarks for the reader.
     """
 
     image_size = config.image_size or extract.crop
@@ -171,7 +171,7 @@ def _search(queries: dict[str, Tensor], positions: dict[str, Tensor], gallery: T
 
 
 def _mean_average_precisions(ranks: Ranks, *, depth: int) -> dict[str, float]:
-    """Of each kind of attack over all its strengths, then of each strength."""
+    """Mean of each kind of attack over all its strengths, then of each strength."""
     scores = {attack: average_precision_of_one(places, depth=depth) for attack, places in ranks.items()}
     by_kind: dict[str, list[Tensor]] = {}
     for attack, values in scores.items():
@@ -189,7 +189,7 @@ def _notes(num_images: int, dimensions: int) -> list[str]:
 
 
 def copy_detection_table(report: dict[str, Any]) -> str:
-    """Mean average precision in percent: one row a network and descriptor, one column a kind of attack."""
+    """Mean average precision in percent: one row per network and descriptor, one column per kind of attack."""
     kinds = list(dict.fromkeys(map(kind, report["num_copies"])))
     rows = [
         [f"{network} {version}", *(f"{100 * values[name]:.1f}" for name in kinds)]

@@ -1,4 +1,4 @@
-"""The cleaning list: near-duplicates and outliers of a data set, image by image, with a suggestion."""
+"""The cleaning list: near-duplicates and outliers of a data set, image by image, with a suggestion to keep or drop."""
 
 import math
 from typing import Any, NamedTuple
@@ -16,10 +16,10 @@ from dino_pipeline.dino.evaluation.data_quality.near_duplicates import near_dupl
 
 
 def centered_directions(features: Tensor) -> Tensor:
-    """Features less their mean, L2-normalised: [images, dimensions].
+    """Subtract the mean from features and L2-normalise them: [images, dimensions].
 
-    After a short training all features share one large direction, and any two images have a cosine near 1; what
-    tells them apart is what is left without it.
+    After a short training all features share one large direction, and any two images have a cosine near 1. The
+    differences between images are in what remains.
     """
     mean = features.mean(dim=0, dtype=torch.float64).to(features.dtype)
     return F.normalize(features - mean, dim=1)
@@ -28,13 +28,13 @@ def centered_directions(features: Tensor) -> Tensor:
 def neighbor_distance(
     directions: Tensor, *, num_neighbors: int, row_chunk: int = 1024, column_chunk: int = 16384
 ) -> Tensor:
-    """1 - cosine of the k-th nearest other image (Ramaswamy et al. 2000): [images].
+    """1 - cosine to the k-th nearest other image (Ramaswamy et al. 2000): [images].
 
-    With k images or fewer, of the furthest.
+    With k images or fewer, this is the distance to the furthest.
 
     Args:
         directions: [images, dimensions], L2-normalised.
-        row_chunk, column_chunk: of the matrix of cosines, held at a time, which bounds memory.
+        row_chunk, column_chunk: size of the block of the cosine matrix in memory.
 
     Raises:
         ValueError: there is no other image.
@@ -63,24 +63,24 @@ OUTLIER = "outlier"
 
 SCHEMA = pa.schema(
     [
-        ("row_id", pa.int64()),  # of the manifest
+        ("row_id", pa.int64()),  # manifest row
         ("path", pa.string()),
         ("member", pa.string()),
         ("split", pa.string()),
-        ("sha256", pa.string()),  # what an exclusion goes by
+        ("sha256", pa.string()),  # identifies the image in an exclusion
         ("kind", pa.string()),  # near_duplicate | outlier
-        ("cluster", pa.int64()),  # 0 the largest; null of an outlier
+        ("cluster", pa.int64()),  # 0 is the largest; null for an outlier
         ("across_splits", pa.bool_()),  # the cluster has images of several splits: a leak
-        ("score", pa.float64()),  # cosine to the nearest image; of an outlier 1 - cosine to the k-th nearest
+        ("score", pa.float64()),  # cosine to the nearest image; outlier: 1 - cosine to the k-th nearest
         ("keep", pa.bool_()),
     ]
 )
 
 
 class Cleaning(NamedTuple):
-    """The list, and what it comes to."""
+    """The list and its summary."""
 
-    table: pa.Table  # columns as `SCHEMA`
+    table: pa.Table  # columns as in `SCHEMA`
     summary: dict[str, Any]
 
 
@@ -90,14 +90,14 @@ def cleaning_list(
     duplicates_config: NearDuplicatesConfig,
     outliers_config: OutliersConfig,
 ) -> Cleaning:
-    """Near-duplicates, cluster by cluster from the largest, those that stay first; then outliers, the furthest first.
+    """List near-duplicates by cluster, largest cluster and kept images first; then outliers, the furthest first.
 
-    Of a cluster the images of its most held-out split stay, since what is measured should remain the same data
-    set; of one in train alone the image of most pixels. Outliers stay unless `drop` says otherwise: some images
-    are always the furthest, and a person should look.
+    In a cluster, the images of its most held-out split stay, so that evaluations keep their data; in a cluster of train
+    only, the image with most pixels stays. Outliers stay unless `drop` is set: some images are always the furthest, and
+    a person should look at them.
 
     Args:
-        images: the manifest's rows that the directions are of.
+        images: the manifest's rows, in the order of `directions`.
         directions: [images, dimensions], centered and L2-normalised.
     """
     duplicates = near_duplicates(directions, duplicates_config.cosine)
@@ -173,7 +173,7 @@ def _count(
         "images": int(sizes.sum()),
         "largest_cluster": int(sizes.max(initial=0)),
         "clusters_across_splits": len(np.unique(clusters[across])),
-        "redundant_share": round(share, 6),  # of all images, those beyond the ones that would stay
+        "redundant_share": round(share, 6),  # share of near-duplicates to drop among all images
         "suggestion_withheld": is_withheld,
     }
 

@@ -1,4 +1,4 @@
-"""Label-free figures, and what makes an image doubtful (light: imports no torch)."""
+"""Configuration of label-free figures, near-duplicates and outliers. Imports no torch."""
 
 from typing import Annotated
 
@@ -12,11 +12,11 @@ Share = Annotated[float, Field(gt=0, le=1)]
 
 @frozen
 class FiguresConfig:
-    """Figures of the features, taken of train and of validation."""
+    """Figures of the features, for train and for validation."""
 
-    alpha_ranks: tuple[Count, Count]  # eigenvalues, 1 the largest, that the power law is fitted to
-    uniformity_images: Annotated[int, Field(ge=2)]  # of a split; a sample where it has more
-    alignment_images: Count  # of a split, each seen in two views
+    alpha_ranks: tuple[Count, Count]  # range of eigenvalues for the power-law fit; 1 is the largest
+    uniformity_images: Annotated[int, Field(ge=2)]  # per split; a larger split is sampled
+    alignment_images: Count  # per split, in two views each
 
     @model_validator(mode="after")
     def _ranks_rise(self) -> "FiguresConfig":
@@ -28,10 +28,10 @@ class FiguresConfig:
 
 @frozen
 class NearDuplicatesConfig:
-    """Images that the teacher hardly tells apart."""
+    """Images that the teacher hardly distinguishes."""
 
     cosine: Annotated[float, Field(gt=0, lt=1)]  # of centered features; pairs above it are near-duplicates
-    max_dropped_share: Share  # where more than this would go, nothing is suggested
+    max_dropped_share: Share  # if more than this would be dropped, there is no suggestion
 
 
 @frozen
@@ -39,13 +39,13 @@ class OutliersConfig:
     """Images far from all others."""
 
     num_neighbors: Count  # distance to the k-th nearest
-    share: Share  # of the images, the furthest, is listed
+    share: Share  # of the images; the furthest are listed
     drop: bool  # suggest to drop those of train
 
 
 @frozen
 class ClustersConfig:
-    """k-means, to see how evenly the images are spread over what the teacher tells apart."""
+    """k-means, to measure how evenly the images spread over clusters of the teacher's features."""
 
     num_clusters: Annotated[int, Field(ge=2)]
     max_iterations: Count
@@ -53,7 +53,7 @@ class ClustersConfig:
 
 @frozen
 class ContactSheetConfig:
-    """The picture: a row for each of the largest clusters, then the strongest outliers."""
+    """The picture: one row per large cluster, then the strongest outliers."""
 
     num_clusters: Count
     num_outlier_rows: Count
@@ -65,7 +65,7 @@ class ContactSheetConfig:
 class DataQualityConfig:
     """The `data_quality` parameters."""
 
-    seed: Annotated[int, Field(ge=0)]  # of samples, views and k-means
+    seed: Annotated[int, Field(ge=0)]  # for samples, views and k-means
     figures: FiguresConfig
     near_duplicates: NearDuplicatesConfig
     outliers: OutliersConfig

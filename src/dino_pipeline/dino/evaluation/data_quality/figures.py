@@ -1,4 +1,4 @@
-"""Figures of features that need no label: none of them looks at test, so that they may guide choices."""
+"""Label-free figures of features. They never use test, so that they may guide choices."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -34,10 +34,10 @@ def view_pair_features(
     seed: int,
     device: torch.device,
 ) -> Mapping[str, tuple[Tensor, Tensor]]:
-    """By each network, features [images, dimensions] of the first and of the second global crop of every image.
+    """Features [images, dimensions] of the first and the second global crop of every image, by network.
 
     Args:
-        multi_crop: the model's; its local crops are left out, since their scale differs by design.
+        multi_crop: the model's; local crops are left out, because their scale differs by design.
         seed: of the views.
     """
     functions = {
@@ -77,7 +77,7 @@ SPLITS = ("train", "val")
 
 
 def sample(num_images: int, size: int, *, seed: int) -> NDArray[np.int64]:
-    """Positions of `size` images, all where there are no more, in rising order."""
+    """Ascending positions of `size` random images; all positions if there are no more images."""
     if num_images <= size:
         return np.arange(num_images, dtype=np.int64)
     return np.sort(np.random.default_rng(seed).choice(num_images, size, replace=False))
@@ -93,12 +93,12 @@ def figures(
 ) -> Mapping[str, float]:
     """RankMe, alpha-ReQ, uniformity and alignment of one network on one split.
 
-    alpha-ReQ is left out where the features fill too few dimensions for its range.
+    alpha-ReQ is left out if the features fill too few dimensions for its range.
 
     Args:
         features: of the split, two images or more.
-        views: of two views of some of its images, [images, dimensions] each.
-        seed: of uniformity's sample.
+        views: features of two views of some of its images, [images, dimensions] each.
+        seed: for uniformity's sample.
     """
     embedding = torch.from_numpy(features.embedding).to(device)
     first_rank, last_rank = config.alpha_ranks

@@ -1,4 +1,4 @@
-"""Clusters of near-duplicates: images joined by chains of pairs whose cosine is above a threshold."""
+"""Clusters of near-duplicates: images connected by chains of pairs whose cosine is above a threshold."""
 
 from typing import NamedTuple
 
@@ -9,22 +9,22 @@ from torch import Tensor
 
 
 class NearDuplicates(NamedTuple):
-    """Cluster and nearest image of each image."""
+    """Cluster and nearest-image cosine of each image."""
 
-    clusters: NDArray[np.int64]  # [images], 0 the largest, -1 of an image that has no near-duplicate
+    clusters: NDArray[np.int64]  # [images]; 0 is the largest cluster, -1 an image without near-duplicates
     cosine: NDArray[np.float64]  # [images], to the nearest other image
 
 
 def near_duplicates(
     directions: Tensor, threshold: float, *, row_chunk: int = 1024, column_chunk: int = 4096
 ) -> NearDuplicates:
-    """Connected components of the pairs with a cosine of `threshold` or more; every pair is looked at once.
+    """Connected components of the pairs with a cosine of at least `threshold`. Every pair is visited once.
 
-    Clusters of one size are in the order of their first images.
+    Clusters of equal size are in the order of their first images.
 
     Args:
         directions: [images, dimensions], L2-normalised.
-        row_chunk, column_chunk: of the matrix of cosines, held at a time, which bounds memory.
+        row_chunk, column_chunk: size of the block of the cosine matrix in memory.
     """
     num_images = len(directions)
     parents = np.arange(num_images)
@@ -33,12 +33,12 @@ def near_duplicates(
         rows = directions[top : top + row_chunk]
         for left in range(top, num_images, column_chunk):
             cosines = rows @ directions[left : left + column_chunk].T
-            # Pairs above the diagonal: [i, j] stands for the images top + i < left + j.
+            # Pairs above the diagonal: [i, j] is the pair of images top + i < left + j.
             cosines.masked_fill_(_not_above(cosines, top - left), -torch.inf)
             _raise_to(nearest[top : top + row_chunk], cosines.amax(dim=1))
             _raise_to(nearest[left : left + column_chunk], cosines.amax(dim=0))
             if _are_one(parents[top : top + row_chunk], parents[left : left + column_chunk]):
-                continue  # features that have collapsed would make a pair of any two images
+                continue  # for collapsed features, all pairs of images would be above the threshold
             first, second = torch.nonzero(cosines >= threshold, as_tuple=True)
             if len(first):
                 _join(parents, first.cpu().numpy() + top, second.cpu().numpy() + left)
@@ -58,9 +58,10 @@ def _are_one(*parts: NDArray[np.int64]) -> bool:
 
 
 def _join(parents: NDArray[np.int64], first: NDArray[np.int64], second: NDArray[np.int64]) -> None:
-    """Unite the trees of each pair, in place; every image's parent is its tree's root before and after.
+    """Unite the trees of each pair, in place. Before and after, every image's parent is its tree's root.
 
-    All pairs at once: each root is hung below the smallest root that a pair joins it to, until no pair is apart.
+    All pairs run at once: each root gets the smallest root that a pair connects it to as its parent, until no pair
+    connects different trees.
     """
     while True:
         one, other = parents[first], parents[second]

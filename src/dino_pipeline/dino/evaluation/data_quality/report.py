@@ -1,4 +1,4 @@
-"""A data set's quality as a model sees it: figures of each network, and the teacher's cleaning list."""
+"""Data quality as seen by a model: figures of each network, and the teacher's cleaning list."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,13 +26,14 @@ from dino_pipeline.dino.weights.published import read_model
 
 
 def cluster_balance(assignments: Tensor) -> dict[str, Any]:
-    """Shares of the smallest and the largest cluster, and the entropy of the sizes relative to equal ones.
+    """Shares of the smallest and the largest cluster, and the entropy of the sizes relative to equal sizes.
 
     Args:
-        assignments: int64 [images], clusters from 0 on.
+        assignments: int64 [images], clusters from 0.
 
     Returns:
-        `num_clusters`, `smallest_share`, `largest_share`, `relative_entropy` (1: all of one size, 0: one holds all).
+        `num_clusters`, `smallest_share`, `largest_share`, `relative_entropy` (1: equal sizes, 0: one cluster holds
+        all).
     """
     sizes = assignments.bincount()
     shares = sizes[sizes > 0].double() / len(assignments)
@@ -55,7 +56,7 @@ def network_figures(
     *,
     device: torch.device,
 ) -> dict[str, dict[str, Mapping[str, float]]]:
-    """`{split: {network: {figure: value}}}` for train and validation where they have two images or more.
+    """`{split: {network: {figure: value}}}` for train and validation, each if it has two images or more.
 
     Args:
         features: by the networks' names: teacher, student, random.
@@ -80,7 +81,7 @@ def network_figures(
 def clean(
     teacher: Features, manifest: Manifest, config: DataQualityConfig, *, device: torch.device
 ) -> Cleaning:
-    """The cleaning list, and in its summary how evenly the images spread over clusters.
+    """Make the cleaning list; its summary also says how evenly the images spread over clusters.
 
     Raises:
         ValueError: there are fewer than two images.
@@ -102,7 +103,7 @@ _COLUMNS = ("rankme", "alpha_req", "uniformity", "alignment")
 
 
 def table(figures: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
-    """A row for each network and split; `-` where a figure could not be taken.
+    """Format one row per network and split; `-` marks a missing figure.
 
     Args:
         figures: `{split: {network: {figure: value}}}`.
@@ -116,7 +117,7 @@ def table(figures: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
 
 
 def in_words(summary: Mapping[str, Any]) -> str:
-    """What the cleaning list found, in a sentence or two."""
+    """Describe the findings of the cleaning list in one or two sentences."""
     duplicates = summary["near_duplicates"]
     dropped = summary["suggested_to_drop"]
     text = (

@@ -1,1 +1,1 @@
-"""End-to-end training with labels, from the pretrained backbone and from what it is compared with."""
+"""Fine-tuning: end-to-end training with labels, from the pretrained backbone and from others for comparison."""

@@ -1,4 +1,4 @@
-"""How backbones are fine-tuned (light: imports no torch)."""
+"""Configuration of fine-tuning. Imports no torch."""
 
 from typing import Annotated, Literal
 
@@ -14,7 +14,7 @@ NotNegative = Annotated[float, Field(ge=0)]
 
 @frozen
 class ViewConfig:
-    """How a train image is seen in an epoch: a random resized crop of the evaluation's size, mirrored or not."""
+    """Views of train images: a random resized crop of the evaluation's size, with random flips."""
 
     crop_scale: tuple[Annotated[float, Field(gt=0, le=1)], Annotated[float, Field(gt=0, le=1)]]  # of the area
     flip_probability: Share
@@ -24,31 +24,30 @@ class ViewConfig:
 
 @frozen
 class MixConfig:
-    """What is done to a batch and its labels: mixup (arXiv:1710.09412), CutMix (arXiv:1905.04899), smoothing."""
+    """Changes to a batch and its labels: mixup (arXiv:1710.09412), CutMix (arXiv:1905.04899), label smoothing."""
 
     mixup_alpha: NotNegative  # 0: no mixup
     cutmix_alpha: NotNegative  # 0: no CutMix
-    probability: Share  # that a batch is mixed
-    switch_probability: Share  # that it is CutMix, where both are on
+    probability: Share  # of mixing a batch
+    switch_probability: Share  # of CutMix, if both are on
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
 
 
 @frozen
 class FineTuneConfig:
-    """The same budget for each start."""
+    """Fine-tuning with the same budget for each start."""
 
-    supervised_weights: (
-        str | None
-    )  # a .safetensors or .pth of the same architecture, as one more start; or null
+    # A .safetensors or .pth of the same architecture as an additional start; or null.
+    supervised_weights: str | None
     seed: int
     epochs: Count
-    batch_size: Annotated[int, Field(ge=2, multiple_of=2)]  # mixing takes images by twos
+    batch_size: Annotated[int, Field(ge=2, multiple_of=2)]  # even, because mixing pairs images
     precision: Literal["fp32", "bf16"]
     drop_path_rate: Annotated[float, Field(ge=0, lt=1)]
-    learning_rate: ScheduleConfig  # of the classifier, for a batch of 256; scaled with the batch
-    layer_decay: Annotated[float, Field(gt=0, le=1)]  # a layer's learning rate is this times the next one's
+    learning_rate: ScheduleConfig  # of the classifier, for a batch of 256; scales with the batch
+    layer_decay: Annotated[float, Field(gt=0, le=1)]  # ratio of a layer's learning rate to the next layer's
     weight_decay: NotNegative
     view: ViewConfig
     mix: MixConfig
-    num_workers: Annotated[int, Field(ge=0)]  # processes that decode; 0 decodes in the main one
+    num_workers: Annotated[int, Field(ge=0)]  # processes that decode; 0 decodes in the main process
     num_threads: Count | None  # as in extract

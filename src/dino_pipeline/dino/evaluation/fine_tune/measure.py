@@ -1,4 +1,4 @@
-"""Fine-tuning from each start: the pretrained teacher, the untrained network, a supervised one where given."""
+"""Fine-tune from each start: the pretrained teacher, the untrained network, and a supervised network if given."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -25,15 +25,15 @@ def measure_fine_tuning(
 ) -> dict[str, Any]:
     """Fine-tune from every start with the same data, order, views and steps.
 
-    The untrained network has no layer-wise decay: it has no early layers worth keeping.
+    The untrained network has no layer-wise decay, because it has no early layers to preserve.
 
     Args:
-        manifest: every split.
+        manifest: all splits.
         model: a published model's folder.
 
     Returns:
-        `results`: `{start: {val, test, best_epoch, val_by_epoch, loss_by_epoch}}`, shares in [0, 1], test null where
-        there is none; `num_images`, `num_classes`; `skipped`: what could not be done to the reason.
+        `results`: `{start: {val, test, best_epoch, val_by_epoch, loss_by_epoch}}`, shares in [0, 1], test null if there
+        is none; `num_images`, `num_classes`; `skipped`: skipped part to the reason.
     """
     splits = {name: manifest.split(name) for name in SPLITS}
     classes = splits["train"].class_names
@@ -50,7 +50,7 @@ def measure_fine_tuning(
     starts = _starts(model, manifest.root, networks, config)
     _, steps_per_epoch = batch_size_and_steps(len(splits["train"]), config)
     num_steps = len(starts) * config.epochs * steps_per_epoch
-    # `disable=None`: no bar where nobody watches, as in a log file.
+    # `disable=None`: no progress bar without a terminal, as in a log file.
     with tqdm(total=num_steps, unit=" steps", disable=None, leave=False) as progress:
         for name, backbone in starts.items():
             progress.set_description(f"fine-tune {name}")
@@ -98,7 +98,7 @@ def _skipped(splits: dict[str, Manifest]) -> dict[str, str]:
         elif not images.is_labelled:
             missing = images.table["label"].null_count
             reasons[name] = f"{missing:,} of the {len(images):,} images of {name} have no label"
-    # Without validation no epoch can be chosen.
+    # Choosing an epoch needs validation.
     needed = reasons.get("train") or reasons.get("val")
     if needed:
         return {"results": needed}
@@ -106,7 +106,7 @@ def _skipped(splits: dict[str, Manifest]) -> dict[str, str]:
 
 
 def summary(report: dict[str, Any]) -> str:
-    """The report as a table for people, in percent."""
+    """Format the report as a table, in percent."""
     rows = [["", "val", "test", "best epoch"]]
     for name, result in report["results"].items():
         test = "-" if result["test"] is None else f"{100 * result['test']:.1f}"

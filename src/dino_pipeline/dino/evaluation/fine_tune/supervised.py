@@ -12,19 +12,19 @@ from torch import Tensor
 
 from dino_pipeline.dino.core.models.backbone import Backbone
 
-_WRAPPERS = ("state_dict", "model")  # keys under which training scripts keep the weights
+_WRAPPERS = ("state_dict", "model")  # keys under which training scripts store the weights
 _PREFIXES = ("module.", "backbone.", "model.")
 _CLASSIFIERS = ("head.", "head_dist.", "fc.", "classifier.")
 _SHOWN = 5
 
 
 def load_supervised(file: Path, backbone: Backbone) -> None:
-    """Put the file's weights into the backbone; its classifier is left out.
+    """Load the file's weights into the backbone, without their classifier.
 
-    Names are timm's, with or without `module.`, `backbone.` or `model.` before them.
+    Names are timm's, with or without a prefix `module.`, `backbone.` or `model.`.
 
     Raises:
-        ValueError: no such file, one that holds more than tensors, or weights that do not fit, each listed.
+        ValueError: the file does not exist, holds more than tensors, or its weights do not fit; the message lists them.
     """
     place = f"fine_tune.supervised_weights: {file}"
     if not file.is_file():

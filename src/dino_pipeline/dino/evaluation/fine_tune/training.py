@@ -1,4 +1,4 @@
-"""The fine-tuning of one backbone: AdamW with a learning rate a layer, the best epoch chosen on validation."""
+"""Fine-tune one backbone: AdamW with layer-wise learning rates; validation chooses the best epoch."""
 
 import copy
 import math
@@ -24,7 +24,7 @@ from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTr
 
 
 class Classifier(nn.Module):
-    """[N, 3, H, W] to logits [N, classes]."""
+    """A backbone with a linear classifier: [N, 3, H, W] to logits [N, classes]."""
 
     def __init__(self, backbone: Backbone, *, num_classes: int, seed: int) -> None:
         super().__init__()
@@ -41,11 +41,10 @@ class Classifier(nn.Module):
 
 
 def layer_groups(classifier: Classifier, *, layer_decay: float, weight_decay: float) -> list[dict[str, Any]]:
-    """Parameter groups with `lr_scale`: 1 for the classifier, for each layer before it `layer_decay` times the next.
+    """Parameter groups with `lr_scale`: 1 for the classifier, and `layer_decay` times the next layer's for each layer.
 
-    Layer-wise decay is that of arXiv:2106.08254.
-
-    timm says what a network's layers are, and which of its parameters are not decayed.
+    Layer-wise decay is that of arXiv:2106.08254. timm defines a network's layers, and its parameters without weight
+    decay.
     """
     network = classifier.backbone.model
     exempt = network.no_weight_decay() if hasattr(network, "no_weight_decay") else set()
@@ -60,7 +59,7 @@ def layer_groups(classifier: Classifier, *, layer_decay: float, weight_decay: fl
 
 
 class Labelled(NamedTuple):
-    """Images and their classes, int64 [images]; -1 is a class that train has not."""
+    """Images and their classes, int64 [images]; -1 is a class that does not occur in train."""
 
     images: Manifest
     labels: Tensor
@@ -69,17 +68,17 @@ class Labelled(NamedTuple):
 class FineTuned(NamedTuple):
     """Shares in [0, 1] and losses of one start."""
 
-    losses: list[float]  # mean of each epoch's train batches
+    losses: list[float]  # mean over each epoch's train batches
     val: list[float]  # after each epoch
-    best_epoch: int  # the first of those best on validation, from 1
-    test: float | None  # of the best epoch; None where there is no test
+    best_epoch: int  # the first of the best on validation, from 1
+    test: float | None  # of the best epoch; None without test
 
 
 def batch_size_and_steps(num_images: int, config: FineTuneConfig) -> tuple[int, int]:
-    """Images a batch, an even number that train can fill, and batches an epoch.
+    """Images per batch, an even number that train can fill, and batches per epoch.
 
     Raises:
-        ValueError: there is one train image alone.
+        ValueError: train has fewer than two images.
     """
     if num_images < 2:
         raise ValueError("fine-tuning mixes images by twos and there is one train image: ingest more")
@@ -100,9 +99,9 @@ def fine_tune(
     device: torch.device,
     on_step: Callable[[], object],
 ) -> FineTuned:
-    """Train the backbone, which is changed, and a new classifier on `train`; score `test` once.
+    """Train the backbone, in place, and a new classifier on `train`; score `test` once.
 
-    Every random draw is addressed, so equal arguments on as many threads give equal numbers.
+    Every random draw is addressed, so equal arguments with equally many threads give equal numbers.
     """
     seed = config.seed
     head_seed = int(generator_at(seed, Domain.FINE_TUNE_START).integers(2**63))
@@ -168,7 +167,7 @@ def accuracy(
     *,
     device: torch.device,
 ) -> float:
-    """Share of the images, in their evaluation crop, whose class comes first."""
+    """Share of the images, in their evaluation crop, that the classifier assigns to their class."""
     classifier.eval()
     loader = evaluation_loader(
         labelled.images, transform, batch_size=config.batch_size, num_workers=config.num_workers

@@ -1,4 +1,4 @@
-"""How a train image is seen: a view at the address (seed, epoch, image), mixed with another image of its batch."""
+"""Views of train images, drawn at the address (seed, epoch, image), and mixed with another image of the batch."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ from dino_pipeline.dino.evaluation.fine_tune.config import MixConfig, ViewConfig
 
 
 class ViewDataset(Dataset[tuple[Tensor, int]]):
-    """The view [channels, size, size] of an image, in its own depth, and its position, at (epoch, position)."""
+    """The view [channels, size, size] of an image, in its own dtype, and its position; indexed by (epoch, position)."""
 
     def __init__(
         self, manifest: Manifest, images: ImagesConfig, config: ViewConfig, *, size: int, seed: int
@@ -45,7 +45,7 @@ class ViewDataset(Dataset[tuple[Tensor, int]]):
 
 
 def augmented(image: DeepPixels, config: ViewConfig, size: int, rng: np.random.Generator) -> Tensor:
-    """[H, W, channels] to [channels, size, size]."""
+    """Crop, resize and augment [H, W, channels] to [channels, size, size]."""
     rectangle = random_rectangle(rng, image.shape[0], image.shape[1], config.crop_scale)
     pixels = crop_and_resize(image, rectangle, size)
     if rng.random() < config.flip_probability:
@@ -53,14 +53,14 @@ def augmented(image: DeepPixels, config: ViewConfig, size: int, rng: np.random.G
     view = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
     if config.rand_augment_operations:
         augment = v2.RandAugment(config.rand_augment_operations, config.rand_augment_magnitude)
-        with torch.random.fork_rng(devices=[]):  # it draws from torch's own generator
+        with torch.random.fork_rng(devices=[]):  # RandAugment draws from torch's own generator
             torch.manual_seed(int(rng.integers(2**63)))
             view = augment(view)
     return view
 
 
 class _Batches:
-    """Addresses of whole batches, every epoch in an order of its own."""
+    """Addresses of whole batches, in a new order for every epoch."""
 
     def __init__(self, *, num_images: int, batch_size: int, epochs: int, seed: int) -> None:
         self.num_images = num_images
@@ -93,7 +93,7 @@ def view_loader(
         batch_sampler=batches,
         num_workers=num_workers,
         pin_memory=torch.cuda.is_available(),
-        generator=torch.Generator(),  # not the global one: a loader draws from it
+        generator=torch.Generator(),  # a loader draws from its generator, so it must not be the global one
     )
 
 
@@ -118,7 +118,7 @@ def mixed(
 
 @contextmanager
 def _numpy_at(seed: int, step: int) -> Iterator[None]:
-    """timm draws from numpy's global generator: inside the block it starts at this address."""
+    """Seed numpy's global generator, from which timm draws, with this address inside the block."""
     before = np.random.get_state()
     np.random.seed(int(generator_at(seed, Domain.FINE_TUNE_MIX, step).integers(2**32)))
     try:

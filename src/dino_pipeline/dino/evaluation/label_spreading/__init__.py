@@ -1,1 +1,1 @@
-"""A few labels, given or drawn, go to all other images by weighted k-NN."""
+"""Label spreading: a few given or drawn labels spread to all other images by weighted k-NN."""

@@ -1,4 +1,4 @@
-"""Which labels are given and how they spread (light: imports no torch)."""
+"""Configuration of label spreading. Imports no torch."""
 
 from typing import Annotated, Literal
 
@@ -10,12 +10,12 @@ from dino_pipeline.dino.evaluation.config import Count
 
 @frozen
 class LabelSpreadingConfig:
-    """Given labels, and the weighted k-NN that spreads them."""
+    """The given labels, and the weighted k-NN that spreads them."""
 
-    labels: str | None  # a CSV of path and label; null: a share of train's own, the rest hidden
-    fraction: Annotated[float, Field(gt=0, le=1)]  # of each class of train, where `labels` is null
+    labels: str | None  # a CSV of path and label; null: a share of train's labels, with the rest hidden
+    fraction: Annotated[float, Field(gt=0, le=1)]  # of each class of train, if `labels` is null
     seed: int  # of the draw
     num_neighbors: Count
-    temperature: Annotated[float, Field(ge=0.02)]  # far below it exp(1 / temperature) leaves float32
-    assignment: Literal["hard", "soft"]  # soft: the probability of every class too
+    temperature: Annotated[float, Field(ge=0.02)]  # far below, exp(1 / temperature) overflows float32
+    assignment: Literal["hard", "soft"]  # soft: also the probability of every class
     num_threads: Count | None  # as in extract

@@ -1,4 +1,4 @@
-"""The labels that are given: read from a CSV, or drawn from train's own."""
+"""The given labels, read from a CSV or drawn from train's labels."""
 
 import csv
 from pathlib import Path
@@ -14,7 +14,7 @@ _COLUMNS = ["path", "label"]
 
 
 class Given(NamedTuple):
-    """Positions in the manifest, ascending, int64 [given]; class names of all, sorted; a class each, int64 [given]."""
+    """Ascending manifest positions int64 [given], sorted class names, and one class each, int64 [given]."""
 
     positions: NDArray[np.int64]
     class_names: list[str]
@@ -22,7 +22,7 @@ class Given(NamedTuple):
 
 
 def image_names(manifest: Manifest) -> list[str]:
-    """What images are called in a CSV: the manifest's path, in an archive `path:member`."""
+    """The names of images in a CSV: the manifest's path, or `path:member` in an archive."""
     paths, members = manifest.table["path"].to_pylist(), manifest.table["member"].to_pylist()
     return [
         path if member is None else f"{path}:{member}" for path, member in zip(paths, members, strict=True)
@@ -30,10 +30,10 @@ def image_names(manifest: Manifest) -> list[str]:
 
 
 def draw_labels(manifest: Manifest, fraction: float, *, seed: int) -> Given:
-    """A share of each class of train, whole groups; images of train without a label are passed over.
+    """Draw a share of each class of train, in whole groups. Images without a label are left out.
 
     Raises:
-        ValueError: train has no labels, or of one class only.
+        ValueError: train has no labels, or only one class.
     """
     splits = np.array(manifest.table["split"].to_pylist(), dtype=np.str_)
     classes = manifest.split("train").class_names
@@ -55,13 +55,13 @@ def draw_labels(manifest: Manifest, fraction: float, *, seed: int) -> Given:
 
 
 def read_labels(file: Path, manifest: Manifest) -> Given:
-    """Labels of a CSV with the columns path and label, for images of any split.
+    """Read labels from a CSV with the columns path and label, for images of any split.
 
-    A path is as the manifest has it, or absolute.
+    A path is as in the manifest, or absolute.
 
     Raises:
-        ValueError: no such file or columns; an image that is not in the manifest; one named twice; an empty label;
-            each by the first line that has it.
+        ValueError: the file or a column is missing, an image is not in the manifest or occurs twice, or a label is
+            empty; the message names the first such line.
     """
     place = f"label_spreading.labels: {file}"
     if not file.is_file():
@@ -97,5 +97,5 @@ def read_labels(file: Path, manifest: Manifest) -> Given:
 
 
 def _inside(name: str, root: Path) -> str:
-    """An absolute path as the manifest has it: relative where inside the project."""
+    """Convert an absolute path to the manifest's form: relative if inside the project."""
     return str(Path(name).relative_to(root)) if Path(name).is_relative_to(root) else name

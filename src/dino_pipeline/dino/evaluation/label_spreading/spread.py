@@ -1,4 +1,4 @@
-"""Labels go from the images that have them to the others, by weighted k-NN (arXiv:2104.14294, 4.1)."""
+"""Spread labels from labelled images to the others by weighted k-NN (arXiv:2104.14294, 4.1)."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -22,8 +22,8 @@ class Spread(NamedTuple):
     """A label for every image."""
 
     labels: NDArray[np.int64]  # [images], positions in the given class names
-    confidence: NDArray[np.float32]  # [images], the label's share of the votes; 1 where given
-    probabilities: NDArray[np.float32] | None  # [images, classes], shares of the votes; None when hard
+    confidence: NDArray[np.float32]  # [images], the label's share of the votes; 1 for given labels
+    probabilities: NDArray[np.float32] | None  # [images, classes], shares of the votes; None if hard
 
 
 def spread_labels(
@@ -31,7 +31,7 @@ def spread_labels(
 ) -> Spread:
     """Spread the given labels to all other rows of `embedding` [images, dimensions].
 
-    Of classes with equally many votes the first by name is taken.
+    Ties between classes go to the first by name.
     """
     features = torch.from_numpy(embedding).to(device)
     num_images, num_classes = len(features), len(given.class_names)
@@ -64,9 +64,9 @@ def spread_labels(
 
 
 def spread_table(manifest: Manifest, given: Given, spread: Spread) -> pa.Table:
-    """A row an image of the manifest: row_id, path, split, label, confidence, source (given or spread).
+    """One row per image of the manifest: row_id, path, split, label, confidence, source (given or spread).
 
-    Soft labels have a column `probability of <class>` for each class too.
+    For soft labels there is also a column `probability of <class>` for each class.
     """
     names = np.array(given.class_names, dtype=np.object_)
     is_given = _is_given(manifest, given)
@@ -85,11 +85,11 @@ def spread_table(manifest: Manifest, given: Given, spread: Spread) -> pa.Table:
 
 
 def measure_spreading(manifest: Manifest, given: Given, networks: Mapping[str, Spread]) -> dict[str, Any]:
-    """Shares in [0, 1] of the images that were not given and whose own label is known.
+    """Accuracy in [0, 1] on the images whose own label is known and was not given.
 
     Returns:
-        `results`: `{split: {network: {accuracy, confident_half}}}`, the second of the half with most confidence;
-        `num_given`, `num_classes`, `num_scored` of each split; `skipped`: split to the reason; `notes`.
+        `results`: `{split: {network: {accuracy, confident_half}}}`, the second for the half with the highest
+        confidence; `num_given`, `num_classes`, `num_scored` of each split; `skipped`: split to the reason; `notes`.
     """
     splits = np.array(manifest.table["split"].to_pylist(), dtype=np.str_)
     own = np.array(manifest.labels, dtype=np.object_)
@@ -106,7 +106,7 @@ def measure_spreading(manifest: Manifest, given: Given, networks: Mapping[str, S
         report["results"][split] = {}
         for network, spread in networks.items():
             hits = names[spread.labels[rows]] == own[rows]
-            # Stable: of equally confident images the first by row.
+            # Stable sort, so that ties of confidence keep the order of rows.
             order = np.argsort(-spread.confidence[rows], kind="stable")[: (len(rows) + 1) // 2]
             report["results"][split][network] = {
                 "accuracy": float(hits.mean()),
@@ -121,7 +121,7 @@ def measure_spreading(manifest: Manifest, given: Given, networks: Mapping[str, S
 
 
 def summary(report: Mapping[str, Any]) -> str:
-    """The report as a table for people, in percent."""
+    """Format the report as a table, in percent."""
     splits = list(report["results"])
     rows = [["", *(f"{split} ({report['num_scored'][split]:,} images)  confident half" for split in splits)]]
     networks = list(report["results"][splits[0]]) if splits else []

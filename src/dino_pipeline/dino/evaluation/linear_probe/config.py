@@ -1,4 +1,4 @@
-"""How linear classifiers are trained on frozen features (light: imports no torch)."""
+"""Configuration of linear classifiers on frozen features. Imports no torch."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from dino_pipeline.dino.core.data.multi_crop_config import AreaRange, Probabilit
 
 @frozen
 class LinearTrainingConfig:
-    """A linear classifier by SGD; learning rates are per 256 examples and scaled by the batch."""
+    """A linear classifier trained by SGD. Learning rates are for 256 examples and scale with the batch."""
 
     learning_rates: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
     epochs: Annotated[int, Field(ge=1)]
@@ -21,7 +21,7 @@ class LinearTrainingConfig:
 
 @frozen
 class LinearProbeConfig(LinearTrainingConfig):
-    """The same on fresh random crops of images."""
+    """A linear classifier trained on new random crops of the images."""
 
     crop_scale: AreaRange  # share of the image's area
     flip_probability: Probability

@@ -23,13 +23,13 @@ from dino_pipeline.dino.launching import torchrun
 
 @frozen
 class ProbeSpec:
-    """A worker's whole input, as JSON."""
+    """The whole input of a worker, as JSON."""
 
-    manifest: str  # of the train split
+    manifest: str  # the train split
     image_root: str
     model: str
     normalisations: str  # safetensors, <network>.center and <network>.scale
-    probes: str  # where rank 0 writes
+    probes: str  # output file of rank 0
     extract: ExtractConfig
     probe: LinearProbeConfig
 
@@ -41,15 +41,15 @@ def linear_probes(
     extract: ExtractConfig,
     config: LinearProbeConfig,
 ) -> dict[str, LinearProbes]:
-    """Classifiers of each kind of features, the same for any number of processes but for rounding.
+    """Train classifiers for each kind of features. Any number of processes gives the same result up to rounding.
 
     Args:
-        train: images, every one with a label.
+        train: images, each with a label.
         model: a published model's folder.
-        features: stored features of these images and others; train's center and scale are taken from them.
+        features: stored features of these images and others; train's center and scale come from them.
 
     Raises:
-        WorkersFailedError: with the first failing worker's error.
+        WorkersFailedError: with the error of the first worker that failed.
     """
     normalisations = {
         name: center_and_scale(torch.from_numpy(stored.split("train").for_linear_probe))
@@ -83,7 +83,7 @@ def probe_model(
     *,
     device: torch.device,
 ) -> dict[str, LinearProbes]:
-    """What one process does, alone or as one of several."""
+    """Train the probes in one process, alone or as one of several."""
     with compute.fixed_threads(extract.num_threads):
         functions, transform = feature_functions(model, train, extract, device=device)
         return train_linear_probes(

@@ -1,4 +1,4 @@
-"""Linear classifiers of frozen features, one a learning rate; chosen on validation, scored once on test."""
+"""Linear classifiers of frozen features, one per learning rate; validation chooses one, test scores it once."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,10 +12,10 @@ CHUNK = 8192
 
 
 class LinearProbes(NamedTuple):
-    """One classifier a learning rate, of features that are centered and scaled first.
+    """One classifier per learning rate, for features that are first centered and scaled.
 
-    All features, baselines too, are centered on the train mean and divided by one number, so that one grid of
-    learning rates serves features of any scale; what a linear classifier can say stays the same.
+    All features, including baselines, are centered on the train mean and divided by one number, so that one grid of
+    learning rates works for features of any scale. This does not change what a linear classifier can represent.
     """
 
     center: Tensor  # [dimensions]
@@ -28,7 +28,7 @@ class LinearProbes(NamedTuple):
         return (features - self.center) / self.scale
 
     def logits(self, normalised: Tensor) -> Tensor:
-        """[images, rates, classes] of normalised features, all rates in one product."""
+        """Logits [images, rates, classes] of normalised features, with all rates in one product."""
         product = normalised @ self.weight.flatten(1)
         return product.view(len(normalised), *self.bias.shape) + self.bias
 
@@ -39,21 +39,21 @@ class LinearProbes(NamedTuple):
 
 
 def center_and_scale(features: Tensor) -> tuple[Tensor, Tensor]:
-    """The mean of train features [images, dimensions], and the root mean square that is then left over all values."""
+    """The mean of train features [images, dimensions], and the root mean square of all centered values."""
     center = features.mean(dim=0)
     scale = (features - center).square().mean().sqrt().clamp(min=torch.finfo(features.dtype).tiny)
     return center, scale
 
 
 class LabelledFeatures(NamedTuple):
-    """Features [images, dimensions] and classes int64 [images]; -1 is a class that train has not."""
+    """Features [images, dimensions] and classes int64 [images]; -1 is a class that does not occur in train."""
 
     features: Tensor
     labels: Tensor
 
 
 class LinearProbeResult(NamedTuple):
-    """Top-1 shares in [0, 1] of the classifier that was best on validation; no `test` where there is none."""
+    """Top-1 accuracy in [0, 1] of the best classifier on validation; `test` is None without test."""
 
     learning_rate: float
     val: float
@@ -66,9 +66,9 @@ def score_linear_probes(
     val: LabelledFeatures,
     test: LabelledFeatures | None,
 ) -> LinearProbeResult:
-    """Choose the learning rate on `val`, score that classifier once on `test`.
+    """Choose the learning rate on `val`, and score that classifier once on `test`.
 
-    Of learning rates that do equally well the smallest is chosen.
+    Among equally good learning rates, this chooses the smallest.
     """
     accuracies = (probes.predict(val.features) == val.labels[:, None]).double().mean(dim=0).tolist()
     best = min(range(len(accuracies)), key=lambda i: (-accuracies[i], learning_rates[i]))

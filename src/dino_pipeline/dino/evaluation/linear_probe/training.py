@@ -1,9 +1,9 @@
 """Train linear classifiers of every network and learning rate in the same passes over the images.
 
-The paper's protocol (arXiv:2104.14294, section 4.1; eval_linear.py of facebookresearch/dino): in every epoch a fresh
-random crop of each train image, flipped or not; SGD with momentum, no weight decay; weights from N(0, 0.01); a cosine
-to zero over the epochs. The learning rate is swept, at once: an image is read and run through each network once an
-epoch, whatever the number of rates.
+The protocol is the paper's (arXiv:2104.14294, section 4.1; eval_linear.py of facebookresearch/dino): in every epoch a
+new random crop of each train image, with random flips; SGD with momentum and without weight decay; weights from
+N(0, 0.01); a cosine to zero over the epochs. All learning rates train together: each image is read and passes through
+each network once per epoch, for any number of rates.
 """
 
 import math
@@ -24,13 +24,13 @@ from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTr
 
 
 class ProbeTraining:
-    """SGD of one network's classifiers, one a learning rate, all by the same batches from the same start."""
+    """SGD of one network's classifiers, one per learning rate, with the same batches and initial weights."""
 
     def __init__(
         self, config: LinearTrainingConfig, *, num_classes: int, center: Tensor, scale: Tensor
     ) -> None:
         self.config = config
-        # Drawn on the CPU, so that a GPU sees the same start.
+        # Drawn on the CPU, so that a GPU starts from the same weights.
         generator = torch.Generator().manual_seed(config.seed)
         start = torch.randn(len(center), 1, num_classes, generator=generator).to(center) * 0.01
         num_rates = len(config.learning_rates)
@@ -42,10 +42,10 @@ class ProbeTraining:
         self.peak = center.new_tensor(config.learning_rates)[:, None] * config.batch_size / 256
 
     def step(self, features: Tensor, labels: Tensor, *, epoch: int) -> None:
-        """One step of every classifier.
+        """Take one step of every classifier.
 
         Args:
-            features: [images, dimensions], as the network gives them.
+            features: [images, dimensions], not normalised.
             labels: int64 [images], classes 0, 1, ...
         """
         momentum = self.config.momentum
@@ -72,12 +72,12 @@ def train_linear_probes(
     num_workers: int,
     device: torch.device,
 ) -> dict[str, LinearProbes]:
-    """Classifiers of each network, by every process the same.
+    """Train the classifiers of each network, equal on every process.
 
-    Each process runs the networks on its share of a batch; all then take the same step on the features of the whole.
+    Each process runs the networks on its share of a batch. Then all take the same step on the whole batch's features.
 
     Args:
-        train: images, every one with a label.
+        train: images, each with a label.
         functions: from crops to features, by the network's name.
         normalisations: center and scale of each network's features.
     """
@@ -91,7 +91,7 @@ def train_linear_probes(
     }
     batches = ProbeBatches(len(train), config)
     loader = iter(view_loader(train, batches, transform, config, num_workers=num_workers))
-    # `disable=None`: no bar where nobody watches, as in a log file.
+    # `disable=None`: no progress bar without a terminal, as in a log file.
     silent = None if rank() == 0 else True
     with tqdm(
         total=config.epochs * len(train), desc="probe", unit=" images", disable=silent, leave=False

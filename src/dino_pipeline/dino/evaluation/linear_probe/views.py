@@ -1,4 +1,4 @@
-"""What the linear probe trains on: in every epoch a random crop of each image, addressed like the training's views."""
+"""Views for the linear probe: in every epoch a random crop of each image, addressed like the training's views."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -18,14 +18,14 @@ from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTr
 
 
 class Address(NamedTuple):
-    """Which image, in which epoch."""
+    """An image's position, and the epoch."""
 
     epoch: int
     position: int
 
 
 class ProbeViews(Dataset[Tensor]):
-    """A random resized crop of an image, flipped or not: [channels, crop, crop], uint8 or uint16."""
+    """A random resized crop of an image, with random flips: [channels, crop, crop], uint8 or uint16."""
 
     def __init__(
         self, manifest: Manifest, transform: EvaluationTransformConfig, config: LinearProbeConfig
@@ -44,9 +44,9 @@ class ProbeViews(Dataset[Tensor]):
 
 
 class ProbeBatches(Sampler[list[Address]]):
-    """Every epoch a new order, cut into batches as equal as they can be; this process's share of each.
+    """This process's share of each batch. Every epoch has a new order, in batches of almost equal size.
 
-    Equal, so that no batch is left with fewer images than there are processes.
+    Equal sizes prevent a last batch with fewer images than processes.
     """
 
     def __init__(self, num_images: int, config: LinearProbeConfig) -> None:
@@ -54,7 +54,7 @@ class ProbeBatches(Sampler[list[Address]]):
         self.config = config
 
     def whole(self) -> Iterator[tuple[int, Tensor]]:
-        """Epoch and positions of the images of each batch, over all processes."""
+        """Epoch and image positions of each batch, over all processes."""
         num_batches = -(-self.num_images // self.config.batch_size)
         for epoch in range(self.config.epochs):
             order = generator_at(self.config.seed, Domain.PROBE_ORDER, epoch).permutation(self.num_images)
@@ -74,7 +74,7 @@ def view_loader(
     *,
     num_workers: int,
 ) -> "DataLoader[Tensor]":
-    """[this process's share, channels, crop, crop] for each batch, one pass over all epochs."""
+    """Batches [this process's share, channels, crop, crop], in one pass over all epochs."""
     return DataLoader(
         ProbeViews(manifest, transform, config),
         batch_sampler=batches,

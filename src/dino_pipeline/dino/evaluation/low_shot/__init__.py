@@ -1,1 +1,1 @@
-"""How far few labels go: classifiers of frozen features trained on a share of the train labels."""
+"""Low-shot classification: classifiers of frozen features, trained on a share of the train labels."""

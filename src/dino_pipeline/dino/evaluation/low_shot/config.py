@@ -1,4 +1,4 @@
-"""How low-shot classification is measured (light: imports no torch)."""
+"""Configuration of low-shot classification. Imports no torch."""
 
 from typing import Annotated
 
@@ -21,10 +21,10 @@ class LogisticRegressionConfig:
 
 @frozen
 class LowShotConfig:
-    """Draws of train labels, and the two classifiers that see nothing else."""
+    """Draws of train labels, and the two classifiers that are trained on each draw."""
 
     fractions: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1)]
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)]  # one draw each
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)]  # one draw per seed
     logistic_regression: LogisticRegressionConfig
     knn: KnnConfig  # the number of neighbours is chosen on validation
     num_threads: Count | None  # as in extract

@@ -1,6 +1,6 @@
-"""L-BFGS (Nocedal and Wright, Numerical Optimization, algorithm 7.5) for many smooth convex problems side by side.
+"""L-BFGS (Nocedal and Wright, Numerical Optimization, algorithm 7.5) for many smooth convex problems in parallel.
 
-Each problem has its own history, direction and step; they share every pass over the data.
+Each problem has its own history, direction and step; all share every pass over the data.
 """
 
 from collections.abc import Callable
@@ -13,12 +13,12 @@ _MEMORY = 10  # pairs of steps and gradient changes
 _SUFFICIENT_DECREASE = 1e-4
 _MAX_HALVINGS = 40
 
-# Of parameters [groups, members, size] and the members' positions [members]: values [groups, members], gradients.
+# From parameters [groups, members, size] and the members' positions [members] to values [groups, members], gradients.
 Objective = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 class Minimum(NamedTuple):
-    """Where the search ended: parameters [groups, members, size]; bool [groups, members]."""
+    """The result of the search: parameters [groups, members, size] and bool [groups, members]."""
 
     parameters: Tensor
     has_converged: Tensor
@@ -27,13 +27,13 @@ class Minimum(NamedTuple):
 class _Pair(NamedTuple):
     step: Tensor
     change: Tensor  # of the gradient
-    inverse_product: Tensor  # 1 / (step . change); 0 where the pair says nothing
+    inverse_product: Tensor  # 1 / (step . change); 0 if the pair has no information
 
 
 def minimize(objective: Objective, start: Tensor, *, tolerance: float, max_iterations: int) -> Minimum:
     """Minimise each problem until no entry of its gradient exceeds the tolerance.
 
-    A member is left out of further passes once it has converged in every group.
+    Further passes leave out a member once it has converged in every group.
 
     Args:
         start: [groups, members, size].
@@ -60,7 +60,7 @@ def minimize(objective: Objective, start: Tensor, *, tolerance: float, max_itera
         length = gradient.norm(dim=-1).clamp(min=1) if not pairs else torch.ones_like(value)
         step = torch.where(is_active, 1 / length, 0.0)
         slope = (direction * gradient).sum(dim=-1)
-        slack = 4 * torch.finfo(value.dtype).eps * value.abs()  # what rounding alone may add
+        slack = 4 * torch.finfo(value.dtype).eps * value.abs()  # bound on the rounding error
         for _ in range(_MAX_HALVINGS):
             moved = x + step[..., None] * direction
             moved_value, moved_gradient = objective(moved, members)
@@ -68,7 +68,7 @@ def minimize(objective: Objective, start: Tensor, *, tolerance: float, max_itera
             if not is_too_far.any():
                 break
             step = torch.where(is_too_far, step / 2, step)
-        # Rounding hides what is left to gain: stay.
+        # The remaining gain is below rounding: stay.
         is_stuck |= is_too_far
         moved = torch.where(is_too_far[..., None], x, moved)
         moved_gradient = torch.where(is_too_far[..., None], gradient, moved_gradient)

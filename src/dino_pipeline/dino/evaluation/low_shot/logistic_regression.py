@@ -1,9 +1,9 @@
 """Multinomial logistic regression with an L2 penalty on the weights, for many draws and penalties at once.
 
-Minimises C * sum of cross-entropies + |weight|^2 / 2, the bias free, as scikit-learn's LogisticRegression does for
-three classes and more. Two things that leave the minimum where it is make it quick to find: the bias absorbs the
-mean of the features, and a rotation changes no norm. So features are centered and turned to their principal axes,
-never more than there are images, and each axis is stretched by its own curvature.
+Minimises C * sum of cross-entropies + |weight|^2 / 2 with an unpenalised bias, as scikit-learn's LogisticRegression for
+three or more classes. Two changes speed up the search without moving the minimum: the bias absorbs the mean of the
+features, and rotations preserve norms. So features are centered and rotated to their principal axes, which are at most
+as many as images, and each axis is scaled by its own curvature.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from torch import Tensor
 from dino_pipeline.dino.evaluation.low_shot.lbfgs import minimize
 
 _MAX_ELEMENTS = 2**24  # of a chunk's logits, which bounds memory
-_HESSIAN_BOUND = 0.5  # that of softmax cross-entropy in its logits (Boehning 1992)
+_HESSIAN_BOUND = 0.5  # of softmax cross-entropy in its logits (Boehning 1992)
 
 
 class LogisticRegressions(NamedTuple):
@@ -26,7 +26,7 @@ class LogisticRegressions(NamedTuple):
     has_converged: Tensor  # bool [draws, penalties]
 
     def only(self, draw: int, penalty: int) -> "LogisticRegressions":
-        """One of them."""
+        """A single classifier."""
         one = slice(draw, draw + 1), slice(penalty, penalty + 1)
         return LogisticRegressions(*(part[one] for part in self))
 
@@ -50,9 +50,10 @@ def train_logistic_regressions(
 
     Args:
         features: [draws, images, dimensions].
-        labels: int64 [draws, images], classes 0, 1, ... of which every one occurs in every draw.
+        labels: int64 [draws, images], classes 0, 1, ...; each class occurs in every draw.
         inverse_penalties: C.
-        tolerance: of the largest entry of the gradient, in the stretched coordinates.
+        tolerance: of the largest entry of the gradient, in the scaled coordinates.
+        max_iterations: of L-BFGS.
     """
     num_draws, num_images, _ = features.shape
     num_classes = int(labels.max()) + 1
@@ -61,7 +62,7 @@ def train_logistic_regressions(
     axes, variances = _principal_axes(centered)
     scores = centered @ axes
     size = scores.shape[-1]
-    # A row of ones is the bias.
+    # A column of ones gives the bias.
     scores = torch.cat([scores, scores.new_ones(num_draws, num_images, 1)], dim=-1)
     variances = torch.cat([variances, variances.new_ones(num_draws, 1)], dim=-1)
     penalties = 1 / (num_images * scores.new_tensor(inverse_penalties))
@@ -86,20 +87,20 @@ def train_logistic_regressions(
 
 
 def _principal_axes(centered: Tensor) -> tuple[Tensor, Tensor]:
-    """Axes [draws, dimensions, up to images] of the smaller of both sides, and the variance along each."""
+    """Axes [draws, dimensions, up to images], computed on the smaller side, and the variance along each."""
     num_images, dim = centered.shape[1:]
     if dim <= num_images:
         squares, axes = torch.linalg.eigh(centered.mT @ centered)
         return axes, squares.clamp(min=0) / num_images
     squares, images = torch.linalg.eigh(centered @ centered.mT)
-    # Axes without variance, one at least after centering, are no axes: their weights stay 0.
+    # Axes without variance (at least one after centering) are set to 0, so that their weights stay 0.
     has_variance = squares > torch.finfo(squares.dtype).eps * num_images * squares.amax(dim=-1, keepdim=True)
     inverse = torch.where(has_variance, squares, 1.0).rsqrt() * has_variance
     return centered.mT @ images * inverse[:, None], torch.where(has_variance, squares, 0.0) / num_images
 
 
 def _cross_entropy(scores: Tensor, labels: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean loss [draws, members] and its gradient in `weight` [draws, members, axes, classes]."""
+    """Mean loss [draws, members] and its gradient with respect to `weight` [draws, members, axes, classes]."""
     num_draws, num_members, size, num_classes = weight.shape
     num_images = scores.shape[1]
     columns = weight.transpose(1, 2).reshape(num_draws, size, num_members * num_classes)

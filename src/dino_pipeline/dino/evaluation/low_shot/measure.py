@@ -1,8 +1,8 @@
 """Low-shot classification of frozen features (arXiv:2104.14294, tables 10 and 12).
 
-Features are L2-normalised image by image, as DINOv2's logistic regression and, centered as well, MSN's do it
-(https://github.com/facebookresearch/dinov2, https://github.com/facebookresearch/msn). The penalty and the number of
-neighbours are chosen on validation, for each draw; test is scored once, by what was chosen.
+Each image's features are L2-normalised, as for DINOv2's logistic regression and (also centered) MSN's
+(https://github.com/facebookresearch/dinov2, https://github.com/facebookresearch/msn). Validation chooses the penalty
+and the number of neighbours for each draw; the chosen classifier is scored once on test.
 """
 
 from collections.abc import Mapping
@@ -25,18 +25,18 @@ from dino_pipeline.dino.metrics.student_t import interval
 
 
 class Split(NamedTuple):
-    """Features [images, dimensions] and classes int64 [images]; -1 is a class that train has not."""
+    """Features [images, dimensions] and classes int64 [images]; -1 is a class that does not occur in train."""
 
     features: Tensor
     labels: Tensor
 
 
 class Chosen(NamedTuple):
-    """What a draw chose on validation (a penalty or a number of neighbours), and shares in [0, 1]."""
+    """The choice of a draw on validation (a penalty or a number of neighbours), and accuracies in [0, 1]."""
 
     choice: float
     val: float
-    test: float | None  # None where test cannot be scored
+    test: float | None  # None if test cannot be scored
 
 
 def low_shot(
@@ -46,14 +46,14 @@ def low_shot(
     device: torch.device,
     groups: Groups | None = None,
 ) -> dict[str, Any]:
-    """Accuracies with few labels, for every network on the same draws.
+    """Measure accuracies with few labels, for every network on the same draws.
 
     Args:
         groups: of the train images, drawn whole; None: each image on its own.
 
     Returns:
         `results`: `{1_percent: {teacher: {logistic_regression | knn: {val, val_interval, test, test_interval,
-        chosen}}}}`, means over draws and half widths of their 95 % intervals, null where there are none;
+        chosen}}}}`, means over draws and half widths of their 95 % intervals, null if there are none;
         `num_labels` of each share (the draws' mean, rounded: groups are drawn whole) and `num_draws`; `num_classes`;
         `skipped` and `notes`.
     """
@@ -94,13 +94,13 @@ def low_shot(
 def distinct_draws(
     labels: NDArray[np.int64], fraction: float, seeds: tuple[int, ...], groups: Groups | None = None
 ) -> list[NDArray[np.int64]]:
-    """A draw a seed, each int64 [images]; one alone where each would be the whole."""
+    """One draw per seed, each int64 [images]; a single draw if each would be the whole split."""
     draws = [stratified_draw(labels, fraction, seed=seed, groups=groups) for seed in seeds]
     return draws[:1] if all(len(draw) == len(labels) for draw in draws) else draws
 
 
 def _skipped(reasons: dict[str, str]) -> dict[str, str]:
-    # Without validation nothing can be chosen.
+    # Choosing needs validation.
     needed = reasons.get("train") or reasons.get("val")
     if needed:
         return {"results": needed}
@@ -121,7 +121,7 @@ def _splits(
 def _logistic_regressions(
     splits: dict[str, Split], draws: list[Tensor], config: LogisticRegressionConfig
 ) -> tuple[list[Chosen], int]:
-    """All draws at once, where they are of one size; without groups they are."""
+    """Train all draws at once if they have equal size, as they do without groups."""
     if len({len(rows) for rows in draws}) == 1:
         return _logistic_regression(splits, torch.stack(draws), config)
     parts = [_logistic_regression(splits, rows[None], config) for rows in draws]
@@ -143,7 +143,7 @@ def _logistic_regression(
     accuracies = (classifiers.predict(val.features) == val.labels).double().mean(dim=-1).cpu().numpy()
     chosen = []
     for draw, by_inverse_penalty in enumerate(accuracies):
-        best = int(by_inverse_penalty.argmax())  # the first of equals: the strongest penalty
+        best = int(by_inverse_penalty.argmax())  # the first among equals has the strongest penalty
         test_accuracy = None
         if test is not None:
             predicted = classifiers.only(draw, best).predict(test.features)[0, 0]
@@ -155,7 +155,7 @@ def _logistic_regression(
 def _knn(splits: dict[str, Split], rows: Tensor, config: LowShotConfig) -> Chosen:
     bank = splits["train"].features[rows], splits["train"].labels[rows]
     temperature = config.knn.temperature
-    # More neighbours than there are images are all of them: the smallest such number stands for the rest.
+    # A number above the number of images uses all of them, so such numbers are merged into one.
     counts = sorted({min(k, len(rows)) for k in config.knn.num_neighbors})
     on_val = knn_accuracy(*bank, *splits["val"], num_neighbors=counts, temperature=temperature)
     best = max(counts, key=lambda k: (on_val[k].top1, -k))
@@ -183,7 +183,7 @@ _TITLES = {"logistic_regression": "logistic regression", "knn": "k-NN"}
 
 
 def table(report: Mapping[str, Any]) -> str:
-    """A row a classifier and network, a column a share of the labels: percent on test, else on validation."""
+    """One row per classifier and network, one column per share of the labels: percent on test, else on validation."""
     shares = list(report["results"])
     split = "val" if "test" in report["skipped"] else "test"
     rows = [["", *(_title(report, share) for share in shares)]]

@@ -1,4 +1,4 @@
-"""What patch segmentation learns from and is measured on (light: imports no torch)."""
+"""Configuration of patch segmentation. Imports no torch."""
 
 from typing import Annotated
 
@@ -16,16 +16,15 @@ class PatchSegmentationConfig:
     """The `patch_segmentation` parameters."""
 
     folder: str | None  # in VOC's layout
-    labelled_split: str  # the list that labelled images are drawn from
-    evaluated_split: str  # the list that is evaluated, without the labelled images where it is the same
-    num_labelled_images: Annotated[int, Field(ge=2)] | None  # None: all of the labelled list
-    validation_fraction: Annotated[
-        float, Field(gt=0, lt=1)
-    ]  # of them; chooses the linear head's learning rate
-    patches_per_image: Count | None  # of a labelled image, drawn; bounds memory; None: all
-    image_size: Count  # shorter side in px, rounded to whole patches
-    seed: Annotated[int, Field(ge=0)]  # of the labelled images and patches
+    labelled_split: str  # the list from which labelled images are drawn
+    evaluated_split: str  # the list to evaluate; if it is the same list, without the labelled images
+    num_labelled_images: Annotated[int, Field(ge=2)] | None  # None: the whole labelled list
+    # Share of the labelled images that chooses the linear head's learning rate.
+    validation_fraction: Annotated[float, Field(gt=0, lt=1)]
+    patches_per_image: Count | None  # drawn from each labelled image; bounds memory; None: all
+    image_size: Count  # shorter side in pixels, rounded to whole patches
+    seed: Annotated[int, Field(ge=0)]  # for the labelled images and patches
     knn: KnnConfig  # neighbours are patches
-    linear: LinearTrainingConfig  # per 256 patches
-    num_shown: Count  # images of the picture, spread over those evaluated
+    linear: LinearTrainingConfig  # rates are for 256 patches
+    num_shown: Count  # images of the picture, spread over the evaluated images
     num_threads: Count | None  # as in extract

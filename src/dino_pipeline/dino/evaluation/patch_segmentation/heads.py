@@ -1,4 +1,4 @@
-"""Weighted k-NN over labelled patches and a linear head score classes of patch tokens; how often they are right."""
+"""Heads that predict classes of patch tokens (weighted k-NN over labelled patches, a linear head), and their IoU."""
 
 import math
 from collections.abc import Callable
@@ -20,11 +20,11 @@ NUM_VALUES = 256
 
 
 def confusion_matrix(truth: Tensor, predicted: Tensor) -> Tensor:
-    """Pixels by true class (row) and predicted class (column): int64 [256, 256].
+    """Number of pixels by true class (row) and predicted class (column): int64 [256, 256].
 
     Args:
-        truth: integers 0 to 255 of any shape; where it is 255, void, nothing is counted.
-        predicted: likewise, of the same shape.
+        truth: integers 0 to 255 of any shape; pixels with 255, void, do not count.
+        predicted: integers 0 to 255 of the same shape.
     """
     known = truth != VOID
     pairs = truth[known].long() * NUM_VALUES + predicted[known].long()
@@ -40,13 +40,13 @@ def iou_per_class(confusion: Tensor) -> dict[int, float]:
 
 
 def mean_iou(confusion: Tensor) -> float:
-    """The mean over classes that occur in the truth; pixels that got another class lower those they belong to."""
+    """Mean IoU over classes that occur in the truth. Every wrong pixel lowers its true class."""
     ious = iou_per_class(confusion)
     return sum(ious.values()) / len(ious) if ious else 0.0
 
 
 def measures(confusion: Tensor) -> dict[str, Any]:
-    """mIoU, the share of pixels that is right, and IoU of each class by its value."""
+    """mIoU, the share of correct pixels, and the IoU of each class by its value."""
     known = int(confusion.sum())
     return {
         "miou": mean_iou(confusion),
@@ -55,14 +55,14 @@ def measures(confusion: Tensor) -> dict[str, Any]:
     }
 
 
-# Patch tokens [patches, dimensions] to scores [patches, classes] by each head's name.
+# From patch tokens [patches, dimensions] to scores [patches, classes], by each head's name.
 Heads = Callable[[Tensor], dict[str, Tensor]]
 
 
 class FittedHeads(NamedTuple):
-    """Heads that have learned, and what was chosen for them."""
+    """Fitted heads and their chosen learning rate."""
 
-    classes: Tensor  # mask values that the scores' columns stand for, ascending
+    classes: Tensor  # mask values of the scores' columns, ascending
     score: Heads
     learning_rate: float  # of the linear head
 
@@ -70,8 +70,8 @@ class FittedHeads(NamedTuple):
 def fit_heads(patches: LabelledPatches, config: PatchSegmentationConfig) -> FittedHeads:
     """Fit k-NN for each number of neighbours, and the linear head.
 
-    The linear head's learning rate is that of the best mIoU over patches of the last `validation_fraction` of
-    the images, which were left out for this; then it learns from all images.
+    The linear head's learning rate has the best mIoU over patches of the last `validation_fraction` of the images,
+    which are held out for this choice. Then the head is trained on all images.
     """
     classes, targets = torch.unique(patches.labels, return_inverse=True)
     rate = _best_learning_rate(patches, targets, config)
@@ -86,7 +86,7 @@ def fit_heads(patches: LabelledPatches, config: PatchSegmentationConfig) -> Fitt
             num_neighbors=config.knn.num_neighbors,
             temperature=config.knn.temperature,
         )
-        # Shares: a patch with near neighbours has more to say of itself, not of the patches beside it.
+        # Shares, so that a patch with near neighbours does not outweigh the patches beside it.
         scores = {f"knn_{k}": counted / counted.sum(dim=1, keepdim=True) for k, counted in votes.items()}
         return {**scores, "linear": linear.logits(linear.normalise(queries))[:, 0]}
 
@@ -94,7 +94,7 @@ def fit_heads(patches: LabelledPatches, config: PatchSegmentationConfig) -> Fitt
 
 
 def _best_learning_rate(patches: LabelledPatches, targets: Tensor, config: PatchSegmentationConfig) -> float:
-    """Of rates that do equally well the smallest."""
+    """The best rate; the smallest among equally good rates."""
     num_images = int(patches.images.max()) + 1
     num_held_out = min(num_images - 1, math.ceil(config.validation_fraction * num_images))
     held_out = patches.images >= num_images - num_held_out
@@ -106,10 +106,10 @@ def _best_learning_rate(patches: LabelledPatches, targets: Tensor, config: Patch
 
 
 def _train(tokens: Tensor, targets: Tensor, config: LinearTrainingConfig) -> LinearProbes:
-    """The linear probe's classifiers, one a learning rate, of patches in the place of images."""
+    """Train the linear probe's classifiers, one per learning rate, on patches in place of images."""
     center, scale = center_and_scale(tokens)
     training = ProbeTraining(config, num_classes=int(targets.max()) + 1, center=center, scale=scale)
-    generator = torch.Generator().manual_seed(config.seed)  # on the CPU, so that a GPU sees the same order
+    generator = torch.Generator().manual_seed(config.seed)  # on the CPU, so that a GPU uses the same order
     for epoch in range(config.epochs):
         order = torch.randperm(len(tokens), generator=generator).to(tokens.device)
         for batch in order.split(config.batch_size):

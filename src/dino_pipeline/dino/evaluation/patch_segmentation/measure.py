@@ -1,8 +1,8 @@
-"""What frozen patch tokens know of classes: mIoU of k-NN and of a linear head that learned from few masks.
+"""Patch segmentation: mIoU of k-NN and of a linear head on frozen patch tokens, fitted on few masks.
 
 The linear head is the protocol of DINOv2 (arXiv:2304.07193, 7.4: a linear layer predicts class logits from patch
-tokens, and these are upsampled), here fitted to the majority class of each patch instead of to pixels; the k-NN
-head is the classifier of arXiv:2104.14294 (4.1) with patches in the place of images.
+tokens, and these are upsampled), here fitted to the majority class of each patch, not to pixels. The k-NN head is
+the classifier of arXiv:2104.14294 (4.1) with patches in place of images.
 """
 
 from collections.abc import Iterator
@@ -27,9 +27,9 @@ from dino_pipeline.dino.evaluation.voc import MaskedImages
 
 
 def upsampled_argmax(scores: Tensor, height: int, width: int) -> Tensor:
-    """The class whose bilinearly upsampled score is highest: int64 [height, width], the first of equal ones.
+    """The class with the highest bilinearly upsampled score: int64 [height, width]. Ties go to the first class.
 
-    One class at a time, so that memory does not grow with their number.
+    Classes are processed one at a time, so that memory does not grow with their number.
 
     Args:
         scores: [rows, columns, classes].
@@ -45,14 +45,12 @@ def upsampled_argmax(scores: Tensor, height: int, width: int) -> Tensor:
 
 
 class Segmentation(NamedTuple):
-    """What one network reaches."""
+    """Results of one network."""
 
-    measures: dict[
-        str, Any
-    ]  # by head: mIoU, pixel accuracy, IoU of each class; the linear head's learning rate
-    predicted: dict[
-        str, Tensor
-    ]  # by id of the shown images: what the linear head says, uint8 [height, width]
+    # By head: mIoU, pixel accuracy, IoU of each class; the linear head's learning rate.
+    measures: dict[str, Any]
+    # By id of the shown images: the linear head's prediction, uint8 [height, width]
+    predicted: dict[str, Tensor]
 
 
 def segment(
@@ -61,7 +59,7 @@ def segment(
     """Fit the heads on the labelled images and evaluate them on the others.
 
     Args:
-        shown: ids of images whose prediction is kept.
+        shown: ids of images whose prediction is returned.
 
     Raises:
         ValueError: an image or mask cannot be read, or the labelled masks are void.
@@ -84,7 +82,7 @@ def segment(
 def _predictions(
     tokenizer: Tokenizer, heads: FittedHeads, images: MaskedImages
 ) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
-    """For each image its id, its mask and the heads' masks of the same size, on the CPU."""
+    """For each image yield its id, its mask and the heads' masks of the same size, on the CPU."""
     classes = heads.classes.cpu().to(torch.uint8)
     for id_ in tqdm(images.ids, desc="segment", unit=" images", disable=None, leave=False):
         image, mask = images.read(id_)

@@ -1,4 +1,4 @@
-"""Which images are labelled, and which are evaluated."""
+"""Choose labelled and evaluated images."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -10,18 +10,18 @@ from dino_pipeline.dino.evaluation.voc import MaskedImages, list_masked_images
 
 
 class Split(NamedTuple):
-    """Images without one in common."""
+    """Labelled and evaluated images, without overlap."""
 
     labelled: MaskedImages
     evaluated: MaskedImages
 
 
 def split_images(config: PatchSegmentationConfig, *, project_folder: Path) -> Split:
-    """Draw the labelled images by the seed; those evaluated are the other list's, or the rest of the same.
+    """Draw the labelled images by the seed. Evaluated are the images of the other list, or the rest of the same list.
 
     Raises:
-        ValueError: the folder or a list is not there, or the lists leave too few images to learn from or
-            none to evaluate.
+        ValueError: the folder or a list is missing, or the lists leave fewer than two images to learn from or none to
+            evaluate.
     """
     labelled, evaluated = (
         list_masked_images(

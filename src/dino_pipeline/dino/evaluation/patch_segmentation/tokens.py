@@ -15,9 +15,10 @@ from dino_pipeline.dino.features.evaluation_transform import normalise
 
 
 def patch_labels(mask: Tensor, rows: int, columns: int) -> Tensor:
-    """A mask, uint8 [height, width] of any size, cut into rows x columns: int64 [rows, columns].
+    """Majority class of each cell of a mask uint8 [height, width], cut into rows x columns: int64 [rows, columns].
 
-    Of values that cover equally much the smallest counts. A patch that is mostly void, or has no pixel, is void.
+    Among values that cover equally many pixels, the smallest wins. A cell that is mostly void, or has no pixel, is
+    void.
     """
     height, width = mask.shape
     row = torch.arange(height) * rows // height
@@ -31,10 +32,10 @@ def patch_labels(mask: Tensor, rows: int, columns: int) -> Tensor:
 
 
 class Tokenizer(NamedTuple):
-    """A frozen network and how its images are prepared."""
+    """A frozen network and the preparation of its images."""
 
     backbone: Backbone  # in evaluation mode
-    image_size: int  # shorter side in px
+    image_size: int  # shorter side in pixels
     mean: Sequence[float]
     std: Sequence[float]
 
@@ -48,20 +49,20 @@ class Tokenizer(NamedTuple):
 
 
 class LabelledPatches(NamedTuple):
-    """Patches of labelled images, none void."""
+    """Patches of labelled images, without void patches."""
 
     tokens: Tensor  # [patches, dimensions]
     labels: Tensor  # int64 [patches], mask values; on the tokens' device
-    images: Tensor  # int64 [patches], the image's position in the list; likewise
+    images: Tensor  # int64 [patches], the image's position in the list; on the tokens' device
 
 
 def labelled_patches(
     tokenizer: Tokenizer, images: MaskedImages, config: PatchSegmentationConfig
 ) -> LabelledPatches:
-    """Tokens and majority classes of the images' patches, at most `patches_per_image` of each, drawn by the seed.
+    """Tokens and majority classes of the images' patches, at most `patches_per_image` from each, drawn by the seed.
 
     Raises:
-        ValueError: an image or mask cannot be read, or all is void.
+        ValueError: an image or mask cannot be read, or all patches are void.
     """
     generator = torch.Generator().manual_seed(config.seed)
     parts = []

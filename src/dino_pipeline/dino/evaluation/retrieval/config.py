@@ -1,4 +1,4 @@
-"""What is searched, and how images are described (light: imports no torch)."""
+"""Configuration of retrieval. Imports no torch."""
 
 from typing import Annotated, Literal
 
@@ -12,17 +12,17 @@ Scales = Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_le
 
 @frozen
 class RevisitedConfig:
-    """A data set laid out as revisited Oxford and Paris."""
+    """A data set in the layout of revisited Oxford and Paris."""
 
     folder: str | None  # with gnd_<name>.pkl and jpg/; null: not measured
-    image_size: Count  # longer side in pixels; smaller images stay as they are
+    image_size: Count  # longer side in pixels; smaller images keep their size
     scales: Scales
     crop_queries: bool  # to the box of the landmark
 
 
 @frozen
 class RetrievalPictureConfig:
-    """Queries with their nearest neighbours."""
+    """The picture of queries with their nearest neighbours."""
 
     num_queries: Count
     num_neighbors: Count
@@ -33,8 +33,8 @@ class RetrievalPictureConfig:
 class RetrievalConfig:
     """Search by cosine similarity of descriptors that are averaged over scales."""
 
-    query_split: Literal["val", "test"] | None  # null: test, else val where test has no images
-    scales: Scales  # of the image that extract's resize and crop make
+    query_split: Literal["val", "test"] | None  # null: test, or val if test has no images
+    scales: Scales  # relative to the image after extract's resize and crop
     cutoffs: Annotated[tuple[Count, ...], Field(min_length=1)]  # k of precision and recall
     revisited: dict[str, RevisitedConfig]
     picture: RetrievalPictureConfig

@@ -1,4 +1,4 @@
-"""The ground truth of revisited Oxford and Paris (arXiv:1803.11285), read without executing what a pickle may hold."""
+"""The ground truth of revisited Oxford and Paris (arXiv:1803.11285). Reading its pickle executes nothing."""
 
 import codecs
 import pickle
@@ -13,7 +13,7 @@ Positions = NDArray[np.int64]
 
 
 class GroundTruth(NamedTuple):
-    """Names of images without their .jpg, and for each query what it should find, as positions in `images`."""
+    """Names of images without .jpg, and the images that each query should find, as positions in `images`."""
 
     images: list[str]
     queries: list[str]
@@ -24,10 +24,10 @@ class GroundTruth(NamedTuple):
 
 
 def read_ground_truth(path: Path) -> GroundTruth:
-    """Read gnd_roxford5k.pkl, gnd_rparis6k.pkl or a file like them.
+    """Read gnd_roxford5k.pkl, gnd_rparis6k.pkl or a similar file.
 
     Raises:
-        ValueError: no file there, it holds more than plain containers, strings, numbers and numpy arrays, or its
+        ValueError: the file is missing, it holds more than plain containers, strings, numbers and numpy arrays, or its
             content is not a ground truth.
     """
     if not path.is_file():
@@ -45,7 +45,7 @@ def read_ground_truth(path: Path) -> GroundTruth:
         raise ValueError(f"{path} is no ground truth of a revisited data set: {error!r}") from error
 
 
-# What a damaged or hostile stream makes the unpickler raise.
+# Exceptions of the unpickler for a damaged or malicious stream.
 _READ_ERRORS = (
     pickle.UnpicklingError,
     ArithmeticError,
@@ -59,14 +59,14 @@ _READ_ERRORS = (
 
 
 def _latin1_bytes(text: str, encoding: str) -> bytes:
-    """How protocols 0 to 2 spell bytes; `codecs.encode` itself would reach any codec that is registered."""
+    """The encoding of bytes in protocols 0 to 2. `codecs.encode` itself would allow any registered codec."""
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"bytes are encoded as {encoding}, not as latin1")
     return codecs.latin_1_encode(text)[0]
 
 
 def _empty_bytes() -> bytes:
-    """How the same protocols spell bytes of length 0, in an empty array."""
+    """The encoding of zero bytes in the same protocols, for an empty array."""
     return b""
 
 
@@ -94,7 +94,7 @@ _ADMITTED: dict[tuple[str, str], Any] = {
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """Rebuilds containers, strings, numbers and numpy arrays; whatever else a stream names is never looked up."""
+    """Rebuilds containers, strings, numbers and numpy arrays; never looks up any other name from the stream."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ADMITTED:

@@ -1,4 +1,4 @@
-"""Held-out images of a labelled manifest search its train split for their class."""
+"""Retrieval on a labelled manifest: held-out images search its train split for images of their class."""
 
 from functools import partial
 
@@ -17,14 +17,14 @@ SAME_CLASS = "same_class"
 
 
 def query_split(manifest: Manifest, config: RetrievalConfig) -> str:
-    """Where queries come from: the split that is named, else test, else val."""
+    """The split of the queries: the configured one, or test, or val if test has no images."""
     if config.query_split is not None:
         return config.query_split
     return "test" if len(manifest.split("test")) else "val"
 
 
 def why_not(manifest: Manifest, split: str) -> str | None:
-    """Why queries of this split cannot search the train split; None where they can."""
+    """Why queries of this split cannot search the train split; None if they can."""
     for name in ("train", split):
         images = manifest.split(name)
         if len(images) == 0:
@@ -69,7 +69,7 @@ def describe_labelled(
 
 
 def same_class(queries: Manifest, gallery: Manifest) -> Criterion:
-    """An image is right where its label is the query's; nothing is junk."""
+    """An image is relevant if it has the query's label; nothing is junk."""
     classes = gallery.class_names
     wanted, labels = (torch.from_numpy(images.label_indices(classes)) for images in (queries, gallery))
 

@@ -1,4 +1,4 @@
-"""Retrieval measured: on the manifest's own classes, and on revisited data sets where they are."""
+"""Measure retrieval: on the manifest's own classes, and on revisited data sets if there are any."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,22 +22,22 @@ from dino_pipeline.dino.evaluation.table import aligned
 
 
 class Retrieved(NamedTuple):
-    """Numbers, and one of the searches for a picture."""
+    """The report, and one of the searches for a picture."""
 
     report: dict[str, Any]
     searched: Searched
-    criterion: str  # which tells right from wrong in the picture
+    criterion: str  # defines what is correct in the picture
 
 
 def check_data(manifest: Manifest, config: RetrievalConfig, *, root: Path) -> None:
-    """Refuse, before a network is loaded, what cannot be measured.
+    """Check the data before any network is loaded.
 
     Args:
-        root: what relative folders hang on.
+        root: start of relative paths.
 
     Raises:
-        ValueError: the manifest has no classes to search for and no revisited data set is named, or one that is
-            named is incomplete.
+        ValueError: the manifest has no classes to search for and no revisited data set is configured, or a configured
+            one is incomplete.
     """
     reason = why_not(manifest, query_split(manifest, config))
     if reason and not any(revisited.folder for revisited in config.revisited.values()):
@@ -59,15 +59,15 @@ def retrieve(
     root: Path,
     device: torch.device,
 ) -> Retrieved:
-    """Shares in [0, 1] for every network, on data that `check_data` has passed.
+    """Measure every network, in shares in [0, 1], on data that `check_data` has accepted.
 
     Args:
-        root: what relative folders hang on.
+        root: start of relative paths.
 
     Returns:
         the report has `labelled: {network: {mean_average_precision, precision_at_<k>, recall_at_<k>}}`,
         `revisited: {name: {easy | medium | hard: {network: ...}}}`, `sizes` of each search with `num_queries`,
-        `num_gallery` and `num_answerable` (queries that have something to find), and `skipped` with reasons.
+        `num_gallery` and `num_answerable` (queries with relevant images), and `skipped` with reasons.
     """
     split = query_split(manifest, config)
     reason = why_not(manifest, split)
@@ -119,8 +119,10 @@ def _num_answerable(scores: RankingScores) -> int:
 
 
 def flat_metrics(report: dict[str, Any]) -> dict[str, float]:
-    """The report's numbers under one level of names: `teacher/mean_average_precision`,
-    `roxford5k/medium/teacher/mean_average_precision`, ..."""
+    """Flatten the report's numbers into one level of names.
+
+    Names are `teacher/mean_average_precision`, `roxford5k/medium/teacher/mean_average_precision`, ...
+    """
     groups = {"": report["labelled"]} | {
         f"{name}/{protocol}/": networks
         for name, protocols in report["revisited"].items()
@@ -135,7 +137,7 @@ def flat_metrics(report: dict[str, Any]) -> dict[str, float]:
 
 
 def retrieval_table(report: dict[str, Any]) -> str:
-    """One row a network and data set, in percent."""
+    """One row per network and data set, in percent."""
     groups = {report["query_split"]: report["labelled"]} | {
         f"{name} {protocol}": networks
         for name, protocols in report["revisited"].items()

@@ -23,7 +23,7 @@ from dino_pipeline.dino.evaluation.retrieval.search import Criterion, Searched, 
 
 
 class RevisitedImages(Dataset[Tensor]):
-    """Images in their own shape: uint8 [3, H, W], reduced to a longer side where they exceed it."""
+    """Images in their own shape: uint8 [3, H, W], shrunk to a maximum longer side."""
 
     def __init__(self, images: Manifest, longer_side: int, boxes: NDArray[np.float64] | None = None) -> None:
         self.images = images
@@ -45,7 +45,7 @@ def read_revisited(name: str, folder: Path) -> tuple[GroundTruth, Manifest, Mani
     """The ground truth, the queries and the gallery of gnd_<name>.pkl and jpg/.
 
     Raises:
-        ValueError: the ground truth cannot be used, or an image that it names is missing.
+        ValueError: the ground truth cannot be used, or an image that it lists is missing.
     """
     truth = read_ground_truth(folder / f"gnd_{name}.pkl")
     queries, gallery = (
@@ -67,7 +67,7 @@ def describe_revisited(
     """Read a data set and describe its images.
 
     Raises:
-        ValueError: as `read_revisited`.
+        ValueError: as in `read_revisited`.
     """
     truth, queries, gallery = read_revisited(name, folder)
     descriptors = [
@@ -77,7 +77,7 @@ def describe_revisited(
             networks,
             partial(multi_scale_descriptor, scales=config.scales),
             extract,
-            batch_size=1,  # each has a shape of its own
+            batch_size=1,  # each image has its own shape
             device=device,
         )
         for images, boxes in ((queries, truth.boxes if config.crop_queries else None), (gallery, None))
@@ -92,7 +92,7 @@ def describe_revisited(
 
 
 def protocols(truth: GroundTruth) -> dict[str, Criterion]:
-    """What counts in easy, medium and hard."""
+    """The relevant and junk images of easy, medium and hard."""
     easy, hard, junk = (_mask(positions, truth) for positions in (truth.easy, truth.hard, truth.junk))
     masks = {"easy": (easy, junk | hard), "medium": (easy | hard, junk), "hard": (hard, junk | easy)}
     return {

@@ -1,4 +1,4 @@
-"""A search: queries and gallery, their descriptors by every network, and what each query should find."""
+"""A search: queries and gallery, their descriptors from every network, and the images that each query should find."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from dino_pipeline.dino.features.sampling import evenly_spaced
 
 
 class Criterion(NamedTuple):
-    """What a query should find, and what counts neither for nor against it."""
+    """The images that a query should find, and junk images, which do not count."""
 
     relevant: Relevance
     junk: Relevance
 
 
 class Neighbor(NamedTuple):
-    """An image of the gallery, and whether it is what the query should find; None for junk."""
+    """An image of the gallery, and whether the query should find it; None for junk."""
 
     position: int
     is_right: bool | None
@@ -31,7 +31,7 @@ class Neighbor(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Searched:
-    """Images, and their unit descriptors float32 [images, dim] on the CPU by the network's name."""
+    """Images, and their unit descriptors float32 [images, dim] on the CPU, by the network's name."""
 
     queries: Manifest
     gallery: Manifest
@@ -42,7 +42,7 @@ class Searched:
     def scores(
         self, criterion: str, *, cutoffs: Sequence[int], device: torch.device
     ) -> dict[str, RankingScores]:
-        """Of every query, by the network's name."""
+        """Score every query, by the network's name."""
         relevant, junk = self.criteria[criterion]
         return {
             network: search(
@@ -58,7 +58,7 @@ class Searched:
     def nearest(
         self, network: str, criterion: str, *, num_queries: int, num_neighbors: int
     ) -> dict[int, list[Neighbor]]:
-        """The first neighbours of some queries at even distances, by the query's position."""
+        """The first neighbours of some evenly spaced queries, by the query's position."""
         chosen = torch.from_numpy(evenly_spaced(len(self.queries), num_queries))
         similarities = self.query_descriptors[network][chosen] @ self.gallery_descriptors[network].T
         orders = similarities.argsort(dim=1, descending=True, stable=True)[:, :num_neighbors]
@@ -77,10 +77,10 @@ class Searched:
 def multi_scale_descriptor(backbone: Backbone, images: Tensor, *, scales: Sequence[float]) -> Tensor:
     """The mean of the backbone's feature over scales, as a unit vector: [N, dim].
 
-    As utils.multi_scale of https://github.com/facebookresearch/dino.
+    The same as utils.multi_scale of https://github.com/facebookresearch/dino.
 
     Args:
-        images: normalised [N, 3, H, W]; at each scale what exceeds whole patches is cut off at the right and bottom.
+        images: normalised [N, 3, H, W]; at each scale, partial patches at the right and the bottom are cut off.
         scales: factors of the sides.
 
     Raises:

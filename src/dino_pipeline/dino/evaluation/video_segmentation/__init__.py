@@ -1,1 +1,1 @@
-"""Video object segmentation with frozen features: the first frame's masks are propagated, and scored as DAVIS does."""
+"""Video object segmentation with frozen features: propagate the first frame's masks, and score them as DAVIS does."""

@@ -1,4 +1,4 @@
-"""Which videos are segmented and how masks are propagated (light: imports no torch)."""
+"""Configuration of video segmentation. Imports no torch."""
 
 from typing import Annotated, Literal
 
@@ -19,19 +19,19 @@ class StripConfig:
 
 @frozen
 class VideoSegmentationConfig:
-    """The paper's label propagation (section 4.2.2); its values are the published code's."""
+    """The paper's label propagation (section 4.2.2), with the published code's values."""
 
     # <folder>/JPEGImages/<resolution>/<video>, Annotations/<resolution>/<video>, ImageSets/<image_set>.txt
-    folder: str | None  # there is none by default
+    folder: str | None  # no default
     image_set: str
     resolution: str
     max_videos: Count | None
     networks: Annotated[tuple[Literal["teacher", "student", "random"], ...], Field(min_length=1)]
     frame_size: Count  # short side in pixels
-    side_multiple: Count  # the long side is rounded down to a multiple of it
-    num_last_frames: Annotated[int, Field(ge=0)]  # context beside the first frame
+    side_multiple: Count  # the long side is rounded down to a multiple of this
+    num_last_frames: Annotated[int, Field(ge=0)]  # context in addition to the first frame
     neighborhood_radius: Count  # in patches, along rows and along columns
-    top_k: Count  # most similar context patches, of all context frames together
+    top_k: Count  # most similar context patches, over all context frames together
     temperature: Annotated[float, Field(gt=0)]
     picture: StripConfig
     num_threads: Count | None

@@ -1,11 +1,11 @@
-"""Masks of some frames carried to another by the similarity of patch features (arXiv:1906.02487, arXiv:2104.14294)."""
+"""Propagate masks from context frames to a frame by the similarity of patches (arXiv:1906.02487, arXiv:2104.14294)."""
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-# Patches a side. A smaller tile is compared with fewer patches outside its neighbourhoods; a larger one makes better
-# use of a matrix product and of threads, which wait for one another after every operation.
+# Patches per side. A smaller tile is compared with fewer patches outside its neighbourhoods; a larger tile makes better
+# use of matrix products and of threads, which synchronise after every operation.
 TILE = 13
 
 
@@ -18,11 +18,11 @@ def propagate(
     top_k: int,
     temperature: float,
 ) -> Tensor:
-    """The mean mask of the `top_k` context patches near each patch, weighted by exp(cosine / temperature).
+    """The mean mask of the `top_k` most similar context patches near each patch, weighted by exp(cosine / temperature).
 
-    Near is a square of (2 radius + 1)^2 patches in each context frame. Patches as similar as the last of the top k
-    count too, as in the published code. The target is taken a tile at a time, so that a tile's neighbourhoods are one
-    block of each context frame: memory is [TILE^2, contexts * (TILE + 2 radius)^2], whatever the frame's size.
+    Near is a square of (2 radius + 1)^2 patches in each context frame. As in the published code, patches that tie with
+    the last of the top k count too. The target is processed in tiles, so that a tile's neighbourhoods are one block of
+    each context frame: memory is [TILE^2, contexts * (TILE + 2 radius)^2], for any frame size.
 
     Args:
         target: unit vectors [rows, columns, dim].
@@ -48,7 +48,7 @@ def propagate(
             )
             similarity.unflatten(1, (len(masks), -1)).add_(far.flatten(2).flatten(0, 1)[:, None])
             least = similarity.topk(min(top_k, len(keys)), dim=1).values[:, -1:]
-            # From here on only the few that count are touched.
+            # The rest only processes the few patches that count.
             query, key = (similarity >= least).nonzero(as_tuple=True)
             weights = similarity[query, key].exp_()[:, None]
             values = weights * masks[:, near_rows, near_columns].flatten(0, 2)[key]
@@ -61,8 +61,8 @@ def propagate(
 def label_map(masks: Tensor, height: int, width: int) -> Tensor:
     """The class of each pixel, int64 [height, width], from masks [classes, rows, columns].
 
-    Enlarged bilinearly; each mask is then stretched to [0, 1], so that an object that has faded can still win. A
-    constant mask has nothing to stretch and stays.
+    Masks are enlarged bilinearly and then each scaled to [0, 1], so that a faded object can still win. A constant mask
+    stays as it is.
     """
     enlarged = F.interpolate(masks[None], (height, width), mode="bilinear")[0]
     low, high = enlarged.amin(dim=(1, 2), keepdim=True), enlarged.amax(dim=(1, 2), keepdim=True)
@@ -71,13 +71,13 @@ def label_map(masks: Tensor, height: int, width: int) -> Tensor:
 
 
 def _block(start: int, length: int, radius: int) -> tuple[slice, slice]:
-    """A tile's positions along one axis, and those within the radius of any of them."""
+    """A tile's positions along one axis, and the positions within the radius of any of them."""
     stop = min(start + TILE, length)
     return slice(start, stop), slice(max(0, start - radius), min(length, stop + radius))
 
 
 def _far(tile: slice, block: slice, radius: int, device: torch.device) -> Tensor:
-    """[tile, block]: minus infinity where a position of the block is out of the radius of one of the tile, else 0."""
+    """[tile, block]: minus infinity if a block's position is beyond the radius of a tile's position, else 0."""
     positions = torch.arange(tile.start, tile.stop, device=device)
     others = torch.arange(block.start, block.stop, device=device)
     is_far = (positions[:, None] - others).abs() > radius

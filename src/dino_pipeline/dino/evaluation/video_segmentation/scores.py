@@ -27,27 +27,27 @@ from dino_pipeline.dino.evaluation.video_segmentation.videos import (
 
 Mask = NDArray[np.bool_]  # [height, width]
 
-_TOLERANCE = 0.008  # of the diagonal: how far apart contours may be
+_TOLERANCE = 0.008  # largest distance between matching contours, relative to the diagonal
 
 
 class Statistics(NamedTuple):
-    """Of one object's values over the frames of a video."""
+    """Statistics of one object's values over the frames of a video."""
 
     mean: float
     recall: float  # share of frames above 0.5
-    decay: float  # mean of the first quarter less that of the last
+    decay: float  # mean of the first quarter minus mean of the last
 
 
 def region_similarity(predicted: Mask, annotated: Mask) -> float:
-    """J: intersection over union; 1 where both are empty."""
+    """J: intersection over union; 1 if both are empty."""
     union = np.count_nonzero(predicted | annotated)
     return np.count_nonzero(predicted & annotated) / union if union else 1.0
 
 
 def contour_accuracy(predicted: Mask, annotated: Mask) -> float:
-    """F: harmonic mean of the contours' precision and recall, each matched by what is near in the other.
+    """F: harmonic mean of the contours' precision and recall. A contour pixel matches if the other contour is near.
 
-    Where one has no contour it misses the other's whole: 0; where neither has any: 1.
+    If only one of both has a contour, F is 0; if neither has one, F is 1.
     """
     ours, theirs = boundary(predicted), boundary(annotated)
     if not ours.any() or not theirs.any():
@@ -60,8 +60,9 @@ def contour_accuracy(predicted: Mask, annotated: Mask) -> float:
 
 
 def boundary(mask: Mask) -> Mask:
-    """Pixels that differ from their neighbour to the right, below or at the lower right; beyond the border lies what is
-    before it.
+    """Pixels that differ from their neighbour to the right, below or at the lower right.
+
+    Beyond the border, the last pixels repeat.
     """
     padded = np.pad(mask, ((0, 1), (0, 1)), mode="edge")
     inside = padded[:-1, :-1]
@@ -70,7 +71,7 @@ def boundary(mask: Mask) -> Mask:
 
 
 def statistics(values: NDArray[np.float64]) -> Statistics:
-    """Mean, recall and decay of values [frames]; quarters share the frame between them, as DAVIS's do."""
+    """Mean, recall and decay of values [frames]. As in DAVIS, quarters share the frame between them."""
     edges = np.round(np.linspace(1, len(values), 5) + 1e-10).astype(int) - 1
     first, last = values[: edges[1] + 1], values[edges[3] :]
     return Statistics(float(values.mean()), float((values > 0.5).mean()), float(first.mean() - last.mean()))
@@ -86,7 +87,7 @@ def _dilated(mask: Mask, disk: NDArray[np.uint8]) -> Mask:
 
 
 class ObjectScore(NamedTuple):
-    """How one network followed one object through one video."""
+    """The score of one network for one object in one video."""
 
     network: str
     video: str
@@ -109,7 +110,7 @@ def segment_and_score(
     std: Sequence[float],
     device: torch.device,
 ) -> list[ObjectScore]:
-    """Write <folder>/<network>/<video>/<frame>.png and score each object of each video for each network.
+    """Write <folder>/<network>/<video>/<frame>.png, and score each object of each video for each network.
 
     Raises:
         ValueError: an annotation has another size than its frame.
@@ -127,7 +128,9 @@ def segment_and_score(
                     write_indexed(labels, masks / file.name)
                     if index == 0:
                         num_objects = int(labels.max())
-                    elif index < len(video.frames) - 1:  # the first is given; DAVIS leaves out the last too
+                    elif (
+                        index < len(video.frames) - 1
+                    ):  # the first frame is given; DAVIS also leaves out the last
                         values.append(_frame_values(labels, file, num_objects))
                     progress.update()
                 scores += _object_scores(network, video.name, np.array(values))
@@ -135,7 +138,7 @@ def segment_and_score(
 
 
 def summarise(scores: Sequence[ObjectScore]) -> dict[str, Any]:
-    """The means over all objects by network, J&F in front; and J&F of each video."""
+    """The means over all objects by network, with J&F first; and J&F of each video."""
     summary: dict[str, Any] = {"networks": {}, "videos": {}}
     for network in dict.fromkeys(score.network for score in scores):
         own = [score for score in scores if score.network == network]
@@ -151,7 +154,7 @@ def summarise(scores: Sequence[ObjectScore]) -> dict[str, Any]:
 
 
 def write_scores(scores: Sequence[ObjectScore], file: Path) -> None:
-    """A row an object."""
+    """Write one row per object."""
     with file.open("w", newline="") as text:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(ObjectScore._fields)
@@ -168,7 +171,7 @@ def _frame_values(labels: Labels, file: Path, num_objects: int) -> list[tuple[fl
 
 
 def _object_scores(network: str, video: str, values: np.ndarray) -> list[ObjectScore]:
-    """From J and F by frame and object, [frames, objects, 2]."""
+    """Scores from J and F by frame and object, [frames, objects, 2]."""
     return [
         ObjectScore(network, video, number, *statistics(of_object[:, 0]), *statistics(of_object[:, 1]))
         for number, of_object in enumerate(values.swapaxes(0, 1), start=1)

@@ -1,4 +1,4 @@
-"""One video from its first annotation to a label map a frame: the protocol of DINO's eval_video_segmentation.py.
+"""Segment one video from its first annotation: the protocol of DINO's eval_video_segmentation.py.
 
 https://github.com/facebookresearch/dino/blob/main/eval_video_segmentation.py
 """
@@ -33,14 +33,14 @@ def segment(
     std: Sequence[float],
     device: torch.device,
 ) -> Iterator[Labels]:
-    """A label map of each frame at the frame's own size; that of the first is its annotation.
+    """Yield a label map of each frame at the frame's own size. The first is the given annotation.
 
-    Context is the first frame with its annotation, and the last frames with what was propagated to them.
+    Context is the first frame with its annotation, and the last frames with their propagated masks.
 
     Args:
         backbone: in evaluation mode, on the device.
         mean: per channel, as in training.
-        std: likewise.
+        std: per channel, as in training.
 
     Raises:
         ValueError: the first annotation shows no object, or frames are not whole patches.
@@ -72,7 +72,7 @@ def segment(
 
 
 def resized_shape(height: int, width: int, config: VideoSegmentationConfig) -> tuple[int, int]:
-    """Height and width of a frame as the network sees it."""
+    """Height and width of a frame as input of the network."""
     size, multiple = config.frame_size, config.side_multiple
     if height > width:
         return size * height // width // multiple * multiple, size
@@ -98,7 +98,7 @@ def _unit_features(backbone: Backbone, images: Tensor) -> Tensor:
 
 def _one_hot(labels: Labels, features: Tensor) -> Tensor:
     """Masks [classes, rows, columns] of the labels at the resolution of the features."""
-    # Counted before it shrinks: a small object may have no patch of its own, and still has its number.
+    # Counted before shrinking: a small object may have no patch, but keeps its number.
     num_classes = int(labels.max()) + 1
     small = torch.from_numpy(_resize_nearest(labels, features.shape[0], features.shape[1])).to(
         features.device

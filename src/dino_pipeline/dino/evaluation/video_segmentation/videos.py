@@ -14,7 +14,7 @@ from dino_pipeline.dino.evaluation.video_segmentation.config import VideoSegment
 
 Labels = NDArray[np.uint8]  # [height, width]: 0 is background, objects count from 1
 
-VOID = 255  # marks pixels without an answer; DAVIS's semi-supervised scores count them as background
+VOID = 255  # marks pixels without a label; DAVIS's semi-supervised scores count them as background
 
 
 class Video(NamedTuple):
@@ -29,7 +29,8 @@ def list_videos(folder: Path, config: VideoSegmentationConfig) -> list[Video]:
     """The videos that the image set names, in its order.
 
     Raises:
-        ValueError: the folder is not laid out as DAVIS, a name leads out of it, or frames or annotations are missing.
+        ValueError: the folder does not have DAVIS's layout, a name points out of it, or frames or annotations are
+            missing.
     """
     image_set = folder / "ImageSets" / f"{config.image_set}.txt"
     if not image_set.is_file():
@@ -44,7 +45,7 @@ def list_videos(folder: Path, config: VideoSegmentationConfig) -> list[Video]:
 
 
 def read_annotation(file: Path) -> Labels:
-    """The object that each pixel shows.
+    """The object number of each pixel.
 
     Raises:
         ValueError: the image is not indexed.
@@ -60,7 +61,7 @@ def read_annotation(file: Path) -> Labels:
 
 
 def read_first_annotation(video: Video) -> Labels:
-    """What is propagated.
+    """The annotation of the first frame, which gets propagated.
 
     Raises:
         ValueError: it shows no object.
@@ -75,7 +76,7 @@ def read_first_annotation(video: Video) -> Labels:
 
 
 def _video(folder: Path, name: str, resolution: str) -> Video:
-    if name in (".", "..") or "/" in name or "\\" in name:  # it also names a folder that is written
+    if name in (".", "..") or "/" in name or "\\" in name:  # it also becomes the name of an output folder
         raise ValueError(
             f"the image set names the video {name!r}: a name is that of one folder, without / or \\"
         )
@@ -97,7 +98,7 @@ def _video(folder: Path, name: str, resolution: str) -> Video:
 
 
 def write_indexed(labels: Labels, file: Path) -> None:
-    """Write object numbers [height, width] in PASCAL VOC's colours, which are DAVIS's."""
+    """Write object numbers [height, width] in PASCAL VOC's colours, which DAVIS uses."""
     image = Image.fromarray(labels).convert("P")
     image.putpalette(palette().tobytes())
     image.save(file)

@@ -13,9 +13,8 @@ class MSELoss(Loss):
 
     def __init__(self, config: LossConfig, num_logits: int) -> None:
         super().__init__(config, num_logits)
-        self.center = Center(
-            num_logits, config.center_momentum if config.centering == "center" else 1.0
-        )  # 1: the center stays at 0
+        # 1: the center stays at 0.
+        self.center = Center(num_logits, config.center_momentum if config.centering == "center" else 1.0)
 
     def compare(self, inputs: LossInput) -> LossOutput:
         """Mean over pairs and images, at the precision of the center."""
