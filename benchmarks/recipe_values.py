@@ -14,7 +14,7 @@ def recipe_values(recipe: str) -> dict[str, Any]:
         yaml.safe_load((CONF / name).read_text())
         for name in ("base/parameters_pretrain.yml", f"{recipe}/parameters.yml")
     )
-    return _laid_over(base, own)
+    return _laid_over(base, {group: values for group, values in own.items() if group in base})
 
 
 def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

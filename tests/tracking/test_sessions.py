@@ -91,5 +91,6 @@ def test_a_dataset_is_an_input_with_name_digest_counts_and_columns(client: Mlflo
         "height",
         "bytes",
         "sha256",
+        "group",
     ]
     assert columns.required_input_names() == ["path", "split", "width", "height", "bytes", "sha256"]

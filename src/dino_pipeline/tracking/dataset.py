@@ -34,7 +34,7 @@ def log_dataset(run: ModelRun, summary: Mapping[str, Any], *, context: str) -> N
 
 def manifest_columns() -> list[dict[str, Any]]:
     """The manifest's columns as MLflow describes them. Columns that may be null are not required."""
-    may_be_null = {"member", "offset", "label"}
+    may_be_null = {"member", "offset", "label", "group"}
     return [
         {"type": _TYPES[str(field.type)], "name": field.name, "required": field.name not in may_be_null}
         for field in SCHEMA

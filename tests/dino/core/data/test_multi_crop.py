@@ -55,8 +55,8 @@ def test_crops_have_their_sizes_and_a_view_is_a_function_of_its_address() -> Non
     assert all(np.array_equal(a, b) for a, b in zip(views, again, strict=True))
     fewer = multi_crop(image(), PAPERS, seed=1, epoch=2, place=3)
     assert np.array_equal(fewer.local_crops[0], views.local_crops[0])
-    for other in ({"seed": 9}, {"epoch": 9}, {"row": 9}):
-        address = {"seed": 1, "epoch": 2, "row": 3} | other
+    for other in ({"seed": 9}, {"epoch": 9}, {"place": 9}):
+        address = {"seed": 1, "epoch": 2, "place": 3} | other
         assert not np.array_equal(multi_crop(image(), config, **address).global_crops, views.global_crops)
 
 
