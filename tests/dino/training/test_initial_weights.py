@@ -17,7 +17,7 @@ from dino_pipeline.dino.training.comparison import compare, read_verdict, senten
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.fingerprint import fingerprint
 from dino_pipeline.dino.training.initial_weights import resolve, store
-from dino_pipeline.dino.training.online_evaluation import Judged
+from dino_pipeline.dino.training.online_evaluation import FeatureQuality
 from dino_pipeline.dino.training.pretraining import pretrain
 from tests.dino.conftest import PRETRAIN, MakeSpec
 from tests.dino.weights.official_files import official_state, write_full_checkpoint
@@ -161,9 +161,9 @@ def test_a_continued_training_ends_with_a_verdict_and_resumes_bit_for_bit(
 
 
 def test_the_verdict_needs_an_interval_clear_of_zero_and_labels() -> None:
-    def judged(num_correct: int | None) -> Judged:
+    def judged(num_correct: int | None) -> FeatureQuality:
         correct = None if num_correct is None else torch.arange(100) < num_correct
-        return Judged(effective_rank=9.0, feature_std=0.1, correct=correct)
+        return FeatureQuality(effective_rank=9.0, feature_std=0.1, correct=correct)
 
     assert compare(judged(50), judged(70))["verdict"] == "better"
     assert compare(judged(70), judged(50))["verdict"] == "worse"

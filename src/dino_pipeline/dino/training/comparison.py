@@ -9,13 +9,13 @@ import torch
 from dino_pipeline.dino.metrics.bootstrap import Groups
 from dino_pipeline.dino.metrics.paired_difference import paired_difference
 from dino_pipeline.dino.partial import written_whole
-from dino_pipeline.dino.training.online_evaluation import Judged
+from dino_pipeline.dino.training.online_evaluation import FeatureQuality
 
 START = "start.pt"
 VERDICT = "verdict.json"
 
 
-def compare(start: Judged, end: Judged, groups: Groups | None = None) -> dict[str, Any]:
+def compare(start: FeatureQuality, end: FeatureQuality, groups: Groups | None = None) -> dict[str, Any]:
     """Return the verdict: better, worse or the same by k-NN accuracy and its 95 % interval; `unjudged` without labels.
 
     Args:
@@ -61,7 +61,7 @@ def sentence(verdict: dict[str, Any]) -> str:
     )
 
 
-def describe_start(start: Judged) -> str:
+def describe_start(start: FeatureQuality) -> str:
     """The results of the starting weights as a sentence."""
     knn = (
         ""
@@ -71,15 +71,15 @@ def describe_start(start: Judged) -> str:
     return f"before the first step: {knn}effective rank {start.effective_rank:.1f}, feature std {start.feature_std:.4f}"
 
 
-def save_start(start: Judged, path: Path) -> None:
+def save_start(start: FeatureQuality, path: Path) -> None:
     """Save the results of the starting weights, image by image."""
     with written_whole(path) as partial, partial.open("wb") as file:
         torch.save(start._asdict(), file)
 
 
-def load_start(path: Path) -> Judged:
+def load_start(path: Path) -> FeatureQuality:
     """Read what `save_start` wrote."""
-    return Judged(**torch.load(path, weights_only=True))
+    return FeatureQuality(**torch.load(path, weights_only=True))
 
 
 def read_verdict(model: Path) -> dict[str, Any] | None:

@@ -22,7 +22,7 @@ from dino_pipeline.dino.training.config import MonitoringConfig
 _BATCH = 128
 
 
-class Judged(NamedTuple):
+class FeatureQuality(NamedTuple):
     """The evaluation results of one network."""
 
     effective_rank: float
@@ -69,7 +69,7 @@ class OnlineEvaluation:
                 values[f"knn_{name}"] = judged.accuracy
         return values
 
-    def judge(self, network: MultiCropNetwork, device: torch.device) -> Judged:
+    def judge(self, network: MultiCropNetwork, device: torch.device) -> FeatureQuality:
         """Evaluate one network, image by image. Every process must call this."""
         was_training = network.training
         network.eval()
@@ -80,7 +80,7 @@ class OnlineEvaluation:
             queries, found = self._features(network.backbone, self.queries, device)
             correct = (self._correct(bank, labelled, queries) & found).cpu()
         network.train(was_training)
-        return Judged(effective_rank(bank), feature_std(bank), correct)
+        return FeatureQuality(effective_rank(bank), feature_std(bank), correct)
 
     @torch.inference_mode()
     def _features(
