@@ -249,3 +249,14 @@ def test_a_rule_of_groups_survives_being_stored(config: IngestConfig) -> None:
     grouped = from_dict(IngestConfig, to_dict(config) | {"group": {"level": 2}})
     assert grouped.group == GroupConfig(level=2, pattern=None)
     assert from_dict(IngestConfig, to_dict(grouped)) == grouped
+
+
+def test_images_keep_the_splits_of_an_earlier_version_and_others_are_carved(config: IngestConfig) -> None:
+    rows = many(200)
+    kept = {one.facts.sha256: "val" if place % 3 == 0 else "train" for place, one in enumerate(rows[:100])}
+    filled = fill_splits(rows, config, kept)
+    assert {one.facts.sha256: one.split for one in filled[:100]} == kept
+    fresh = fill_splits(rows[100:], config)
+    assert [one.split for one in filled[100:]] == [one.split for one in fresh]
+    again = fill_splits(rows[:100], config, kept)  # with no image left to split
+    assert {one.facts.sha256: one.split for one in again} == kept

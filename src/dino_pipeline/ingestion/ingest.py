@@ -23,7 +23,7 @@ from dino_pipeline.ingestion.layout import group_of
 from dino_pipeline.ingestion.listing import Listing, SourceContext, SourceFile
 from dino_pipeline.ingestion.manifest import Row, manifest_table, quarantine_table
 from dino_pipeline.ingestion.sources.registry import list_sources
-from dino_pipeline.ingestion.splits import fill_splits, limit_train
+from dino_pipeline.ingestion.splits import fill_splits, limit_train, read_kept_splits
 from dino_pipeline.ingestion.summary import count_kinds, report, summarise
 
 logger = logging.getLogger(__name__)
@@ -74,7 +74,8 @@ def ingest(
         )
 
     rows, refused = _place(listings, facts, reasons, config.group)
-    rows = fill_splits(rows, config)  # before the exclusion, so that it moves no image to another split
+    kept = read_kept_splits(cache_folder)
+    rows = fill_splits(rows, config, kept)  # before the exclusion, so that it moves no image to another split
     exclusion: dict[str, Any] = {"list": None, "images": 0, "not_found": 0}
     if exclusions:
         rows, excluded, num_not_found = exclude(rows, exclusions, project_folder)
@@ -83,7 +84,7 @@ def ingest(
     equal = equal_images(rows)
     rows, dropped = drop_duplicates(rows, equal, config.drop_duplicates, project_folder)
     refused += dropped
-    manifest = manifest_table(limit_train(rows, config), project_folder)
+    manifest = manifest_table(limit_train(rows, config, kept), project_folder)
     summary = {
         "source": config.source,
         **summarise(manifest, [reason for _, reason in refused]),

@@ -8,22 +8,59 @@ import hashlib
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
-from dino_pipeline.dino.core.data.manifest import SPLITS
+import pyarrow.parquet as pq
+
+from dino_pipeline.dino.core.data.manifest import SPLITS, Manifest
+from dino_pipeline.dino.partial import written_whole
 from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.ingestion.manifest import Row
 
 logger = logging.getLogger(__name__)
 
 
-def fill_splits(rows: Sequence[Row], config: IngestConfig) -> list[Row]:
+KEPT_SPLITS = "kept_splits.parquet"  # sha256 and split of images, in the cache of ingest
+
+
+def write_kept_splits(manifest: Manifest, cache_folder: Path) -> None:
+    """Let the images of an earlier manifest keep the splits that an earlier rule gave them. An existing file stays."""
+    file = cache_folder / KEPT_SPLITS
+    if not file.is_file():
+        cache_folder.mkdir(parents=True, exist_ok=True)
+        with written_whole(file) as partial:
+            pq.write_table(manifest.table.select(["sha256", "split"]), partial)
+
+
+def read_kept_splits(cache_folder: Path) -> dict[str, str]:
+    """The split of each image that keeps one, by the image's sha256; empty in a project that adopted nothing."""
+    file = cache_folder / KEPT_SPLITS
+    if not file.is_file():
+        return {}
+    table = pq.read_table(file)
+    logger.info(
+        "%s images keep the split that an earlier version gave them; delete %s to split them anew",
+        f"{table.num_rows:,}",
+        file,
+    )
+    return dict(zip(table["sha256"].to_pylist(), table["split"].to_pylist(), strict=True))
+
+
+def fill_splits(
+    rows: Sequence[Row], config: IngestConfig, kept: Mapping[str, str] | None = None
+) -> list[Row]:
     """Take val and test from train, by their fractions, where the source has no such split.
 
     Images of a group share a split, and so do images of equal bytes, also where they are linked through others. A
     split that the source gives stays; images without one join the given split of the images they belong with. The
     number of images taken varies around the fraction. A split that would be empty gets the nearest candidate (the
     smallest number), and train keeps at least one image or group.
+
+    Args:
+        rows: of all usable images.
+        config: the `ingest` parameters.
+        kept: splits that images keep, by sha256, where the source gives none; from `read_kept_splits`.
 
     Raises:
         ValueError: the source gives a group two splits, or there are too few images or groups for the splits.
@@ -37,6 +74,16 @@ def fill_splits(rows: Sequence[Row], config: IngestConfig) -> list[Row]:
         if fraction > 0 and not any(row.split == split for row in filled)
     ]
     pool = [one for one in belonging if all(filled[position].split == "train" for position in one.positions)]
+    if kept:
+        filled, pool = _keep(filled, pool, kept, {split for split, _ in wanted})
+        present = {row.split for row in filled}
+        for split, fraction in wanted:
+            if split in present:
+                chosen = _share(pool, split, fraction, config.seed, at_most=len(pool), at_least=0)
+                for position in (position for place in chosen for position in pool[place].positions):
+                    filled[position] = filled[position]._replace(split=split)
+                pool = [one for place, one in enumerate(pool) if place not in chosen]
+        wanted = [(split, fraction) for split, fraction in wanted if split not in present]
     for number_wanted, (split, fraction) in zip(range(len(wanted), 0, -1), wanted, strict=True):
         if len(pool) <= number_wanted:
             raise ValueError(
@@ -51,7 +98,26 @@ def fill_splits(rows: Sequence[Row], config: IngestConfig) -> list[Row]:
     return filled
 
 
-def limit_train(rows: Sequence[Row], config: IngestConfig) -> list[Row]:
+def _keep(
+    rows: Sequence[Row], pool: Sequence["_Together"], kept: Mapping[str, str], wanted: set[str]
+) -> tuple[list[Row], list["_Together"]]:
+    """The rows with the splits that they keep, and the images that are left to split."""
+    filled, left = list(rows), []
+    for one in pool:
+        images = (rows[position].facts.sha256 for position in one.positions)
+        own = {kept[image] for image in images if image in kept}
+        if not own:
+            left.append(one)
+            continue
+        split = next((name for name in ("test", "val") if name in own & wanted), "train")
+        for position in one.positions:
+            filled[position] = rows[position]._replace(split=split)
+    return filled, left
+
+
+def limit_train(
+    rows: Sequence[Row], config: IngestConfig, kept: Mapping[str, str] | None = None
+) -> list[Row]:
     """Keep `max_train_images` distinct images of train, each class in proportion, and all images of other splits.
 
     Largest remainders turn the proportions into numbers of images. Within a class the images of the smallest numbers
@@ -65,15 +131,18 @@ def limit_train(rows: Sequence[Row], config: IngestConfig) -> list[Row]:
         label_of[image] = min(label_of.get(image, label), label)
     if most is None or len(label_of) <= most:
         return list(rows)
+    already = {image for image in label_of if (kept or {}).get(image) == "train"}
+    if len(already) == most:
+        return [row for row in rows if row.split != "train" or row.facts.sha256 in already]
     images_of: dict[str, list[str]] = defaultdict(list)
     for image, label in label_of.items():
         images_of[label].append(image)
-    kept: set[str] = set()
+    chosen: set[str] = set()
     for label, quota in _quotas(Counter(label_of.values()), most, config.seed).items():
-        kept.update(
+        chosen.update(
             sorted(images_of[label], key=lambda image: (number(config.seed, "train", image), image))[:quota]
         )
-    stay = [row for row in train if row.facts.sha256 in kept]
+    stay = [row for row in train if row.facts.sha256 in chosen]
     logger.info("ingest.max_train_images keeps %s of %s images of train", f"{len(stay):,}", f"{len(train):,}")
     return stay + [row for row in rows if row.split != "train"]
 
@@ -151,12 +220,14 @@ def _follow_given(filled: list[Row], belonging: Sequence[_Together], of_group: M
                 filled[position] = row._replace(split=split or max(given, key=SPLITS.index))
 
 
-def _share(pool: Sequence[_Together], split: str, fraction: float, seed: int, *, at_most: int) -> set[int]:
-    """Places in the pool whose number is below the fraction: at least the smallest one, at most `at_most`."""
+def _share(
+    pool: Sequence[_Together], split: str, fraction: float, seed: int, *, at_most: int, at_least: int = 1
+) -> set[int]:
+    """Places in the pool whose number is below the fraction, the smallest numbers first."""
     numbers = [min(number(seed, split, name) for name in one.names) for one in pool]
     order = sorted(range(len(pool)), key=lambda position: (numbers[position], pool[position].names))
     count = sum(value < fraction for value in numbers)
-    return set(order[: min(max(1, count), at_most)])
+    return set(order[: min(max(at_least, count), at_most)])
 
 
 def _quotas(counts: Mapping[str, int], wanted: int, seed: int) -> dict[str, int]:

@@ -6,12 +6,14 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from dino_pipeline.dino.core.data.manifest import read_manifest
 from dino_pipeline.dino.training.adoption import AdoptableTraining, check_free, move, read_training
 from dino_pipeline.dino.training.checkpoint import checkpoint_step
 from dino_pipeline.dino.training.finish import FINISHED, earlier_fingerprints
 from dino_pipeline.dino.training.kept_checkpoints import LAST
 from dino_pipeline.dino.training.progress import SPEC
 from dino_pipeline.dino.weights.published import DESCRIPTION, add_identity, read_model
+from dino_pipeline.ingestion.splits import write_kept_splits
 from dino_pipeline.tracking.identities import rename_model
 from dino_pipeline.tracking.store import Store
 from dino_pipeline.workspace.run_lock import FOLDER, run_lock
@@ -64,8 +66,17 @@ def _adopt_one(folder: Path, models: Path, project: Path, store: Store) -> str:
         for published in sorted(models.glob(f"[!.]*/{DESCRIPTION}")):
             if read_model(published.parent).fingerprint == earlier:
                 add_identity(published.parent, earlier=earlier, fingerprint=fingerprint)
+        _keep_splits(project, training)
         move(training)  # last: while the earlier folder exists, the adoption is not finished
     return f"{what}; now {fingerprint}"
+
+
+def _keep_splits(project: Path, training: AdoptableTraining) -> None:
+    """Let the recipe's next ingest leave every image in its split: another rule would train on other images."""
+    recipe = training.spec.recipe
+    current = project / "data" / "03_primary" / recipe / "manifest.parquet"
+    manifest = current if current.is_file() else training.folder / "manifest.parquet"
+    write_kept_splits(read_manifest(manifest, project), project / "data" / "02_intermediate" / recipe)
 
 
 def _state(training: AdoptableTraining) -> str:
