@@ -226,14 +226,15 @@ class TestEveryCommand:
     def test_the_comparison_finds_its_trainings_and_measurements(self, adopted: Old) -> None:
         folder = adopted.folder / "data" / "08_reporting" / "shapes" / "comparison"
         table = (folder / "comparison.csv").read_text()
-        scores = sorted((folder / "scores").iterdir())
+        measured = adopted.folder / "data" / "07_model_output" / "shapes" / "comparisons" / "scores"
+        scores = sorted(measured.iterdir())
         said = kedro(adopted.folder, "--env=shapes", "--pipeline=compare")
         assert said.count(", is there already") == 2
         assert (folder / "comparison.csv").read_text() == table
-        assert sorted((folder / "scores").iterdir()) == scores
+        assert sorted(measured.iterdir()) == scores
 
     def test_evaluations_that_need_no_masks_measure_it(self, adopted: Old) -> None:
-        names = ("data_quality", "retrieval", "copy_detection", "low_shot", "label_spreading", "fine_tune")
+        names = ("data_quality", "retrieval", "low_shot", "label_spreading", "fine_tune")
         said = kedro(adopted.folder, "--env=shapes", f"--pipelines={','.join(names)}")
         assert TRAINED not in said
 
@@ -255,7 +256,9 @@ class TestEveryCommand:
         assert list(drawn.rglob("overview.png"))
 
     def test_its_log_of_promotions_and_its_champion_are_read(self, adopted: Old) -> None:
-        assert "dino-shapes/1" in run(adopted.folder, "dino-pipeline", "promote", "dino-shapes", "--log")
+        assert "promotion none -> 1" in run(
+            adopted.folder, "dino-pipeline", "promote", "dino-shapes", "--log"
+        )
         said = run(adopted.folder, "dino-pipeline", "lineage", "data/01_raw/shapes/disc/00.png")
         assert "dino-shapes/1 (challenger, champion)" in said
 
