@@ -99,7 +99,7 @@ TYPED: list[tuple[str, Any, str]] = [
     ("probe.learning_rates", [], "at least 1 item"),
     ("probe.batch_size", "all", "valid integer"),
     ("register.name_prefix", "a/b", "match pattern"),
-    ("report.num_neighbors", 0, "greater than or equal to 1"),
+    ("report.num_neighbors", 0, "greater than 0"),
     ("low_shot.fractions[0]", [0.0], "greater than 0"),
 ]
 
