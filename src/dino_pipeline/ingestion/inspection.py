@@ -101,9 +101,8 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
-    os._exit(
-        1
-    )  # killed: no process is left to read the results, so the executor's queue would block for ever
+    # killed: no process is left to read the results, so the executor's queue would block for ever
+    os._exit(1)
 
 
 def _refused(reason: str) -> Facts:

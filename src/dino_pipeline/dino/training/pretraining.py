@@ -8,7 +8,7 @@ from dino_pipeline.dino.core.loop import train
 from dino_pipeline.dino.launching.stop import StopRequest
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.finish import finish
-from dino_pipeline.dino.training.run import Run
+from dino_pipeline.dino.training.run import TrainingRun
 
 
 def pretrain(spec: TrainingSpec, device: torch.device, stop: StopRequest) -> bool:
@@ -23,7 +23,7 @@ def pretrain(spec: TrainingSpec, device: torch.device, stop: StopRequest) -> boo
         MemoryError: a batch does not fit (names the micro-batch that does), or a loader worker was killed.
         ValueError: too many images cannot be read.
     """
-    run = Run(spec, device, stop)
+    run = TrainingRun(spec, device, stop)
     run.begin()
     with worker_deaths_explained(spec.launch.loader_workers, spec.pretrain.batch_size):
         is_whole = train(run.training, run)

@@ -35,7 +35,7 @@ from dino_pipeline.dino.weights.older_files import completed
 logger = logging.getLogger(__name__)
 
 
-class Run:
+class TrainingRun:
     """The observer of the training loop: keeps checkpoints and history, and evaluates."""
 
     def __init__(self, spec: TrainingSpec, device: torch.device, stop: StopRequest) -> None:
