@@ -1,16 +1,19 @@
 """A training with its files: it starts or resumes, gets monitored, saves checkpoints and stops on request."""
 
 import logging
+import socket
 import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import torch
 
 from dino_pipeline.dino.core.batches import DeviceBatch
 from dino_pipeline.dino.core.config import to_dict
-from dino_pipeline.dino.core.data.manifest import read_manifest
-from dino_pipeline.dino.core.distributed import barrier, largest, rank
+from dino_pipeline.dino.core.data.manifest import Manifest, read_manifest
+from dino_pipeline.dino.core.distributed import barrier, largest, local_rank, rank, world_size
 from dino_pipeline.dino.core.loop import Training, steps_within
 from dino_pipeline.dino.core.models.sharding import load_whole
 from dino_pipeline.dino.core.optimization.skipping import NonFiniteError
@@ -42,7 +45,7 @@ class Run:
         self.device = device
         self.stop = stop
         self.folder = Path(spec.folder)
-        self.manifest = read_manifest(Path(spec.manifest), Path(spec.image_root))
+        self.manifest = shared_manifest(Path(spec.manifest), Path(spec.image_root), self.folder)
         self.training = Training(
             config,
             self.manifest.split("train"),
@@ -214,3 +217,32 @@ class Run:
         start = time.perf_counter()
         self.evaluate()
         return largest(time.perf_counter() - start, self.device)
+
+
+def shared_manifest(file: Path, root: Path, folder: Path) -> Manifest:
+    """Read a manifest so that its rows lie in memory once a machine: one process reads, and all map what it wrote.
+
+    Every process must call this.
+
+    Args:
+        folder: takes the mapped file, which is gone as soon as all processes have it open.
+
+    Raises:
+        ValueError: see `read_manifest`.
+    """
+    if world_size() == 1:
+        return read_manifest(file, root)  # loader workers share it by fork
+    # Named after the machine: a network's file system lets a machine read on in a file that it has removed itself.
+    mapped = folder / f".manifest-{socket.gethostname()}.arrow"
+    if local_rank() == 0:
+        table = read_manifest(file, root).table
+        with pa.OSFile(str(mapped), "wb") as opened, pa.ipc.new_file(opened, table.schema) as writer:
+            writer.write_table(table)
+        del table
+        pa.default_memory_pool().release_unused()
+    barrier()
+    table = pa.ipc.open_file(pa.memory_map(str(mapped))).read_all()
+    barrier()
+    if local_rank() == 0:
+        mapped.unlink()
+    return Manifest(table, root, np.arange(table.num_rows, dtype=np.int64))
