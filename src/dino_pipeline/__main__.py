@@ -8,6 +8,7 @@ from dino_pipeline.cli import (
     adopt,
     attend,
     check_recipes,
+    doctor,
     dvc_stages,
     embed,
     init,
@@ -32,6 +33,7 @@ COMMANDS = (
     sync_mlflow,
     repair_artifacts,
     adopt,
+    doctor,
     dvc_stages,
     picture,
 )

@@ -5,22 +5,19 @@ import os
 import signal
 import sys
 import threading
-import time
 
 from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import main as torchrun
 
 from dino_pipeline.dino.launching import inheritance, loopback, restarts
-from dino_pipeline.dino.launching.stop import STOPPED
-
-_POLL_SECONDS = 0.5
+from dino_pipeline.dino.launching.stop import STOPPED, end_with_parent
 
 
 def main() -> int:
     """Run torchrun with this process's arguments; return 75 if its workers stopped on request."""
     parent = os.getppid()
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=end_with_parent, args=(parent,), daemon=True).start()
     # torchrun forwards SIGTERM to its workers, but not SIGUSR1, the notice of preemption.
     signal.signal(signal.SIGUSR1, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     said = logging.StreamHandler(sys.stdout)  # torchrun.py logs what arrives there
@@ -36,12 +33,6 @@ def main() -> int:
             return STOPPED
         raise
     return 0
-
-
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(_POLL_SECONDS)
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":
