@@ -1,5 +1,7 @@
 """Prepare a training: resolve its initial weights, check its parameters, and fill its folder."""
 
+import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,9 +12,11 @@ from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, T
 from dino_pipeline.dino.training.fingerprint import fingerprint
 from dino_pipeline.dino.training.frozen_teacher import FROZEN_TEACHER
 from dino_pipeline.dino.training.initial_weights import INITIAL, Start, resolve, store
+from dino_pipeline.dino.training.pixel_statistics import SAMPLE, pixel_statistics
 from dino_pipeline.dino.training.progress import adopt, progress_folder, resume_from
-from dino_pipeline.dino.training.resolve_config import resolved
 from dino_pipeline.dino.training.validation import check
+
+logger = logging.getLogger(__name__)
 
 
 class Prepared(NamedTuple):
@@ -152,3 +156,23 @@ def _checked(
     config = resolved(start.config, images.split("train"))
     check(config, monitoring, launch, images, num_processes=num_processes)
     return start, config
+
+
+def resolved(config: PretrainConfig, train: Manifest) -> PretrainConfig:
+    """The configuration with `measured` mean and std as numbers, and with the backbone's channels set.
+
+    Args:
+        config: as given by the user.
+        train: images of the train split; the measurement uses no other images.
+
+    Raises:
+        ValueError: an image is missing, or a channel has only one value.
+    """
+    config = replace(config, backbone=config.network)
+    if "measured" not in (config.mean, config.std):
+        return config
+    measured = pixel_statistics(train, config.images, seed=config.seed)
+    asked = {name for name in ("mean", "std") if getattr(config, name) == "measured"}
+    found = {name: getattr(measured, name) for name in sorted(asked)}
+    logger.info("measured on %d train images: %s", min(SAMPLE, len(train)), found)
+    return replace(config, **found)
