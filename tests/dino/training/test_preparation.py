@@ -43,19 +43,31 @@ def test_the_folder_is_filled_when_it_is_asked_for_and_with_the_weights_that_wer
     prepared = prepared_from(weights, tiny_manifest, trainings)
     assert not trainings.exists()
 
-    write_weights(weights, seed=1)
-    with pytest.raises(ValueError, match="weights that this training starts from have just changed"):
-        fill_folder(prepared)
-
-    write_weights(weights, seed=0)
+    weights.unlink()  # read once
     spec = fill_folder(prepared)
+    assert prepared.start is None, "the folder holds the weights now, not the memory"
     folder = Path(spec.folder)
     assert {path.name for path in folder.iterdir()} == {"manifest.parquet", INITIAL}
     images = read_manifest(Path(spec.manifest), Path(spec.image_root))
     assert images.digest() == prepared.images.digest()
 
-    weights.unlink()
     assert fill_folder(prepared) == spec, "what is there is not read again"
+
+
+def test_weights_that_are_read_again_must_be_those_that_were_prepared(
+    tiny_manifest: Path, tmp_path: Path
+) -> None:
+    weights, trainings = tmp_path / "weights.pth", tmp_path / "trainings"
+    write_weights(weights, seed=0)
+    prepared = prepared_from(weights, tiny_manifest, trainings)
+    prepared.start = None
+
+    write_weights(weights, seed=1)
+    with pytest.raises(ValueError, match="weights that this training starts from have just changed"):
+        fill_folder(prepared)
+
+    write_weights(weights, seed=0)
+    assert (Path(fill_folder(prepared).folder) / INITIAL).is_file()
 
 
 def config(channels: int, **changes: object) -> PretrainConfig:
