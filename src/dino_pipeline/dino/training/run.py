@@ -2,6 +2,7 @@
 
 import logging
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from dino_pipeline.dino.training.comparison import START, compare, describe_star
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.finish import earlier_fingerprints, finish
 from dino_pipeline.dino.training.frozen_teacher import FROZEN_TEACHER
+from dino_pipeline.dino.training.history import CURRENT_STEP
 from dino_pipeline.dino.training.initial_weights import INITIAL
 from dino_pipeline.dino.training.kept_checkpoints import keep_checkpoint, load_newest
 from dino_pipeline.dino.training.monitor import Monitor
@@ -98,6 +100,7 @@ class TrainingRun:
             self.manifest, config, spec.monitoring, num_workers=launch.loader_workers
         )
         self._start = self.folder / START
+        self._step_due = 0.0
 
     def begin(self) -> None:
         """Resume from the last undamaged checkpoint or start new; log the expected duration."""
@@ -139,6 +142,7 @@ class TrainingRun:
         state, monitor, monitoring = self.state, self.monitor, self.spec.monitoring
         monitor.unreadable.meet(batch.unreadable)
         monitor.after_step(metrics, values, waited=batch.waited)
+        self._write_current_step()
         is_last = state.step == self.training.num_steps
         epoch, step_in_epoch = divmod(state.step, self.training.steps_per_epoch)
         at_evaluation = step_in_epoch == 0 and epoch % monitoring.evaluate_every_epochs == 0
@@ -197,6 +201,14 @@ class TrainingRun:
         if rank() == 0:
             keep_checkpoint(checkpoint, self.folder, step=self.state.step, monitoring=self.spec.monitoring)
         barrier()
+
+    def _write_current_step(self) -> None:
+        """Write the step once a second, for the launcher's display."""
+        now = time.monotonic()
+        if rank() == 0 and now >= self._step_due:
+            self._step_due = now + 1
+            with suppress(OSError):  # a display is no reason to stop
+                (self.folder / CURRENT_STEP).write_text(str(self.state.step))
 
     def _resume(self, checkpoint: dict[str, Any]) -> None:
         training = self.training

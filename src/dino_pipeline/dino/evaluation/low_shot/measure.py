@@ -28,6 +28,7 @@ from dino_pipeline.dino.evaluation.table import aligned
 from dino_pipeline.dino.metrics.bootstrap import Groups
 from dino_pipeline.dino.metrics.knn import knn_accuracy
 from dino_pipeline.dino.metrics.student_t import interval
+from dino_pipeline.dino.progress import with_progress
 
 
 class Chosen(NamedTuple):
@@ -74,7 +75,7 @@ def low_shot(
         report["num_labels"][share] = round(sum(map(len, draws)) / len(draws))
         report["num_draws"][share] = len(draws)
         report["results"][share] = {}
-        for name, parts in splits.items():
+        for name, parts in with_progress(list(splits.items()), f"low-shot {share}", unit="networks"):
             drawn = [torch.from_numpy(draw).to(device) for draw in draws]
             by_logistic, num_unfinished = _logistic_regressions(parts, drawn, config.logistic_regression)
             report["results"][share][name] = {
