@@ -20,7 +20,7 @@ from dino_pipeline.dino.doctor.noise_jpegs import noise_jpegs
 from dino_pipeline.dino.launching.stop import StopRequest
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.finish import FINISHED
-from dino_pipeline.dino.training.pretraining import pretrain
+from dino_pipeline.dino.training.run import pretrain
 
 _STEPS_PER_EPOCH, _CHECKPOINT_EVERY, _KILLED_AFTER = 6, 5, 7  # of two epochs, 12 steps
 _HEIGHT, _WIDTH = 375, 500  # ImageNet's mean

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -79,6 +79,11 @@ class Manifest:
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What pickling keeps: its own rows, not all of those that it is a view of."""
+        is_view = self.table.nbytes < 0.9 * self.table.get_total_buffer_size()
+        return vars(self) | ({"table": self.table.take(np.arange(len(self)))} if is_view else {})
 
     def split(self, name: str) -> "Manifest":
         """The rows of one split; empty if the split has none.
