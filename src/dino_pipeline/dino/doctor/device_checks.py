@@ -22,7 +22,7 @@ from dino_pipeline.dino.core.step import StepMetrics, training_step
 _MEGABYTES = 64  # that are reduced, to measure how fast
 _NEAR_BFLOAT16 = 0.05  # of the loss: bfloat16 has 8 bits
 _NEAR_COMPILED = 1e-3
-_NO_COMPILER = ("compiler", "Python.h", "InvalidCxxCompiler")  # in what torch.compile raises without one
+_NO_COMPILER = ("No working C++ compiler", "Failed to find C compiler", "InvalidCxxCompiler", "Python.h")
 
 
 class CheckFailedError(Exception):
@@ -102,8 +102,8 @@ def compiled(folder: Path, device: torch.device) -> Finding:
     images = torch.randn(4, 3, 16, 16, device=device)
     plain = _outputs_and_gradient(network, images)
     start = time.perf_counter()
-    network.compile()
     try:
+        network.compile()
         found = _outputs_and_gradient(network, images)
     except Exception as error:
         if any(word in str(error) for word in _NO_COMPILER):
