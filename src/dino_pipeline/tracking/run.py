@@ -153,6 +153,8 @@ class ModelRun:
         """
         for record in records:
             own = {name: value for name, value in record.items() if name not in ("run", "source")}
+            if "time" in own:
+                own["time"] = _now()  # MLflow shows the newest of a metric's values
             self._log(own, folder / record["source"] if "source" in record else None)
 
     def finish(self, status: str) -> None:
