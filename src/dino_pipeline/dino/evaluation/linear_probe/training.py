@@ -12,15 +12,15 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from tqdm import tqdm
 
 from dino_pipeline.dino.core.data.manifest import Manifest
-from dino_pipeline.dino.core.distributed import gather_rows, rank
+from dino_pipeline.dino.core.distributed import gather_rows
 from dino_pipeline.dino.evaluation.extraction import FeatureFunction
 from dino_pipeline.dino.evaluation.linear_probe.config import LinearProbeConfig, LinearTrainingConfig
 from dino_pipeline.dino.evaluation.linear_probe.probes import LinearProbes
 from dino_pipeline.dino.evaluation.linear_probe.views import ProbeBatches, view_loader
 from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
+from dino_pipeline.dino.progress import Progress
 
 
 class ProbeTraining:
@@ -91,11 +91,7 @@ def train_linear_probes(
     }
     batches = ProbeBatches(len(train), config)
     loader = iter(view_loader(train, batches, transform, config, num_workers=num_workers))
-    # `disable=None`: no progress bar without a terminal, as in a log file.
-    silent = None if rank() == 0 else True
-    with tqdm(
-        total=config.epochs * len(train), desc="probe", unit=" images", disable=silent, leave=False
-    ) as bar:
+    with Progress("probe", total=config.epochs * len(train), unit="images") as progress:
         for epoch, positions in batches.whole():
             crops = next(loader).to(device, non_blocking=True)
             batch_labels = labels[positions.to(device)]
@@ -104,5 +100,5 @@ def train_linear_probes(
                 features = own.embedding if own.linear is None else own.linear
                 whole = gather_rows(features, num_rows=len(positions))
                 training[name].step(whole, batch_labels, epoch=epoch)
-            bar.update(len(positions))
+            progress.update(len(positions))
     return {name: trained.probes for name, trained in training.items()}

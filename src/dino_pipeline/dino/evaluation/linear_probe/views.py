@@ -1,7 +1,6 @@
 """Views for the linear probe: in every epoch a random crop of each image, addressed like the training's views."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -9,19 +8,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from dino_pipeline.dino.core.data.addressing import Domain, generator_at
+from dino_pipeline.dino.core.data.dataset import Address
 from dino_pipeline.dino.core.data.decoding import decode_image
 from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.core.data.multi_crop import crop_and_resize, random_rectangle
 from dino_pipeline.dino.core.distributed import rank, world_size
 from dino_pipeline.dino.evaluation.linear_probe.config import LinearProbeConfig
 from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
-
-
-class Address(NamedTuple):
-    """An image's position, and the epoch."""
-
-    epoch: int
-    position: int
 
 
 class ProbeViews(Dataset[Tensor]):
