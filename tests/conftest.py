@@ -75,9 +75,8 @@ def client(project: Path) -> "MlflowClient":
     from mlflow import MlflowClient
 
     uri = f"sqlite:///{project / 'mlruns' / 'mlflow.db'}"
-    return MlflowClient(
-        tracking_uri=uri, registry_uri=uri
-    )  # else the one that another test registered a model in
+    # else the one that another test registered a model in
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
 @pytest.fixture(scope="session")

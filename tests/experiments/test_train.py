@@ -23,11 +23,19 @@ from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig
-from dino_pipeline.dino.training.history import HISTORY, HISTORY_COLUMNS, TIMING, RowFile, read_rows
+from dino_pipeline.dino.training.history import (
+    CURRENT_STEP,
+    HISTORY,
+    HISTORY_COLUMNS,
+    TIMING,
+    TIMING_COLUMNS,
+    RowFile,
+    read_rows,
+)
 from dino_pipeline.dino.weights.config import ModelConfig
 from dino_pipeline.dino.weights.published import read_model
 from dino_pipeline.experiments.compare.config import CompareConfig
-from dino_pipeline.experiments.train import _continuation_tags, log_diagnostics
+from dino_pipeline.experiments.train import ProgressDisplay, _continuation_tags, log_diagnostics
 from dino_pipeline.experiments.tune.config import TuneConfig
 from dino_pipeline.model_registry.lineage.report import report
 from dino_pipeline.pipelines.compare import compare_models
@@ -248,3 +256,26 @@ def test_a_run_that_continues_another_is_linked_to_it() -> None:
     with tracking.open_model_run("old", name="old") as old:
         pass
     assert _continuation_tags("old") == {"continued_from": "old", "continued_from_run": old.run_id}
+
+
+def test_a_log_file_says_how_far_a_training_is_also_between_two_rows(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    history = RowFile(tmp_path / HISTORY, HISTORY_COLUMNS)
+    timing = RowFile(tmp_path / TIMING, TIMING_COLUMNS)
+    history.cut_after(0)
+    timing.cut_after(0)
+    with (
+        caplog.at_level("INFO"),
+        ProgressDisplay(tmp_path, num_steps=100, first_seconds=0, every_seconds=0) as display,
+    ):
+        assert display.update() == []
+        history.append({"step": 20, "epoch": 1.25, "loss": 5.1234, "knn_teacher": 0.25})
+        timing.append({"step": 20, "num_steps": 80, "images_per_second": 210.4})
+        assert len(display.update()) == 2
+        (tmp_path / CURRENT_STEP).write_text("33")
+        display.update()
+    shown = "epoch 1.2, loss 5.123, k-NN 0.250, images/s 210"
+    assert caplog.messages[0] == "pretrain: 0 of 100 steps"
+    assert any(line.startswith(f"pretrain: 20 of 80 steps, {shown}") for line in caplog.messages)
+    assert re.fullmatch(rf"pretrain: 33 of 80 steps, {shown}, \d+ s left", caplog.messages[-1])

@@ -12,7 +12,7 @@ from dino_pipeline.dino.core.config import from_dict, to_dict
 from dino_pipeline.ingestion.config import GroupConfig, IngestConfig
 from dino_pipeline.ingestion.inspection import Facts
 from dino_pipeline.ingestion.listing import SourceFile
-from dino_pipeline.ingestion.manifest import Row
+from dino_pipeline.ingestion.manifest import ManifestRow
 from dino_pipeline.ingestion.splits import fill_splits, limit_train, number
 
 from .conftest import RunIngest, WriteImage
@@ -25,18 +25,18 @@ def row(
     label: str | None = None,
     split: str = "train",
     given: bool = False,
-) -> Row:
+) -> ManifestRow:
     """An image whose bytes are named by `content`; the same content may lie under several names."""
     file = SourceFile(f"{content}-{group}", f"/{content}-{group}-{split}.png", None, None, 1, 0)
     facts = Facts(8, 8, hashlib.sha256(content.encode()).hexdigest(), "")
-    return Row(file, facts, split, label, group, given)
+    return ManifestRow(file, facts, split, label, group, given)
 
 
-def many(count: int) -> list[Row]:
+def many(count: int) -> list[ManifestRow]:
     return [row(f"image {position}") for position in range(count)]
 
 
-def splits(rows: list[Row], config: IngestConfig) -> list[str]:
+def splits(rows: list[ManifestRow], config: IngestConfig) -> list[str]:
     return [one.split for one in fill_splits(rows, config)]
 
 

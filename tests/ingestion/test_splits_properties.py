@@ -16,7 +16,7 @@ from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.ingestion.inspection import Facts
 from dino_pipeline.ingestion.listing import SourceFile
-from dino_pipeline.ingestion.manifest import Row, manifest_table
+from dino_pipeline.ingestion.manifest import ManifestRow, manifest_table
 from dino_pipeline.ingestion.splits import fill_splits, limit_train, number
 
 PARAMETERS = Path(__file__).parents[2] / "conf" / "base" / "parameters_ingest.yml"
@@ -25,10 +25,10 @@ SEEDS = st.integers(0, 9)
 FRACTIONS = st.floats(0.05, 0.5)
 
 
-def row(position: int, content: int, label: str | None, group: str | None = None) -> Row:
+def row(position: int, content: int, label: str | None, group: str | None = None) -> ManifestRow:
     file = SourceFile(f"{position}.png", f"/photos/{position}.png", None, None, 1, 0)
     facts = Facts(8, 8, hashlib.sha256(str(content).encode()).hexdigest(), "")
-    return Row(file, facts, "train", label, group)
+    return ManifestRow(file, facts, "train", label, group)
 
 
 # Contents repeat: copies of one image lie under several names, and may link groups.
@@ -39,7 +39,7 @@ ROWS = st.lists(st.tuples(st.integers(0, 40), LABELS, GROUPS), min_size=1, max_s
 )
 
 
-def filled(rows: list[Row], validation: float, test: float, seed: int) -> list[Row] | None:
+def filled(rows: list[ManifestRow], validation: float, test: float, seed: int) -> list[ManifestRow] | None:
     """The split rows; None where there are too few images or groups, which is refused."""
     config = replace(CONFIG, validation_fraction=validation, test_fraction=test, seed=seed)
     try:
@@ -51,7 +51,7 @@ def filled(rows: list[Row], validation: float, test: float, seed: int) -> list[R
 
 @given(ROWS, FRACTIONS, FRACTIONS, SEEDS)
 def test_every_file_is_in_one_split_and_equal_images_and_groups_are_in_the_same(
-    rows: list[Row], validation: float, test: float, seed: int
+    rows: list[ManifestRow], validation: float, test: float, seed: int
 ) -> None:
     split = filled(rows, validation, test, seed)
     if split is None:
@@ -71,7 +71,7 @@ IMAGES = st.lists(st.tuples(st.integers(0, 80), LABELS), max_size=60)
 MANY = [(content, None) for content in range(100, 200)]  # so that no split is empty
 
 
-def of_one_group(first: int, images: list[tuple[int, str | None]]) -> list[Row]:
+def of_one_group(first: int, images: list[tuple[int, str | None]]) -> list[ManifestRow]:
     return [
         row(first + i, content, label, None if content % 3 or content >= 100 else "abcdefgh"[content % 8])
         for i, (content, label) in enumerate(images)
@@ -89,7 +89,7 @@ def test_added_images_and_other_labels_move_no_old_image(
 ) -> None:
     rows = of_one_group(0, MANY + images)
 
-    def expected(one: Row) -> str:
+    def expected(one: ManifestRow) -> str:
         name = f"group:{one.group}" if one.group else one.facts.sha256
         if number(seed, "test", name) < test:
             return "test"
@@ -107,7 +107,7 @@ def test_added_images_and_other_labels_move_no_old_image(
 
 @given(ROWS, FRACTIONS, SEEDS, st.randoms(use_true_random=False))
 def test_the_order_of_files_changes_neither_splits_nor_the_digest(
-    rows: list[Row], validation: float, seed: int, random: Random
+    rows: list[ManifestRow], validation: float, seed: int, random: Random
 ) -> None:
     shuffled = list(rows)
     random.shuffle(shuffled)
@@ -120,7 +120,7 @@ def test_the_order_of_files_changes_neither_splits_nor_the_digest(
 
 
 @given(ROWS, st.integers(0, 59))
-def test_the_digest_sees_a_changed_image_label_or_split(rows: list[Row], position: int) -> None:
+def test_the_digest_sees_a_changed_image_label_or_split(rows: list[ManifestRow], position: int) -> None:
     changed = rows[position % len(rows)]
     for different in (
         changed._replace(facts=changed.facts._replace(sha256="f" * 64)),
@@ -131,7 +131,9 @@ def test_the_digest_sees_a_changed_image_label_or_split(rows: list[Row], positio
 
 
 @given(ROWS, st.integers(1, 50), SEEDS)
-def test_a_smaller_train_has_the_distinct_images_asked_for(rows: list[Row], most: int, seed: int) -> None:
+def test_a_smaller_train_has_the_distinct_images_asked_for(
+    rows: list[ManifestRow], most: int, seed: int
+) -> None:
     held_out = row(99, 99, "cat")._replace(split="val")
     kept = limit_train([*rows, held_out], replace(CONFIG, max_train_images=most, seed=seed))
     distinct = {r.facts.sha256 for r in rows}
@@ -142,7 +144,7 @@ def test_a_smaller_train_has_the_distinct_images_asked_for(rows: list[Row], most
 
 @given(ROWS, st.integers(1, 50), SEEDS)
 def test_a_smaller_train_has_each_class_in_proportion_within_one_image(
-    rows: list[Row], most: int, seed: int
+    rows: list[ManifestRow], most: int, seed: int
 ) -> None:
     one_of_each = list({r.facts.sha256: r for r in rows}.values())
     kept = Counter(
@@ -152,6 +154,6 @@ def test_a_smaller_train_has_each_class_in_proportion_within_one_image(
         assert abs(kept[label] - min(1, most / len(one_of_each)) * count) < 1
 
 
-def digest(rows: list[Row]) -> str:
+def digest(rows: list[ManifestRow]) -> str:
     table = manifest_table(rows, Path("/photos"))
     return Manifest(table, Path("/photos"), np.arange(len(rows), dtype=np.int64)).digest()

@@ -4,25 +4,31 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-
-from tqdm import tqdm
-from tqdm.contrib.logging import logging_redirect_tqdm
 
 from dino_pipeline import tracking
 from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.launching.torchrun import num_processes
+from dino_pipeline.dino.metrics.collapse import diagnose_training
+from dino_pipeline.dino.progress import EVERY_SECONDS, FIRST_SECONDS, Progress
 from dino_pipeline.dino.training import launch as launching
 from dino_pipeline.dino.training.checkpoint import checkpoint_step
-from dino_pipeline.dino.training.collapse import diagnose_training
 from dino_pipeline.dino.training.comparison import read_verdict, sentence
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, TrainingSpec
-from dino_pipeline.dino.training.history import HISTORY, TIMING, HistoryReader, numbers, read_rows
+from dino_pipeline.dino.training.history import (
+    CURRENT_STEP,
+    HISTORY,
+    TIMING,
+    HistoryReader,
+    numbers,
+    read_rows,
+)
 from dino_pipeline.dino.training.kept_checkpoints import LAST
 from dino_pipeline.dino.training.preparation import Prepared, fill_folder, prepare
 from dino_pipeline.dino.training.progress import adopted_from
@@ -185,37 +191,47 @@ class Trainer:
 
 
 class ProgressDisplay:
-    """A bar of steps with epoch, loss, k-NN, images/s and the time left. It also returns the new rows."""
+    """Steps with epoch, loss, k-NN, images/s and the time left, as a bar or as lines. It also returns the new rows."""
 
-    def __init__(self, folder: Path, *, num_steps: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        num_steps: int,
+        first_seconds: float = FIRST_SECONDS,
+        every_seconds: float = EVERY_SECONDS,
+    ) -> None:
         self._readers = [HistoryReader(folder / HISTORY), HistoryReader(folder / TIMING)]
-        self._num_steps = num_steps
+        self._current_step = folder / CURRENT_STEP
         self._shown: dict[str, str] = {}
+        self._progress = Progress(
+            "pretrain",
+            total=num_steps,
+            unit="steps",
+            first_seconds=first_seconds,
+            every_seconds=every_seconds,
+            leave=None,  # below a study's bar it disappears with its training
+            logs_above=True,
+        )
 
     def __enter__(self) -> Self:
-        self._bar = tqdm(
-            total=self._num_steps,
-            desc="pretrain",
-            unit="step",
-            disable=None,  # no bar in a log file or in CI
-            leave=None,  # below a study's bar it disappears with its training
-            dynamic_ncols=True,
-        )
-        self._redirect = logging_redirect_tqdm()
-        self._redirect.__enter__()
+        self._current_step.unlink(missing_ok=True)  # of a process that has ended
+        self._progress.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._redirect.__exit__(kind, error, traceback)
-        self._bar.close()
+        self._progress.__exit__(kind, error, traceback)
 
     def update(self) -> list[dict[str, float]]:
         """Read and show new rows. Returns the rows of history and timing, oldest first."""
         rows = [row for reader in self._readers for row in reader.new_rows()]
         for row in rows:
             self._show(row)
+        with suppress(FileNotFoundError, ValueError):  # it is being written
+            self._progress.move_to(max(self._progress.count, int(self._current_step.read_text())))
+        self._progress.refresh()
         return sorted(rows, key=lambda row: row["step"])
 
     def _show(self, row: dict[str, float]) -> None:
@@ -229,10 +245,11 @@ class ProgressDisplay:
         for key, form in forms.items():
             if key in row:
                 self._shown[names.get(key, key)] = form.format(row[key])
-        if "num_steps" in row:
-            self._bar.total = int(row["num_steps"])  # a budget may have reduced it
-        self._bar.set_postfix(self._shown, refresh=False)
-        self._bar.update(max(0, int(row["step"]) - self._bar.n))
+        self._progress.show(self._shown)
+        self._progress.move_to(
+            max(self._progress.count, int(row["step"])),
+            total=int(row["num_steps"]) if "num_steps" in row else None,  # a budget may have reduced it
+        )
 
 
 def num_steps(spec: TrainingSpec, images: Manifest) -> int:

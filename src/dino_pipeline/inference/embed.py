@@ -13,7 +13,6 @@ import torch
 from kedro.config import MissingConfigException
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
-from tqdm import tqdm
 
 from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.dino.core.data.decoding import decode_image
@@ -25,6 +24,7 @@ from dino_pipeline.dino.evaluation.features import Matrix
 from dino_pipeline.dino.features.evaluation_transform import evaluation_crop
 from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
 from dino_pipeline.dino.partial import written_whole
+from dino_pipeline.dino.progress import Progress
 from dino_pipeline.dino.weights.published import evaluation_transform, load_backbone, read_model
 from dino_pipeline.ingestion.listing import SourceFile
 from dino_pipeline.ingestion.sources.folder import list_folder
@@ -115,8 +115,7 @@ def _embed(
         files, batch_size=config.batch_size, num_workers=config.num_workers, collate_fn=list
     )
     left_out: list[tuple[str, str]] = []
-    # `disable=None`: no bar without a terminal, as in a log file.
-    with tqdm(total=len(files), desc="embed", unit=" files", disable=None, leave=False) as progress:
+    with Progress("embed", total=len(files), unit="files") as progress:
         for batch in loader:
             left_out += [(file.path, file.problem) for file in batch if file.crop is None]
             images = [file for file in batch if file.crop is not None]

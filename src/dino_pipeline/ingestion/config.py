@@ -4,12 +4,11 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
 
 from dino_pipeline.dino.core.config import frozen
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
-Positive = Annotated[int, Field(ge=1)]
 
 _GROUP_FORMS = "it is null, {level: N} or {pattern: REGEX}"
 
@@ -18,9 +17,9 @@ _GROUP_FORMS = "it is null, {level: N} or {pattern: REGEX}"
 class PhotographsConfig:
     """How the embedded photographs are cut into tiles."""
 
-    tile_size: Positive  # px
-    tile_stride: Positive  # px, between neighbours of one split; below tile_size they overlap
-    max_tiles: Positive  # per photograph in train, evenly spaced; val and test get their share
+    tile_size: PositiveInt  # px
+    tile_stride: PositiveInt  # px, between neighbours of one split; below tile_size they overlap
+    max_tiles: PositiveInt  # per photograph in train, evenly spaced; val and test get their share
     validation_share: Annotated[float, Field(gt=0, lt=0.5)]  # share of each photograph's longer side
     test_share: Annotated[float, Field(gt=0, lt=0.5)]
 
@@ -37,10 +36,9 @@ class TorchvisionConfig:
 class GroupConfig:
     """How a path names its group of images: either a folder level or a pattern, exactly one of the two."""
 
-    level: Positive | None  # the folder below the split's folder, else below the source; 1 is the first
-    pattern: (
-        str | None
-    )  # a regular expression on the path below the source; its first group, or the one named group
+    level: PositiveInt | None  # the folder below the split's folder, else below the source; 1 is the first
+    # a regular expression on the path below the source; its first group, or the one named group
+    pattern: str | None
 
     def __post_init__(self) -> None:
         if (self.level is None) == (self.pattern is None):
@@ -70,18 +68,18 @@ class IngestConfig:
     source: str | tuple[str, ...] | None
     name: Annotated[str, Field(pattern=r"^[^/:]+$")] | None  # of the data set; None: ingestion/data_set.py
     copy_images: bool
-    minimum_size: Positive  # px, shorter side
-    max_pixels: Positive
-    max_file_megabytes: Positive
-    max_unpacked_gigabytes: Positive
+    minimum_size: PositiveInt  # px, shorter side
+    max_pixels: PositiveInt
+    max_file_megabytes: PositiveInt
+    max_unpacked_gigabytes: PositiveInt
     group: Annotated[GroupConfig | None, BeforeValidator(_with_both)]  # images of a group share a split
     validation_fraction: Fraction
     test_fraction: Fraction
-    max_train_images: Positive | None  # distinct images, classes in proportion; None keeps all
-    seed: Annotated[int, Field(ge=0)]
+    max_train_images: PositiveInt | None  # distinct images, classes in proportion; None keeps all
+    seed: NonNegativeInt
     drop_duplicates: Literal["none", "across_splits", "all"]
     exclude: str | None  # a cleaning list; ingestion leaves out its images with keep = false
-    num_workers: Annotated[int, Field(ge=0)]
+    num_workers: NonNegativeInt
     torchvision: TorchvisionConfig
     photographs: PhotographsConfig
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 
 from dino_pipeline.ingestion.listing import SourceFile
-from dino_pipeline.ingestion.manifest import Row, relative_path
+from dino_pipeline.ingestion.manifest import ManifestRow, relative_path
 
 # Keep held-out copies and drop train copies, so that evaluation measures the same data set.
 _PRECEDENCE = ("test", "val", "train")
@@ -19,13 +19,13 @@ COLUMNS = ["sha256", "split", "label", "path", "member"]
 class Deduplicated(NamedTuple):
     """Rows that stay, and dropped files with the reason."""
 
-    rows: list[Row]
+    rows: list[ManifestRow]
     dropped: list[tuple[SourceFile, str]]
 
 
-def equal_images(rows: Sequence[Row]) -> list[list[Row]]:
+def equal_images(rows: Sequence[ManifestRow]) -> list[list[ManifestRow]]:
     """Group rows of equal bytes, two or more a group. The first row of a group is the one to keep."""
-    by_content: dict[str, list[Row]] = defaultdict(list)
+    by_content: dict[str, list[ManifestRow]] = defaultdict(list)
     for row in rows:
         by_content[row.facts.sha256].append(row)
     return [
@@ -35,8 +35,8 @@ def equal_images(rows: Sequence[Row]) -> list[list[Row]]:
 
 
 def drop_duplicates(
-    rows: Sequence[Row],
-    groups: Sequence[Sequence[Row]],
+    rows: Sequence[ManifestRow],
+    groups: Sequence[Sequence[ManifestRow]],
     which: Literal["none", "across_splits", "all"],
     project_folder: Path,
 ) -> Deduplicated:
@@ -60,7 +60,7 @@ def drop_duplicates(
     return Deduplicated([row for row in rows if row.file not in gone], dropped)
 
 
-def duplicates_table(groups: Sequence[Sequence[Row]], project_folder: Path) -> pd.DataFrame:
+def duplicates_table(groups: Sequence[Sequence[ManifestRow]], project_folder: Path) -> pd.DataFrame:
     """List every image that has a copy, with equal images next to each other."""
     lines = [
         (
@@ -76,7 +76,7 @@ def duplicates_table(groups: Sequence[Sequence[Row]], project_folder: Path) -> p
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
-def count_duplicates(groups: Sequence[Sequence[Row]]) -> dict[str, Any]:
+def count_duplicates(groups: Sequence[Sequence[ManifestRow]]) -> dict[str, Any]:
     """Count groups of equal images, and how many groups span splits or labels."""
     return {
         "groups": len(groups),

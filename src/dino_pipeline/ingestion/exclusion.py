@@ -10,7 +10,7 @@ import pandas as pd
 
 from dino_pipeline.dino.core.data.manifest import SPLITS
 from dino_pipeline.ingestion.listing import SourceFile
-from dino_pipeline.ingestion.manifest import Row, relative_path
+from dino_pipeline.ingestion.manifest import ManifestRow, relative_path
 
 COLUMNS = ("sha256", "path", "member", "keep")
 
@@ -31,7 +31,7 @@ class Exclusions(NamedTuple):
 class Excluded(NamedTuple):
     """Rows that stay, dropped files with the reason, and how many images of the list the sources lack."""
 
-    rows: list[Row]
+    rows: list[ManifestRow]
     dropped: list[tuple[SourceFile, str]]
     num_not_found: int
 
@@ -48,7 +48,7 @@ def read_exclusions(name: str, project_folder: Path) -> Exclusions:
     return Exclusions(name, _unwanted(_find(name, project_folder)))
 
 
-def exclude(rows: Sequence[Row], exclusions: Exclusions, project_folder: Path) -> Excluded:
+def exclude(rows: Sequence[ManifestRow], exclusions: Exclusions, project_folder: Path) -> Excluded:
     """Remove the images whose lines in the list have `keep` false.
 
     The bytes decide (`sha256`), not the path. Where the list keeps one of several files of equal bytes, path and
@@ -58,8 +58,8 @@ def exclude(rows: Sequence[Row], exclusions: Exclusions, project_folder: Path) -
         ValueError: a split would lose all its images.
     """
     name, unwanted = exclusions
-    stay: list[Row] = []
-    dropped: list[Row] = []
+    stay: list[ManifestRow] = []
+    dropped: list[ManifestRow] = []
     found: set[_Key] = set()
     for row in rows:
         hits = unwanted & _keys(row, project_folder)
@@ -120,12 +120,12 @@ def _unwanted(file: Path) -> set[_Key]:
     return unwanted
 
 
-def _keys(row: Row, project_folder: Path) -> set[_Key]:
+def _keys(row: ManifestRow, project_folder: Path) -> set[_Key]:
     place = (relative_path(row.file.path, project_folder), row.file.member or "")
     return {row.facts.sha256, (row.facts.sha256, place)}
 
 
-def _check_splits(rows: Sequence[Row], stay: Sequence[Row], name: str) -> None:
+def _check_splits(rows: Sequence[ManifestRow], stay: Sequence[ManifestRow], name: str) -> None:
     before, after = (Counter(row.split for row in part) for part in (rows, stay))
     for split in SPLITS:
         if before[split] and not after[split]:

@@ -21,7 +21,7 @@ from dino_pipeline.ingestion.index import gather_facts
 from dino_pipeline.ingestion.inspection import Facts
 from dino_pipeline.ingestion.layout import group_of
 from dino_pipeline.ingestion.listing import Listing, SourceContext, SourceFile
-from dino_pipeline.ingestion.manifest import Row, manifest_table, quarantine_table
+from dino_pipeline.ingestion.manifest import ManifestRow, manifest_table, quarantine_table
 from dino_pipeline.ingestion.sources.registry import list_sources
 from dino_pipeline.ingestion.splits import fill_splits, limit_train, read_kept_splits
 from dino_pipeline.ingestion.summary import count_kinds, report, summarise
@@ -102,9 +102,9 @@ def ingest(
 
 def _place(
     listings: Sequence[Listing], facts: Sequence[Facts], reasons: Sequence[str], by_path: GroupConfig | None
-) -> tuple[list[Row], list[tuple[SourceFile, str]]]:
+) -> tuple[list[ManifestRow], list[tuple[SourceFile, str]]]:
     """Give usable images a split, label and group; return the other files with the reason."""
-    rows: list[Row] = []
+    rows: list[ManifestRow] = []
     refused: list[tuple[SourceFile, str]] = []
     start = 0
     for listing in listings:
@@ -122,7 +122,7 @@ def _place(
                 refused.append((file, "outside the split folders: it lies beside them"))
             else:
                 group = group_of(file.name, place, by_path)
-                rows.append(Row(file, fact, place.split, place.label, group, is_given))
+                rows.append(ManifestRow(file, fact, place.split, place.label, group, is_given))
     num_alone = sum(row.group is None for row in rows)
     if by_path and num_alone:
         logger.warning(

@@ -13,12 +13,11 @@ from functools import partial
 from typing import NamedTuple
 from zipfile import BadZipFile
 
-from tqdm import tqdm
-
 from dino_pipeline.dino.core.data.decoding import decode_image
 from dino_pipeline.dino.core.data.images import UnreadableImageError
 from dino_pipeline.dino.core.data.images_config import ImagesConfig
 from dino_pipeline.dino.core.data.manifest import read_image_bytes
+from dino_pipeline.dino.progress import Progress
 from dino_pipeline.ingestion.listing import SourceFile
 
 _CHUNK = 256  # files a task: large enough that passing them costs nothing
@@ -68,7 +67,7 @@ def inspect(file: SourceFile, limits: Limits) -> Facts:
 
 def inspect_all(files: Sequence[SourceFile], limits: Limits, *, num_workers: int) -> Iterator[Facts]:
     """Facts of each file in order, from `num_workers` processes. This process does short lists, and all with 0."""
-    with tqdm(total=len(files), desc="Inspecting images", unit="file", delay=1, disable=None) as progress:
+    with Progress("ingest", total=len(files), unit="files", delay=1, leave=True) as progress:
         if num_workers == 0 or len(files) <= 2 * _CHUNK:
             for file in files:
                 yield inspect(file, limits)
@@ -102,9 +101,8 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
-    os._exit(
-        1
-    )  # killed: no process is left to read the results, so the executor's queue would block for ever
+    # killed: no process is left to read the results, so the executor's queue would block for ever
+    os._exit(1)
 
 
 def _refused(reason: str) -> Facts:

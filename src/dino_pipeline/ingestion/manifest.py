@@ -12,7 +12,7 @@ from dino_pipeline.ingestion.inspection import Facts
 from dino_pipeline.ingestion.listing import SourceFile
 
 
-class Row(NamedTuple):
+class ManifestRow(NamedTuple):
     """A usable image: its file, the facts of its bytes, and its place."""
 
     file: SourceFile
@@ -23,7 +23,7 @@ class Row(NamedTuple):
     is_given: bool = False  # whether the source itself gives the split
 
 
-def manifest_table(rows: Sequence[Row], project_folder: Path) -> pa.Table:
+def manifest_table(rows: Sequence[ManifestRow], project_folder: Path) -> pa.Table:
     """The manifest: the columns of `SCHEMA`, ordered by split, path and member."""
     ordered = sorted(rows, key=lambda row: (SPLITS.index(row.split), row.file.path, row.file.member or ""))
     columns = {

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from dino_pipeline.dino.core.data.manifest import SPLITS, Manifest
 from dino_pipeline.dino.partial import written_whole
 from dino_pipeline.ingestion.config import IngestConfig
-from dino_pipeline.ingestion.manifest import Row
+from dino_pipeline.ingestion.manifest import ManifestRow
 
 logger = logging.getLogger(__name__)
 
@@ -48,8 +48,8 @@ def read_kept_splits(cache_folder: Path) -> dict[str, str]:
 
 
 def fill_splits(
-    rows: Sequence[Row], config: IngestConfig, kept: Mapping[str, str] | None = None
-) -> list[Row]:
+    rows: Sequence[ManifestRow], config: IngestConfig, kept: Mapping[str, str] | None = None
+) -> list[ManifestRow]:
     """Take val and test from train, by their fractions, where the source has no such split.
 
     Images of a group share a split, and so do images of equal bytes, also where they are linked through others. A
@@ -99,8 +99,8 @@ def fill_splits(
 
 
 def _keep(
-    rows: Sequence[Row], pool: Sequence["_Together"], kept: Mapping[str, str], wanted: set[str]
-) -> tuple[list[Row], list["_Together"]]:
+    rows: Sequence[ManifestRow], pool: Sequence["_Together"], kept: Mapping[str, str], wanted: set[str]
+) -> tuple[list[ManifestRow], list["_Together"]]:
     """The rows with the splits that they keep, and the images that are left to split."""
     filled, left = list(rows), []
     for one in pool:
@@ -116,8 +116,8 @@ def _keep(
 
 
 def limit_train(
-    rows: Sequence[Row], config: IngestConfig, kept: Mapping[str, str] | None = None
-) -> list[Row]:
+    rows: Sequence[ManifestRow], config: IngestConfig, kept: Mapping[str, str] | None = None
+) -> list[ManifestRow]:
     """Keep `max_train_images` distinct images of train, each class in proportion, and all images of other splits.
 
     Largest remainders turn the proportions into numbers of images. Within a class the images of the smallest numbers
@@ -165,7 +165,7 @@ class _Together(NamedTuple):
     names: list[str]
 
 
-def _belonging_together(rows: Sequence[Row]) -> list[_Together]:
+def _belonging_together(rows: Sequence[ManifestRow]) -> list[_Together]:
     """Sets of images that share bytes or a group, directly or through other images."""
     parents: dict[str, str] = {}
 
@@ -198,7 +198,7 @@ def _belonging_together(rows: Sequence[Row]) -> list[_Together]:
     ]
 
 
-def _given_split_of_group(rows: Sequence[Row]) -> dict[str, str]:
+def _given_split_of_group(rows: Sequence[ManifestRow]) -> dict[str, str]:
     given: dict[str, str] = {}
     for row in rows:
         if row.group is not None and row.is_given and given.setdefault(row.group, row.split) != row.split:
@@ -209,7 +209,9 @@ def _given_split_of_group(rows: Sequence[Row]) -> dict[str, str]:
     return given
 
 
-def _follow_given(filled: list[Row], belonging: Sequence[_Together], of_group: Mapping[str, str]) -> None:
+def _follow_given(
+    filled: list[ManifestRow], belonging: Sequence[_Together], of_group: Mapping[str, str]
+) -> None:
     """Give images without a split the given split of their group, else of the images they belong with."""
     for one in belonging:
         given = [filled[position].split for position in one.positions if filled[position].is_given]

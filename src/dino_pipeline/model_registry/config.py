@@ -2,10 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from dino_pipeline.dino.core.config import frozen
-from dino_pipeline.dino.evaluation.config import Count
 
 
 @frozen
@@ -21,16 +20,16 @@ class PromoteConfig:
     """The champion's alias, and the gain that a challenger needs on the validation images."""
 
     alias: Annotated[str, Field(min_length=1)]
-    num_neighbors: Count
-    temperature: Annotated[float, Field(gt=0)]
+    num_neighbors: PositiveInt
+    temperature: PositiveFloat
     minimum_gain: Annotated[float, Field(ge=0, le=1)]  # of k-NN accuracy
     confidence: Annotated[float, Field(gt=0, lt=1)]  # of the gain's interval, which must lie above 0
-    num_resamples: Count
-    seed: Annotated[int, Field(ge=0)]  # seed of the bootstrap
+    num_resamples: PositiveInt
+    seed: NonNegativeInt  # seed of the bootstrap
 
 
 @frozen
 class LineageConfig:
     """How closely to check that data are obtainable. The size of every file is always compared."""
 
-    num_hashed: Annotated[int, Field(ge=0)]  # evenly spaced images to hash again
+    num_hashed: NonNegativeInt  # evenly spaced images to hash again

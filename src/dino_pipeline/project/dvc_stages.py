@@ -41,6 +41,7 @@ UNWATCHED_CODE = {
     "dino_pipeline.workspace.experiment_copy": "says where things lie",
     "dino_pipeline.dino.launching": "starts processes, and shows their errors",
     "dino_pipeline.dino.partial": "names files that are not whole yet",
+    "dino_pipeline.dino.progress": "says how far the work is",
     "dino_pipeline.workspace.parameter_errors": "words of errors",
     "dino_pipeline.workspace.run_lock": "keeps a second run away",
 }

@@ -1,25 +1,27 @@
 """Parameters of the report."""
 
+from pydantic import PositiveInt
+
 from dino_pipeline.dino.core.config import frozen
-from dino_pipeline.dino.evaluation.config import Count, PictureConfig
+from dino_pipeline.dino.evaluation.config import PictureConfig
 
 
 @frozen
 class NeighborsConfig:
     """Held-out images and their nearest train images."""
 
-    num_queries: Count
-    num_neighbors: Count
+    num_queries: PositiveInt
+    num_neighbors: PositiveInt
 
 
 @frozen
 class ReportConfig:
     """The numbers and images of the page."""
 
-    num_neighbors: Count  # k of the k-NN accuracies in the verdict; evaluation must have measured it
-    num_view_images: Count  # train images whose views are shown
+    num_neighbors: PositiveInt  # k of the k-NN accuracies in the verdict; evaluation must have measured it
+    num_view_images: PositiveInt  # train images whose views are shown
     attention: PictureConfig
     neighbors: NeighborsConfig
-    thumbnail_size: Count  # pixels
-    max_rows: Count  # of classes, and of files in quarantine
-    num_threads: Count | None  # as in extract
+    thumbnail_size: PositiveInt  # pixels
+    max_rows: PositiveInt  # of classes, and of files in quarantine
+    num_threads: PositiveInt | None  # as in extract

@@ -33,9 +33,8 @@ def test_a_photograph_equals_torchvisions_resize_and_center_crop_of_a_pil_image(
     assert ours.dtype == torch.uint8
     difference = np.abs(ours.permute(1, 2, 0).numpy().astype(int) - expected)
     assert difference.mean() < 0.1
-    assert (
-        difference.max() <= 12
-    )  # rounding between the two passes of the fixed-point filter, at single pixels
+    # rounding between the two passes of the fixed-point filter, at single pixels
+    assert difference.max() <= 12
 
 
 def test_an_image_that_already_fits_is_not_touched():

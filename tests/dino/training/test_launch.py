@@ -16,7 +16,7 @@ from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.launching.stop import STOPPED
 from dino_pipeline.dino.launching.torchrun import WorkersFailedError
 from dino_pipeline.dino.training.config import TrainingSpec
-from dino_pipeline.dino.training.history import read_rows
+from dino_pipeline.dino.training.history import CURRENT_STEP, read_rows
 from dino_pipeline.dino.training.launch import is_finished, launch
 from tests.dino.conftest import MakeSpec
 
@@ -72,6 +72,11 @@ def test_a_finished_training_is_not_started_again(make_spec: MakeSpec, tmp_path:
     finished = launch(spec, on_progress=lambda: None)
     before = {file.name: file.stat().st_mtime_ns for file in finished.iterdir()}
     assert set(before) == {"history.csv", "model.json", "student.safetensors", "teacher.safetensors"}
+    assert (
+        1
+        <= int((Path(spec.folder) / CURRENT_STEP).read_text())
+        <= int(read_rows(finished / "history.csv")[-1]["step"])
+    )
     assert launch(spec, on_progress=lambda: pytest.fail("it ran again")) == finished
     assert before == {file.name: file.stat().st_mtime_ns for file in finished.iterdir()}
 

@@ -158,9 +158,8 @@ def test_hyperband_gives_few_trials_the_whole_training(tmp_path: Path, demo: dic
     pruner = {"name": "hyperband", "min_evaluations": 1, "max_evaluations": 9, "reduction_factor": 3}
     study = joined(None, tmp_path, demo, pruner=pruner)
     ends = [pruned_at(study, [0.01 * (number * 7 % 30)] * 9) for number in range(30)]
-    assert (
-        {1, 3} <= set(ends) <= {None, 1, 3, 9}
-    )  # the rungs of a reduction by 3; a Watch ends none at the last
+    # the rungs of a reduction by 3; a Watch ends none at the last
+    assert {1, 3} <= set(ends) <= {None, 1, 3, 9}
     assert 0 < ends.count(None) < 20
 
 

@@ -49,9 +49,8 @@ def test_warm_ups_are_steps_but_never_more_than_their_share() -> None:
     steps, at_most = rules.LEARNING_RATE_WARMUP
     assert rules.warmup_fraction(steps, 125_100, at_most=at_most) == 0.0999
     assert rules.warmup_fraction(steps, 1_000, at_most=at_most) == 0.1
-    assert (
-        rules.warmup_fraction(steps, 1_000_800, at_most=at_most) == 0.0125
-    )  # the published ViT-S: 10 of 800 epochs
+    # the published ViT-S: 10 of 800 epochs
+    assert rules.warmup_fraction(steps, 1_000_800, at_most=at_most) == 0.0125
 
 
 def test_batches_are_halved_until_an_epoch_has_sixteen() -> None:

@@ -2,11 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, FilePath, model_validator
+from pydantic import Field, FilePath, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from dino_pipeline.dino.core.config import frozen
 
-Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
 
 
 @frozen
@@ -14,8 +14,8 @@ class BaselinesConfig:
     """Baselines of the teacher."""
 
     random_seed: int  # of the randomly initialised backbone
-    batch_norm_images: Count  # train images for the random backbone's batch norm
-    pixels_size: Count  # larger crops are first resized to this side
+    batch_norm_images: PositiveInt  # train images for the random backbone's batch norm
+    pixels_size: PositiveInt  # larger crops are first resized to this side
     histogram_bins: Annotated[int, Field(ge=1, le=256)]  # per channel, of the joint colour histogram
 
 
@@ -23,16 +23,17 @@ class BaselinesConfig:
 class ExtractConfig:
     """Features of every image of the manifest. Mean and std are those of the model's training."""
 
-    resize: Count  # short side in pixels, bicubic
-    crop: Count  # central square in pixels
-    num_last_blocks: Count  # ViTs: last blocks whose [CLS] form the linear feature; no effect on ConvNets
+    resize: PositiveInt  # short side in pixels, bicubic
+    crop: PositiveInt  # central square in pixels
+    # ViTs: last blocks whose [CLS] form the linear feature; no effect on ConvNets
+    num_last_blocks: PositiveInt
     average_patches: bool  # ViTs: append the mean of the last patch tokens
     precision: Literal["fp32", "bf16"]
-    batch_size: Count
-    num_workers: Annotated[int, Field(ge=0)]
-    cpu_processes: Count  # without a GPU; with GPUs, there is one process per GPU
+    batch_size: PositiveInt
+    num_workers: NonNegativeInt
+    cpu_processes: PositiveInt  # without a GPU; with GPUs, there is one process per GPU
     # Per process; null: torch's choice. Equal bits on two machines need equal numbers.
-    num_threads: Count | None
+    num_threads: PositiveInt | None
     baselines: BaselinesConfig
 
     @model_validator(mode="after")
@@ -49,16 +50,16 @@ class ExtractConfig:
 class KnnConfig:
     """Weighted k-NN."""
 
-    num_neighbors: Annotated[tuple[Count, ...], Field(min_length=1)]
-    temperature: Annotated[float, Field(gt=0)]
+    num_neighbors: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+    temperature: PositiveFloat
 
 
 @frozen
 class PictureConfig:
     """The picture of attention (ViT) or of the features' principal components (ConvNet)."""
 
-    num_images: Count  # held-out images, spread over the test split
-    image_size: Count  # pixels; may exceed the training's size, because position embeddings interpolate
+    num_images: PositiveInt  # held-out images, spread over the test split
+    image_size: PositiveInt  # pixels; may exceed the training's size, because position embeddings interpolate
 
 
 @frozen
@@ -66,7 +67,7 @@ class PhotographConfig:
     """A picture from outside the data set, shown above the held-out images in its own shape."""
 
     image: str | None  # a file, embedded:<name>, or null
-    size: Count  # shorter side in pixels
+    size: PositiveInt  # shorter side in pixels
 
 
 @frozen
@@ -77,4 +78,4 @@ class EvaluateConfig:
     linear_head: FilePath | None  # a published head's file, measured in addition to the probe
     picture: PictureConfig
     photograph: PhotographConfig
-    num_threads: Count | None  # as in extract
+    num_threads: PositiveInt | None  # as in extract

@@ -7,7 +7,6 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.core.models.backbone import Backbone
@@ -16,6 +15,7 @@ from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.features import Features
 from dino_pipeline.dino.features.evaluation_transform import evaluation_loader, normalise
 from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
+from dino_pipeline.dino.progress import Progress
 
 T = TypeVar("T")
 
@@ -86,12 +86,11 @@ def each_batch(
 
     Args:
         loader: batches of images.
-        num_images: number of images, for the progress bar.
-        title: of the progress bar.
+        num_images: number of images, to show the progress.
+        title: what is done, to show the progress.
     """
     start = 0
-    # `disable=None`: no progress bar without a terminal, as in a log file.
-    with tqdm(total=num_images, desc=title, unit=" images", disable=None, leave=False) as progress:
+    with Progress(title, total=num_images, unit="images") as progress:
         for images in loader:
             images = images.to(device, non_blocking=True)
             rows = slice(start, start + len(images))

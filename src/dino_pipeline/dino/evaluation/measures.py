@@ -17,6 +17,7 @@ from dino_pipeline.dino.evaluation.linear_probe.probes import (
 from dino_pipeline.dino.evaluation.table import aligned
 from dino_pipeline.dino.metrics.feature_statistics import effective_rank, feature_std
 from dino_pipeline.dino.metrics.knn import knn_accuracy
+from dino_pipeline.dino.progress import with_progress
 
 HELD_OUT = ("val", "test")
 
@@ -49,7 +50,7 @@ def measure(
     skipped = _skipped(any_features)
     report: dict[str, Any] = {split: {} for split in HELD_OUT}
     report["linear_learning_rate"] = {}
-    for name, features in networks.items():
+    for name, features in with_progress(list(networks.items()), "evaluate", unit="networks"):
         splits = {split: features.split(split) for split in ("train", *HELD_OUT)}
         for split in HELD_OUT:
             report[split][name] = _statistics(splits[split], device)

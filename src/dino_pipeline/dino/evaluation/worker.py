@@ -12,6 +12,7 @@ from dino_pipeline.dino.core.distributed import barrier, join_group, leave_group
 from dino_pipeline.dino.evaluation.features import write_features
 from dino_pipeline.dino.evaluation.launch import ExtractSpec
 from dino_pipeline.dino.evaluation.model_features import model_features
+from dino_pipeline.dino.launching.torchrun import log_to_launcher
 
 
 @record
@@ -20,6 +21,7 @@ def main() -> None:
     spec = from_dict(ExtractSpec, json.loads(Path(sys.argv[1]).read_text()))
     device = own_device()
     join_group(device)
+    log_to_launcher(rank=rank())
     manifest = read_manifest(Path(spec.manifest), Path(spec.image_root))
     features = model_features(manifest, Path(spec.model), spec.extract, device=device, only=spec.only)
     for name, values in features.items():

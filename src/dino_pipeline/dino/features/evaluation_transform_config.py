@@ -1,8 +1,6 @@
 """Configuration of the crop that a backbone's features are computed from. Imports no torch."""
 
-from typing import Annotated
-
-from pydantic import Field, model_validator
+from pydantic import PositiveInt, model_validator
 
 from dino_pipeline.dino.core.config import frozen
 from dino_pipeline.dino.core.data.images_config import ImagesConfig
@@ -12,8 +10,8 @@ from dino_pipeline.dino.core.data.images_config import ImagesConfig
 class EvaluationTransformConfig:
     """Sizes in pixels; `mean` and `std` per channel on the scale 0 to 1."""
 
-    resize: Annotated[int, Field(ge=1)]  # short side, bicubic
-    crop: Annotated[int, Field(ge=1)]  # central square
+    resize: PositiveInt  # short side, bicubic
+    crop: PositiveInt  # central square
     images: ImagesConfig
     mean: tuple[float, ...]
     std: tuple[float, ...]

@@ -103,6 +103,13 @@ def run(
         raise WorkersFailedError(_cause(error_file, log))
 
 
+def log_to_launcher(*, rank: int) -> None:
+    """In a worker: print log messages to standard output, which the launcher passes on. Ranks above 0 only warn."""
+    logging.basicConfig(
+        level=logging.INFO if rank == 0 else logging.WARNING, format="%(message)s", stream=sys.stdout
+    )
+
+
 def _environment(threads_per_process: int, error_file: Path) -> dict[str, str]:
     inherited = (
         "RANK",

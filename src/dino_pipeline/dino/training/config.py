@@ -2,28 +2,30 @@
 
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from dino_pipeline.dino.core.config import frozen
-from dino_pipeline.dino.core.pretrain_config import Count, PretrainConfig
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 
 
 @frozen
 class MonitoringConfig:
     """What a training reports and saves on its way. None of this changes the weights."""
 
-    log_every_steps: Count
-    checkpoint_every_steps: Count
-    keep_last_checkpoints: Count  # the newest ones, so that an older one remains if the newest is damaged
-    keep_checkpoint_every_steps: Count | None  # kept for good, at multiples of this
-    evaluate_every_epochs: Count  # k-NN, feature std, effective rank; also after the last epoch
-    num_neighbors: Count
-    temperature: Annotated[float, Field(gt=0)]
-    max_images: Count  # of train (the bank) and of val (the queries), evenly spaced
-    resize: Count  # short side in pixels
-    crop: Count  # central square in pixels
+    log_every_steps: PositiveInt
+    checkpoint_every_steps: PositiveInt
+    keep_last_checkpoints: (
+        PositiveInt  # the newest ones, so that an older one remains if the newest is damaged
+    )
+    keep_checkpoint_every_steps: PositiveInt | None  # kept for good, at multiples of this
+    evaluate_every_epochs: PositiveInt  # k-NN, feature std, effective rank; also after the last epoch
+    num_neighbors: PositiveInt
+    temperature: PositiveFloat
+    max_images: PositiveInt  # of train (the bank) and of val (the queries), evenly spaced
+    resize: PositiveInt  # short side in pixels
+    crop: PositiveInt  # central square in pixels
     # Steps before the first one, to predict time and memory; 0 skips them.
-    num_trial_steps: Annotated[int, Field(ge=0)]
+    num_trial_steps: NonNegativeInt
 
     @model_validator(mode="after")
     def _crop_lies_inside(self) -> "MonitoringConfig":
@@ -53,16 +55,16 @@ class MonitoringConfig:
 class LaunchConfig:
     """Processes and devices of a training. These change the weights only by rounding."""
 
-    cpu_processes: Count  # without a GPU; with GPUs, there is one process per visible GPU
-    threads_per_process: Count  # a fixed number, because sums in another order round differently
-    loader_workers: Annotated[int, Field(ge=0)]  # per process
+    cpu_processes: PositiveInt  # without a GPU; with GPUs, there is one process per visible GPU
+    threads_per_process: PositiveInt  # a fixed number, because sums in another order round differently
+    loader_workers: NonNegativeInt  # per process
     # Apply colours, blur and flips on the device to a whole batch at once, not in the loader.
     augment_on_device: bool
     gradient_checkpointing: bool  # recompute activations in the backward pass: less memory, more time
     shard_weights: bool  # FSDP2: shard the weights, for networks that do not fit on one device
     compile: bool  # torch.compile the backbones: minutes at the start, faster steps on GPUs
-    max_restarts: Annotated[int, Field(ge=0)]  # of all processes, from the last checkpoint, after a loss
-    grace_seconds: Annotated[float, Field(gt=0)]  # time for saving a checkpoint after a request to stop
+    max_restarts: NonNegativeInt  # of all processes, from the last checkpoint, after a loss
+    grace_seconds: PositiveFloat  # time for saving a checkpoint after a request to stop
     resume_from: str | None  # a checkpoint file of this same training; any other is an error
     # Fingerprint of an unfinished training with other parameters, data or code to continue from.
     adopt_progress: str | None

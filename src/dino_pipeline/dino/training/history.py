@@ -8,6 +8,7 @@ from dino_pipeline.dino.partial import written_whole
 
 HISTORY = "history.csv"
 TIMING = "timing.csv"
+CURRENT_STEP = "current_step"  # the number of steps taken, for the display: rows may be minutes apart
 
 HISTORY_COLUMNS = [
     "step",

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ import torch
 
 from dino_pipeline.dino.core.batches import DeviceBatch
 from dino_pipeline.dino.core.config import to_dict
+from dino_pipeline.dino.core.data.loader import worker_deaths_explained
 from dino_pipeline.dino.core.data.manifest import read_manifest
 from dino_pipeline.dino.core.distributed import barrier, largest, rank
-from dino_pipeline.dino.core.loop import Training, steps_within
+from dino_pipeline.dino.core.loop import Training, steps_within, train
 from dino_pipeline.dino.core.models.sharding import load_whole
 from dino_pipeline.dino.core.optimization.skipping import NonFiniteError
 from dino_pipeline.dino.core.schedules import ScheduleValues
@@ -20,8 +22,9 @@ from dino_pipeline.dino.launching.stop import StopRequest
 from dino_pipeline.dino.training.checkpoint import load_checkpoint
 from dino_pipeline.dino.training.comparison import START, compare, describe_start, load_start, save_start
 from dino_pipeline.dino.training.config import TrainingSpec
-from dino_pipeline.dino.training.finish import earlier_fingerprints
+from dino_pipeline.dino.training.finish import earlier_fingerprints, finish
 from dino_pipeline.dino.training.frozen_teacher import FROZEN_TEACHER
+from dino_pipeline.dino.training.history import CURRENT_STEP
 from dino_pipeline.dino.training.initial_weights import INITIAL
 from dino_pipeline.dino.training.kept_checkpoints import keep_checkpoint, load_newest
 from dino_pipeline.dino.training.monitor import Monitor
@@ -33,7 +36,33 @@ from dino_pipeline.dino.weights.older_files import completed
 logger = logging.getLogger(__name__)
 
 
-class Run:
+def pretrain(spec: TrainingSpec, device: torch.device, stop: StopRequest) -> bool:
+    """Train from the last checkpoint, if there is one, to the end or until a stop is requested.
+
+    Returns:
+        True when the model is finished, False when training stopped on request with its progress saved.
+
+    Raises:
+        NonFiniteError: the loss or gradient was not finite too often in a row; names step, process and rows.
+        CollapseError: training collapsed, and its configuration says to stop; names kind, cause and remedy.
+        MemoryError: a batch does not fit (names the micro-batch that does), or a loader worker was killed.
+        ValueError: too many images cannot be read.
+    """
+    run = TrainingRun(spec, device, stop)
+    run.begin()
+    with worker_deaths_explained(spec.launch.loader_workers, spec.pretrain.batch_size):
+        is_whole = train(run.training, run)
+    if not is_whole:
+        return False
+    final = run.state.state_dict()
+    verdict = run.verdict()
+    if rank() == 0:
+        finish(spec, final, data_digest=run.manifest.digest(), verdict=verdict)
+    barrier()
+    return True
+
+
+class TrainingRun:
     """The observer of the training loop: keeps checkpoints and history, and evaluates."""
 
     def __init__(self, spec: TrainingSpec, device: torch.device, stop: StopRequest) -> None:
@@ -71,6 +100,7 @@ class Run:
             self.manifest, config, spec.monitoring, num_workers=launch.loader_workers
         )
         self._start = self.folder / START
+        self._step_due = 0.0
 
     def begin(self) -> None:
         """Resume from the last undamaged checkpoint or start new; log the expected duration."""
@@ -112,6 +142,7 @@ class Run:
         state, monitor, monitoring = self.state, self.monitor, self.spec.monitoring
         monitor.unreadable.meet(batch.unreadable)
         monitor.after_step(metrics, values, waited=batch.waited)
+        self._write_current_step()
         is_last = state.step == self.training.num_steps
         epoch, step_in_epoch = divmod(state.step, self.training.steps_per_epoch)
         at_evaluation = step_in_epoch == 0 and epoch % monitoring.evaluate_every_epochs == 0
@@ -170,6 +201,14 @@ class Run:
         if rank() == 0:
             keep_checkpoint(checkpoint, self.folder, step=self.state.step, monitoring=self.spec.monitoring)
         barrier()
+
+    def _write_current_step(self) -> None:
+        """Write the step once a second, for the launcher's display."""
+        now = time.monotonic()
+        if rank() == 0 and now >= self._step_due:
+            self._step_due = now + 1
+            with suppress(OSError):  # a display is no reason to stop
+                (self.folder / CURRENT_STEP).write_text(str(self.state.step))
 
     def _resume(self, checkpoint: dict[str, Any]) -> None:
         training = self.training

@@ -6,7 +6,6 @@ Without torchrun, it trains with one process.
 """
 
 import json
-import logging
 import sys
 from pathlib import Path
 
@@ -16,8 +15,9 @@ from torch.distributed.elastic.multiprocessing.errors import record
 from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.dino.core.distributed import join_group, leave_group, own_device, rank
 from dino_pipeline.dino.launching.stop import STOPPED, StopRequest
+from dino_pipeline.dino.launching.torchrun import log_to_launcher
 from dino_pipeline.dino.training.config import TrainingSpec
-from dino_pipeline.dino.training.pretraining import pretrain
+from dino_pipeline.dino.training.run import pretrain
 
 
 @record
@@ -29,9 +29,7 @@ def main() -> int:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     join_group(device)
-    logging.basicConfig(
-        level=logging.INFO if rank() == 0 else logging.WARNING, format="%(message)s", stream=sys.stdout
-    )
+    log_to_launcher(rank=rank())
     stop = StopRequest(spec.launch.grace_seconds)
     finished = pretrain(spec, device, stop)
     stop.close()

@@ -17,7 +17,7 @@ from dino_pipeline.dino.metrics.nearest import Bank
 _BANK_CHUNK = 65536  # rows to compare at a time, which bounds memory
 
 
-class Neighbor(NamedTuple):
+class TrainNeighbor(NamedTuple):
     """A train image near a held-out image."""
 
     row_id: int  # of the manifest
@@ -34,7 +34,7 @@ class Card(NamedTuple):
     label_share: float
     predicted_share: float
     margin: float
-    neighbors: list[Neighbor]
+    neighbors: list[TrainNeighbor]
 
 
 class Classified(NamedTuple):
@@ -42,9 +42,8 @@ class Classified(NamedTuple):
 
     labels: NDArray[np.object_]
     predicted: NDArray[np.object_]
-    label_share: NDArray[
-        np.float64
-    ]  # of the votes, for the image's own class; 0 where train has no image of that class
+    # of the votes, for the image's own class; 0 where train has no image of that class
+    label_share: NDArray[np.float64]
     predicted_share: NDArray[np.float64]  # for the class with most votes
     margin: NDArray[np.float64]  # share of the strongest other class minus the own one's: wrong above 0
 
@@ -145,7 +144,7 @@ def failure_cards(
             predicted_share=float(classified.predicted_share[position]),
             margin=float(classified.margin[position]),
             neighbors=[
-                Neighbor(int(train.row_ids[row]), train.labels[row], cosine)
+                TrainNeighbor(int(train.row_ids[row]), train.labels[row], cosine)
                 for row, cosine in zip(rows, cosines_of_image, strict=True)
             ],
         )

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from dino_pipeline.dino.core.config import frozen
 
@@ -21,8 +21,8 @@ Models = Annotated[
 class ComparedKnn:
     """The weighted k-NN classifier that measures all rows."""
 
-    num_neighbors: Annotated[int, Field(ge=1)]
-    temperature: Annotated[float, Field(gt=0)]
+    num_neighbors: PositiveInt
+    temperature: PositiveFloat
 
 
 @frozen
@@ -32,11 +32,10 @@ class CompareConfig:
     name: RowName  # names the comparison's folder and MLflow run
     file: str | None  # a YAML file whose values override these
     overlays: dict[RowName, dict[str, Any]]  # row: {dotted name: value}, laid over the recipe and trained
-    runs: dict[
-        RowName, Models
-    ]  # row: trained models, by any name that `attend --model` takes; several count as seeds
+    # row: trained models, by any name that `attend --model` takes; several count as seeds
+    runs: dict[RowName, Models]
     experiments: dict[RowName, Models]  # row: DVC experiments or other revisions, likewise
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]  # seeds of each overlay
+    seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)]  # seeds of each overlay
     expected: tuple[tuple[RowName, RowName], ...]  # [better, worse]
     published: dict[RowName, dict[Published, float]]  # percent, shown for comparison
     reference: RowName | None  # the row that must gain over random initialisation for the comparison to count

@@ -2,11 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from dino_pipeline.dino.core.config import frozen
-
-Count = Annotated[int, Field(ge=1)]
 
 
 @frozen
@@ -23,7 +21,7 @@ class LogUniform:
     """Any number between `low` and `high`, uniform in its logarithm: for learning rates and temperatures."""
 
     distribution: Literal["log_uniform"]
-    low: Annotated[float, Field(gt=0)]
+    low: PositiveFloat
     high: float
 
 
@@ -34,7 +32,7 @@ class Integers:
     distribution: Literal["integers"]
     low: int
     high: int
-    step: Count
+    step: PositiveInt
 
 
 @frozen
@@ -53,7 +51,7 @@ class Tpe:
     """Tree-structured Parzen estimator (Bergstra et al., NeurIPS 2011), after some random trials."""
 
     name: Literal["tpe"]
-    num_random_trials: Count
+    num_random_trials: PositiveInt
 
 
 @frozen
@@ -75,8 +73,8 @@ class Median:
     """Stops a trial whose best value so far is below the median of the others' at the same evaluation."""
 
     name: Literal["median"]
-    num_startup_trials: Annotated[int, Field(ge=0)]  # trials that finish before any is stopped
-    num_warmup_evaluations: Annotated[int, Field(ge=0)]  # evaluations of each trial before it may be stopped
+    num_startup_trials: NonNegativeInt  # trials that finish before any is stopped
+    num_warmup_evaluations: NonNegativeInt  # evaluations of each trial before it may be stopped
 
 
 @frozen
@@ -84,8 +82,8 @@ class Hyperband:
     """Successive halving with several trade-offs between many short and few long trials (arXiv:1603.06560)."""
 
     name: Literal["hyperband"]
-    min_evaluations: Count  # evaluations of a trial before it may be stopped
-    max_evaluations: Count  # evaluations of a whole trial
+    min_evaluations: PositiveInt  # evaluations of a trial before it may be stopped
+    max_evaluations: PositiveInt  # evaluations of a whole trial
     reduction_factor: Annotated[int, Field(ge=2)]
 
 
@@ -95,7 +93,7 @@ class TuneConfig:
 
     study: str | None  # its name in the storage; None: the recipe's
     storage: str | None  # a database's address; None: a journal file below data/08_reporting/<recipe>
-    num_trials: Annotated[int, Field(ge=0)]  # of the whole study; a continued study makes the missing ones
+    num_trials: NonNegativeInt  # of the whole study; a continued study makes the missing ones
     objective: Literal["knn", "rankme", "alpha_req"]
     cost: Literal["seconds", "parameters"] | None  # a second objective, to be minimised
     budget: dict[str, Any]  # name: value, laid over the recipe for the trials only
@@ -103,10 +101,11 @@ class TuneConfig:
     when: dict[str, dict[str, list[Any]]]  # name: {other name: values of it for which the first is searched}
     same: dict[str, str]  # name: the searched name whose value it copies
     sampler: Annotated[Tpe | Random, Field(discriminator="name")]
-    seed: Annotated[int, Field(ge=0)]  # of the sampler; gives the same trials only with a single worker
+    seed: NonNegativeInt  # of the sampler; gives the same trials only with a single worker
     pruner: Annotated[NoPruner | Median | Hyperband, Field(discriminator="name")]
-    alpha_ranks: tuple[Count, Count]  # eigenvalues between which alpha-ReQ is fitted, 1 the largest
-    heartbeat_seconds: Annotated[float, Field(gt=0)]  # between a worker's heartbeats
-    silence_seconds: Annotated[float, Field(gt=0)]  # after so long, a trial without heartbeat is requeued
+    # eigenvalues between which alpha-ReQ is fitted, 1 the largest
+    alpha_ranks: tuple[PositiveInt, PositiveInt]
+    heartbeat_seconds: PositiveFloat  # between a worker's heartbeats
+    silence_seconds: PositiveFloat  # after so long, a trial without heartbeat is requeued
     tuned_recipe: str | None  # the folder of conf/ for the result; None: <recipe>_tuned
-    written_trial: Annotated[int, Field(ge=0)] | None  # None: the best
+    written_trial: NonNegativeInt | None  # None: the best

@@ -3,10 +3,8 @@
 import logging
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-from tqdm.contrib.logging import logging_redirect_tqdm
-
 from dino_pipeline.dino.launching.torchrun import WorkersFailedError
+from dino_pipeline.dino.progress import Progress
 from dino_pipeline.experiments.tune.config import TuneConfig
 from dino_pipeline.experiments.tune.requeue import num_counted, requeue, requeue_abandoned
 from dino_pipeline.experiments.tune.search_space import SearchSpace
@@ -28,16 +26,13 @@ def search(study: "optuna.Study", space: SearchSpace, config: TuneConfig, contex
     Raises:
         ValueError, WorkersFailedError: trial 0, the recipe itself, failed; the next call tries it again.
     """
-    # disable=None: no bar in a log file or in CI
-    with (
-        tqdm(total=config.num_trials, desc=study.study_name, unit="trial", disable=None) as bar,
-        logging_redirect_tqdm(),
-    ):
+    with Progress(
+        study.study_name, total=config.num_trials, unit="trials", leave=True, logs_above=True
+    ) as progress:
         while True:
             requeue_abandoned(study, silence_seconds=config.silence_seconds)
-            bar.n = num_counted(study)
-            bar.refresh()
-            if bar.n >= config.num_trials:
+            progress.move_to(num_counted(study))
+            if progress.count >= config.num_trials:
                 return
             _run_one(study, space, config, context)
 

@@ -14,6 +14,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from dino_pipeline.dino.partial import written_whole
+from dino_pipeline.dino.progress import Progress
 from dino_pipeline.ingestion.listing import Listing, SourceContext, SourceFile, is_hidden, make_listing
 
 _CHUNK = 1 << 20
@@ -168,7 +169,12 @@ def _damaged(archive: Path, error: BaseException) -> ValueError:
 def _decompress(archive: Path, target: Path, max_bytes: int) -> None:
     written = 0
     try:
-        with gzip.open(archive) as source, target.open("wb") as output:
+        with (
+            archive.open("rb") as packed,
+            gzip.open(packed) as source,
+            target.open("wb") as output,
+            Progress("decompress", total=archive.stat().st_size // 10**6, unit="MB", delay=1) as progress,
+        ):
             while chunk := source.read(_CHUNK):
                 written += len(chunk)
                 if written > max_bytes:
@@ -177,5 +183,6 @@ def _decompress(archive: Path, target: Path, max_bytes: int) -> None:
                         "raise it by --params=ingest.max_unpacked_gigabytes=..."
                     )
                 output.write(chunk)
+                progress.move_to(packed.tell() // 10**6)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ValueError(f"{archive} is damaged ({error}): copy or download it again.") from error

@@ -27,12 +27,13 @@ def list_table(table: Path) -> Listing:
     labels = rows["label"] if "label" in rows else [""] * len(rows)
     groups = rows["group"] if "group" in rows else [""] * len(rows)
     splits = _splits(rows["split"], table) if "split" in rows else ["train"] * len(rows)
+    # reversed: the first line of a repeated file counts
     places = {
         name: Place(split, label or None, tuple(name.split("/")[:-1]), group or None)
         for name, split, label, group in reversed(
             list(zip(rows["path"], splits, labels, groups, strict=True))
         )
-    }  # reversed: the first line of a repeated file counts
+    }
     listing = make_listing([_file(name, table.parent) for name in places if name], ())
     return Listing(listing.files, set(), places)
 

@@ -40,7 +40,7 @@ PHOTOGRAPHS = {
 HELD_OUT = {"cell": "skimage/data/cell.png"}  # not cut into tiles: the demo's picture shows it whole
 
 
-class Tile(NamedTuple):
+class TilePosition(NamedTuple):
     """A square of a photograph, given by its top left corner in px."""
 
     top: int
@@ -78,7 +78,7 @@ def read_photograph(name: str) -> Pixels:
     return decode_rgb((Path(spec.origin).parent / inner).read_bytes())
 
 
-def cut(photograph: Pixels, config: PhotographsConfig) -> dict[str, list[Tile]]:
+def cut(photograph: Pixels, config: PhotographsConfig) -> dict[str, list[TilePosition]]:
     """Cut tiles for each split from disjoint stretches of the longer side: first train, then val, then test.
 
     Tiles of a single colour are dropped: black corners look the same in every split and show nothing.
@@ -92,7 +92,7 @@ def cut(photograph: Pixels, config: PhotographsConfig) -> dict[str, list[Tile]]:
     for split, (start, stop, limit) in _stretches(max(height, width), config).items():
         along = range(start, stop - size + 1, stride)
         across = range(0, min(height, width) - size + 1, stride)
-        grid = [Tile(b, a) if width >= height else Tile(a, b) for a in along for b in across]
+        grid = [TilePosition(b, a) if width >= height else TilePosition(a, b) for a in along for b in across]
         grid = [tile for tile in grid if np.ptp(pixels_of(photograph, tile, size), axis=(0, 1)).any()]
         if not grid or not limit:
             raise ValueError(
@@ -104,7 +104,7 @@ def cut(photograph: Pixels, config: PhotographsConfig) -> dict[str, list[Tile]]:
     return tiles
 
 
-def pixels_of(photograph: Pixels, tile: Tile, size: int) -> Pixels:
+def pixels_of(photograph: Pixels, tile: TilePosition, size: int) -> Pixels:
     """The pixels of the tile: uint8 [size, size, 3]."""
     return photograph[tile.top : tile.top + size, tile.left : tile.left + size]
 

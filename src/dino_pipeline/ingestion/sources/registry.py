@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dino_pipeline.dino.partial import partial_path, written_whole
+from dino_pipeline.dino.progress import with_progress
 from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.ingestion.layout import SPLIT_NAMES
 from dino_pipeline.ingestion.listing import Listing, SourceContext, make_listing
@@ -155,7 +156,7 @@ def _copied(source: Path, raw_folder: Path) -> Path:
     for file in list_folder(target).files:
         if file.name not in wanted:
             Path(file.path).unlink()
-    for name, file in wanted.items():
+    for name, file in with_progress(list(wanted.items()), "copy", unit="files"):
         _copy_file(Path(file.path), target / name)
     return target
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
 
+from dino_pipeline.dino.progress import with_progress
 from dino_pipeline.ingestion.layout import Place
 from dino_pipeline.ingestion.listing import Listing, SourceContext, SourceFile, make_listing
 from dino_pipeline.ingestion.sources.folder import list_folder
@@ -132,7 +133,7 @@ def _write(name: str, open_split: Callable[[Options], Any], target: Path) -> Non
     for split, options in NAMED_SETS[name].splits.items():
         dataset = open_split(options)
         class_names = _class_names(dataset)
-        for position in range(len(dataset)):
+        for position in with_progress(range(len(dataset)), f"write {split}", unit="images"):
             image: Image
             image, index = dataset[position]
             folder = target / split

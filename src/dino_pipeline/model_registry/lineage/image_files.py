@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.features.sampling import evenly_spaced
+from dino_pipeline.dino.progress import with_progress
 
 
 class FileCheck(NamedTuple):
@@ -42,7 +42,7 @@ def check_images(manifest: Manifest, *, num_hashed: int | None) -> FileCheck:
     asked = len(intact) if num_hashed is None else num_hashed
     chosen = intact[evenly_spaced(len(intact), asked)]
     hashes = manifest.sha256
-    for position in tqdm(chosen.tolist(), desc="hash", unit=" images", disable=None, leave=False):
+    for position in with_progress(chosen.tolist(), "hash", unit="images"):
         if not _is_intact(manifest, position, hashes[position]):
             changed.append(position)
     return FileCheck(missing, changed, len(chosen))

@@ -43,17 +43,15 @@ def image_usage(
     image: NamedImage, models: Sequence[Model], client: "MlflowClient", project: Path
 ) -> ImageUsage:
     """Look the image up in the manifest of every data version that a model was trained or measured on."""
-    rows: dict[
-        str, list[dict[str, Any]] | None
-    ] = {}  # of the image, by data version; None: its manifest is lost
+    # of the image, by data version; None: its manifest is lost
+    rows: dict[str, list[dict[str, Any]] | None] = {}
     for digest in dict.fromkeys(digest for model in models for digest in model.data_digests):
         stored = find_manifest(digest, models, client, project)
         rows[digest] = None if stored is None else list(_rows(stored.manifest.table, image))
     found: list[ImageUse] = []
     for model in models:
-        known: set[tuple[str, bool]] = (
-            set()
-        )  # newer data of the model say so already, perhaps at another path
+        # newer data of the model say so already, perhaps at another path
+        known: set[tuple[str, bool]] = set()
         for digest in model.data_digests:
             uses = [_use(model, row, image) for row in rows[digest] or ()]
             new = [use for use in uses if (use.split, use.has_same_bytes) not in known]

@@ -17,9 +17,8 @@ class Model(NamedTuple):
     """A fingerprint with its run and its registered versions."""
 
     fingerprint: str
-    data_digests: tuple[
-        str, ...
-    ]  # the newest first; none: trained elsewhere, and no run here recorded its data
+    # the newest first; none: trained elsewhere, and no run here recorded its data
+    data_digests: tuple[str, ...]
     recipe: str
     run: Run | None
     versions: Sequence[Version]

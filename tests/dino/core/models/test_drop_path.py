@@ -27,9 +27,8 @@ def masks(batch: range, *, step: int = 5) -> torch.Tensor:
 def test_rates_rise_linearly_over_the_blocks_as_in_the_paper() -> None:
     backbone = vit(0.2)
     replaced = address_drop_paths(backbone)
-    assert [d.drop_probability for d in replaced] == pytest.approx(
-        [0.1, 0.1, 0.2, 0.2]
-    )  # the first block drops none
+    # the first block drops none
+    assert [d.drop_probability for d in replaced] == pytest.approx([0.1, 0.1, 0.2, 0.2])
     assert not any(isinstance(module, DropPath) for module in backbone.modules())
 
 

@@ -14,7 +14,7 @@ from dino_pipeline.dino.core.models.backbone import build_backbone
 from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.core.optimization.config import ScheduleConfig
 from dino_pipeline.dino.evaluation.config import BaselinesConfig, ExtractConfig
-from dino_pipeline.dino.evaluation.fine_tune.config import FineTuneConfig, MixConfig, ViewConfig
+from dino_pipeline.dino.evaluation.fine_tune.config import FineTuneConfig, MixConfig, TrainViewConfig
 from dino_pipeline.dino.weights.published import PublishedModel, write_model
 
 COLORS = {"amber": (200, 150, 40), "blue": (40, 60, 200), "green": (40, 180, 60)}
@@ -100,7 +100,7 @@ def config():
         learning_rate=ScheduleConfig(warmup_from=0.0, start=0.05, end=1e-4, warmup_fraction=0.1),
         layer_decay=0.75,
         weight_decay=0.05,
-        view=ViewConfig(
+        view=TrainViewConfig(
             crop_scale=(0.5, 1.0),
             flip_probability=0.5,
             rand_augment_operations=0,

@@ -6,12 +6,13 @@ import torch
 from torch import nn
 
 from dino_pipeline.dino.core.data.addressing import Domain, generator_at
+from dino_pipeline.dino.core.data.dataset import Address
 from dino_pipeline.dino.evaluation import compute
 from dino_pipeline.dino.evaluation.extraction import FeatureBatch
 from dino_pipeline.dino.evaluation.linear_probe.config import LinearProbeConfig
 from dino_pipeline.dino.evaluation.linear_probe.probes import center_and_scale
 from dino_pipeline.dino.evaluation.linear_probe.training import ProbeTraining, train_linear_probes
-from dino_pipeline.dino.evaluation.linear_probe.views import Address, ProbeViews
+from dino_pipeline.dino.evaluation.linear_probe.views import ProbeViews
 
 CPU = torch.device("cpu")
 CONFIG = LinearProbeConfig(

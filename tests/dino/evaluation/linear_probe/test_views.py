@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 
+from dino_pipeline.dino.core.data.dataset import Address
 from dino_pipeline.dino.core.data.decoding import decode_image
 from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.evaluation.linear_probe.config import LinearProbeConfig
-from dino_pipeline.dino.evaluation.linear_probe.views import Address, ProbeBatches, ProbeViews, view_loader
+from dino_pipeline.dino.evaluation.linear_probe.views import ProbeBatches, ProbeViews, view_loader
 
 CONFIG = LinearProbeConfig(
     learning_rates=(0.1,),

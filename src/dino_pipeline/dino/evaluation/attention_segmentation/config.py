@@ -1,12 +1,11 @@
 """Configuration of attention segmentation. Imports no torch."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
+from pydantic import PositiveInt
 
 from dino_pipeline.dino.core.config import frozen
-
-Count = Annotated[int, Field(ge=1)]
+from dino_pipeline.dino.evaluation.config import Share
 
 
 @frozen
@@ -17,7 +16,7 @@ class AttentionSegmentationConfig:
     split: str  # a list of ImageSets/Segmentation
     # An object is all pixels of a class, or one thing.
     masks: Literal["SegmentationClass", "SegmentationObject"]
-    image_size: Count | None  # shorter side in pixels; None: each image at its own size
-    mass: Annotated[float, Field(gt=0, le=1)]  # share of a head's attention that its mask keeps
-    num_shown: Count  # images of the picture, spread over the list
-    num_threads: Count | None  # as in extract
+    image_size: PositiveInt | None  # shorter side in pixels; None: each image at its own size
+    mass: Share  # share of a head's attention that its mask keeps
+    num_shown: PositiveInt  # images of the picture, spread over the list
+    num_threads: PositiveInt | None  # as in extract

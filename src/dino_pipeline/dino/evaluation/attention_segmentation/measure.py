@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from tqdm import tqdm
 
 from dino_pipeline.dino.core.data.images import Pixels
 from dino_pipeline.dino.core.models.backbone import Backbone
@@ -21,6 +20,7 @@ from dino_pipeline.dino.evaluation.attention_segmentation.config import Attentio
 from dino_pipeline.dino.evaluation.sizes import cell_size, resized
 from dino_pipeline.dino.evaluation.voc import BACKGROUND, VOID, MaskedImages
 from dino_pipeline.dino.features.evaluation_transform import normalise
+from dino_pipeline.dino.progress import with_progress
 
 
 class Normalisation(NamedTuple):
@@ -116,7 +116,7 @@ def measure_attention(
         ValueError: an image cannot be read, or no mask contains an object.
     """
     found: dict[str, list[Tensor]] = {name: [] for name in vits}  # per image, [objects, heads]
-    for id_ in tqdm(images.ids, desc="attention", unit=" images", disable=None, leave=False):
+    for id_ in with_progress(images.ids, "attention", unit="images"):
         image, mask = images.read(id_)
         truth = torch.from_numpy(mask)
         for name, vit in vits.items():

@@ -2,12 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from dino_pipeline.dino.core.config import frozen
-
-Count = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0)]
 
 
 @frozen
@@ -16,7 +13,7 @@ class OtherImagesConfig:
 
     folder: str | None
     split: Literal["train", "val", "test"] | None
-    num_images: Count  # upper limit; evenly spaced
+    num_images: PositiveInt  # upper limit; evenly spaced
 
     @model_validator(mode="after")
     def _one_source(self) -> "OtherImagesConfig":
@@ -46,9 +43,9 @@ class WhiteningConfig:
 class CopyPictureConfig:
     """The picture of originals with their copies."""
 
-    num_originals: Count
-    num_copies: Count  # of each original, spread over the kinds of attack
-    image_size: Count  # pixels
+    num_originals: PositiveInt
+    num_copies: PositiveInt  # of each original, spread over the kinds of attack
+    image_size: PositiveInt  # pixels
 
 
 @frozen
@@ -56,10 +53,10 @@ class CopyDetectionConfig:
     """Descriptors of images resized to a square, and the images to search."""
 
     folder: str | None  # in Copydays' layout; no default
-    image_size: Count | None  # pixels, for both sides; null: extract's crop
-    gem_power: Positive
-    depth: Count  # an original found at a later place scores 0
+    image_size: PositiveInt | None  # pixels, for both sides; null: extract's crop
+    gem_power: PositiveFloat
+    depth: PositiveInt  # an original found at a later place scores 0
     whitening: WhiteningConfig
     distractors: OtherImagesConfig
     picture: CopyPictureConfig
-    num_threads: Count | None  # as in extract
+    num_threads: PositiveInt | None  # as in extract

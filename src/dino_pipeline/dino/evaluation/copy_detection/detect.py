@@ -22,6 +22,7 @@ from dino_pipeline.dino.evaluation.image_files import images_in
 from dino_pipeline.dino.evaluation.networks import Networks
 from dino_pipeline.dino.evaluation.table import aligned
 from dino_pipeline.dino.features.sampling import evenly_spaced
+from dino_pipeline.dino.progress import with_progress
 
 
 def original_ranks(copies: Tensor, originals: Tensor, gallery: Tensor) -> Tensor:
@@ -123,7 +124,7 @@ def detect(
     }
     report: dict[str, Any] = {"whitened": {}, "unwhitened": {}}
     teacher_ranks: Ranks = {}
-    for name in networks.backbones:
+    for name in with_progress(list(networks.backbones), "search copies", unit="networks"):
         gallery = torch.cat([part[name] for part in (originals, distractors) if part]).to(device)
         queries = {attack: part[name].to(device) for attack, part in copies.items()}
         ranks = _search(queries, positions, gallery)

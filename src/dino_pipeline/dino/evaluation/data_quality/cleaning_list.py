@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from dino_pipeline.dino.core.data.manifest import SPLITS, Manifest
 from dino_pipeline.dino.evaluation.data_quality.config import NearDuplicatesConfig, OutliersConfig
 from dino_pipeline.dino.evaluation.data_quality.near_duplicates import near_duplicates
+from dino_pipeline.dino.progress import with_progress
 
 
 def centered_directions(features: Tensor) -> Tensor:
@@ -44,7 +45,7 @@ def neighbor_distance(
         raise ValueError(f"a distance to a neighbour needs two images or more, got {num_images}")
     k = min(num_neighbors, num_images - 1)
     distances = []
-    for top in range(0, num_images, row_chunk):
+    for top in with_progress(range(0, num_images, row_chunk), "find outliers", unit="chunks"):
         rows = directions[top : top + row_chunk]
         nearest = rows.new_empty(len(rows), 0)
         for left in range(0, num_images, column_chunk):

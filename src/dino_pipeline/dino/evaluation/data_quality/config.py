@@ -2,21 +2,20 @@
 
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from dino_pipeline.dino.core.config import frozen
-
-Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(gt=0, le=1)]
+from dino_pipeline.dino.evaluation.config import Share
 
 
 @frozen
 class FiguresConfig:
     """Figures of the features, for train and for validation."""
 
-    alpha_ranks: tuple[Count, Count]  # range of eigenvalues for the power-law fit; 1 is the largest
+    # range of eigenvalues for the power-law fit; 1 is the largest
+    alpha_ranks: tuple[PositiveInt, PositiveInt]
     uniformity_images: Annotated[int, Field(ge=2)]  # per split; a larger split is sampled
-    alignment_images: Count  # per split, in two views each
+    alignment_images: PositiveInt  # per split, in two views each
 
     @model_validator(mode="after")
     def _ranks_rise(self) -> "FiguresConfig":
@@ -38,7 +37,7 @@ class NearDuplicatesConfig:
 class OutliersConfig:
     """Images far from all others."""
 
-    num_neighbors: Count  # distance to the k-th nearest
+    num_neighbors: PositiveInt  # distance to the k-th nearest
     share: Share  # of the images; the furthest are listed
     drop: bool  # suggest to drop those of train
 
@@ -48,16 +47,16 @@ class ClustersConfig:
     """k-means, to measure how evenly the images spread over clusters of the teacher's features."""
 
     num_clusters: Annotated[int, Field(ge=2)]
-    max_iterations: Count
+    max_iterations: PositiveInt
 
 
 @frozen
 class ContactSheetConfig:
     """The picture: one row per large cluster, then the strongest outliers."""
 
-    num_clusters: Count
-    num_outlier_rows: Count
-    images_per_row: Count
+    num_clusters: PositiveInt
+    num_outlier_rows: PositiveInt
+    images_per_row: PositiveInt
     thumbnail_size: Annotated[int, Field(ge=8)]  # pixels
 
 
@@ -65,10 +64,10 @@ class ContactSheetConfig:
 class DataQualityConfig:
     """The `data_quality` parameters."""
 
-    seed: Annotated[int, Field(ge=0)]  # for samples, views and k-means
+    seed: NonNegativeInt  # for samples, views and k-means
     figures: FiguresConfig
     near_duplicates: NearDuplicatesConfig
     outliers: OutliersConfig
     clusters: ClustersConfig
     picture: ContactSheetConfig
-    num_threads: Count | None  # as in extract
+    num_threads: PositiveInt | None  # as in extract

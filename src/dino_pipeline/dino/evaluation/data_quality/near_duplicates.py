@@ -7,6 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dino_pipeline.dino.progress import with_progress
+
 
 class NearDuplicates(NamedTuple):
     """Cluster and nearest-image cosine of each image."""
@@ -29,7 +31,7 @@ def near_duplicates(
     num_images = len(directions)
     parents = np.arange(num_images)
     nearest = torch.full((num_images,), -torch.inf, dtype=directions.dtype, device=directions.device)
-    for top in range(0, num_images, row_chunk):
+    for top in with_progress(range(0, num_images, row_chunk), "find duplicates", unit="chunks"):
         rows = directions[top : top + row_chunk]
         for left in range(top, num_images, column_chunk):
             cosines = rows @ directions[left : left + column_chunk].T

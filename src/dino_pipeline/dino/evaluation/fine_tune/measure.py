@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.dino.core.data.manifest import SPLITS, Manifest
@@ -17,6 +16,7 @@ from dino_pipeline.dino.evaluation.fine_tune.supervised import load_supervised
 from dino_pipeline.dino.evaluation.fine_tune.training import Labelled, batch_size_and_steps, fine_tune
 from dino_pipeline.dino.evaluation.networks import Networks, load_networks
 from dino_pipeline.dino.evaluation.table import aligned
+from dino_pipeline.dino.progress import Progress
 from dino_pipeline.dino.weights.published import read_model
 
 
@@ -50,10 +50,9 @@ def measure_fine_tuning(
     starts = _starts(model, manifest.root, networks, config)
     _, steps_per_epoch = batch_size_and_steps(len(splits["train"]), config)
     num_steps = len(starts) * config.epochs * steps_per_epoch
-    # `disable=None`: no progress bar without a terminal, as in a log file.
-    with tqdm(total=num_steps, unit=" steps", disable=None, leave=False) as progress:
+    with Progress("fine-tune", total=num_steps, unit="steps") as progress:
         for name, backbone in starts.items():
-            progress.set_description(f"fine-tune {name}")
+            progress.describe(f"fine-tune {name}")
             tuned = fine_tune(
                 backbone,
                 labelled["train"],

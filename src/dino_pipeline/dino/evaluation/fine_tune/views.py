@@ -17,14 +17,14 @@ from dino_pipeline.dino.core.data.images import DeepPixels
 from dino_pipeline.dino.core.data.images_config import ImagesConfig
 from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.core.data.multi_crop import crop_and_resize, random_rectangle
-from dino_pipeline.dino.evaluation.fine_tune.config import MixConfig, ViewConfig
+from dino_pipeline.dino.evaluation.fine_tune.config import MixConfig, TrainViewConfig
 
 
 class ViewDataset(Dataset[tuple[Tensor, int]]):
     """The view [channels, size, size] of an image, in its own dtype, and its position; indexed by (epoch, position)."""
 
     def __init__(
-        self, manifest: Manifest, images: ImagesConfig, config: ViewConfig, *, size: int, seed: int
+        self, manifest: Manifest, images: ImagesConfig, config: TrainViewConfig, *, size: int, seed: int
     ) -> None:
         if config.rand_augment_operations and images != ImagesConfig(channels=3, bits=8):
             raise ValueError(
@@ -44,7 +44,7 @@ class ViewDataset(Dataset[tuple[Tensor, int]]):
         return augmented(image, self.config, self.size, rng), position
 
 
-def augmented(image: DeepPixels, config: ViewConfig, size: int, rng: np.random.Generator) -> Tensor:
+def augmented(image: DeepPixels, config: TrainViewConfig, size: int, rng: np.random.Generator) -> Tensor:
     """Crop, resize and augment [H, W, channels] to [channels, size, size]."""
     rectangle = random_rectangle(rng, image.shape[0], image.shape[1], config.crop_scale)
     pixels = crop_and_resize(image, rectangle, size)

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from dino_pipeline.dino.core.config import frozen
-from dino_pipeline.dino.evaluation.config import Count
+from dino_pipeline.dino.evaluation.config import Share
 
 
 @frozen
@@ -13,9 +13,9 @@ class LabelSpreadingConfig:
     """The given labels, and the weighted k-NN that spreads them."""
 
     labels: str | None  # a CSV of path and label; null: a share of train's labels, with the rest hidden
-    fraction: Annotated[float, Field(gt=0, le=1)]  # of each class of train, if `labels` is null
+    fraction: Share  # of each class of train, if `labels` is null
     seed: int  # of the draw
-    num_neighbors: Count
+    num_neighbors: PositiveInt
     temperature: Annotated[float, Field(ge=0.02)]  # far below, exp(1 / temperature) overflows float32
     assignment: Literal["hard", "soft"]  # soft: also the probability of every class
-    num_threads: Count | None  # as in extract
+    num_threads: PositiveInt | None  # as in extract

@@ -14,6 +14,7 @@ from dino_pipeline.dino.evaluation.label_spreading.config import LabelSpreadingC
 from dino_pipeline.dino.evaluation.label_spreading.given import Given, image_names
 from dino_pipeline.dino.evaluation.table import aligned
 from dino_pipeline.dino.metrics.knn import knn_votes
+from dino_pipeline.dino.progress import with_progress
 
 _QUERY_CHUNK = 4096
 
@@ -42,7 +43,7 @@ def spread_labels(
     confidence = np.empty(num_images, dtype=np.float32)
     is_soft = config.assignment == "soft"
     probabilities = np.empty((num_images, num_classes), dtype=np.float32) if is_soft else None
-    for first in range(0, num_images, _QUERY_CHUNK):
+    for first in with_progress(range(0, num_images, _QUERY_CHUNK), "spread labels", unit="chunks"):
         rows = slice(first, first + _QUERY_CHUNK)
         votes = knn_votes(
             bank,

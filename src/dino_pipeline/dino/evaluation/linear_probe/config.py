@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from dino_pipeline.dino.core.config import frozen
 from dino_pipeline.dino.core.data.multi_crop_config import AreaRange, Probability
@@ -12,9 +12,9 @@ from dino_pipeline.dino.core.data.multi_crop_config import AreaRange, Probabilit
 class LinearTrainingConfig:
     """A linear classifier trained by SGD. Learning rates are for 256 examples and scale with the batch."""
 
-    learning_rates: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
-    epochs: Annotated[int, Field(ge=1)]
-    batch_size: Annotated[int, Field(ge=1)]  # over all processes
+    learning_rates: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
+    epochs: PositiveInt
+    batch_size: PositiveInt  # over all processes
     momentum: Annotated[float, Field(ge=0, lt=1)]
     seed: int
 

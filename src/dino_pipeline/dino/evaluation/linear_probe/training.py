@@ -14,16 +14,16 @@ from functools import partial
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from tqdm import tqdm
 
 from dino_pipeline.dino.core.data.manifest import Manifest
-from dino_pipeline.dino.core.distributed import gather_rows, rank, world_size
+from dino_pipeline.dino.core.distributed import gather_rows, world_size
 from dino_pipeline.dino.evaluation import compute
 from dino_pipeline.dino.evaluation.extraction import FeatureFunction
 from dino_pipeline.dino.evaluation.linear_probe.config import LinearProbeConfig, LinearTrainingConfig
 from dino_pipeline.dino.evaluation.linear_probe.probes import LinearProbes
 from dino_pipeline.dino.evaluation.linear_probe.views import ProbeBatches, view_loader
 from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
+from dino_pipeline.dino.progress import Progress
 
 
 class ProbeTraining:
@@ -105,14 +105,10 @@ def train_linear_probes(
     loader = iter(view_loader(train, batches, transform, config, num_workers=num_workers))
     is_alone = world_size() == 1 and device.type == "cpu"
     num_at_once = _num_at_once(len(functions)) if is_alone else 1
-    # `disable=None`: no progress bar without a terminal, as in a log file.
-    silent = None if rank() == 0 else True
     with (
         compute.fixed_threads(torch.get_num_threads() // num_at_once),
         ThreadPoolExecutor(num_at_once) as pool,
-        tqdm(
-            total=config.epochs * len(train), desc="probe", unit=" images", disable=silent, leave=False
-        ) as bar,
+        Progress("probe", total=config.epochs * len(train), unit="images") as progress,
     ):
         coming = pool.submit(next, loader)
         for epoch, positions in batches.whole():
@@ -120,7 +116,7 @@ def train_linear_probes(
             coming = pool.submit(next, loader, None)
             own_step = partial(step, crops, labels[positions.to(device)], epoch)
             list(pool.map(own_step, functions) if is_alone else map(own_step, functions))
-            bar.update(len(positions))
+            progress.update(len(positions))
     return {name: trained.probes for name, trained in training.items()}
 
 

@@ -1,7 +1,7 @@
 """Views for the linear probe: in every epoch a random crop of each image, addressed like the training's views."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from dino_pipeline.dino.core.data.addressing import Domain, generator_at
+from dino_pipeline.dino.core.data.dataset import Address
 from dino_pipeline.dino.core.data.decoding import decode_image
 from dino_pipeline.dino.core.data.images import DeepPixels
 from dino_pipeline.dino.core.data.manifest import Manifest
@@ -18,13 +19,6 @@ from dino_pipeline.dino.evaluation.linear_probe.config import LinearProbeConfig
 from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
 
 _CACHE_BYTES = 2**29  # of decoded images in each process, over all its loader workers
-
-
-class Address(NamedTuple):
-    """An image's position, and the epoch."""
-
-    epoch: int
-    position: int
 
 
 class ProbeViews(Dataset[Tensor]):

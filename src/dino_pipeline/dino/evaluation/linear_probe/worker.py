@@ -11,6 +11,7 @@ from dino_pipeline.dino.core.data.manifest import read_manifest
 from dino_pipeline.dino.core.distributed import barrier, join_group, leave_group, own_device, rank
 from dino_pipeline.dino.evaluation.linear_probe.launch import ProbeSpec, probe_model, read_normalisations
 from dino_pipeline.dino.evaluation.linear_probe.probes import write_probes
+from dino_pipeline.dino.launching.torchrun import log_to_launcher
 
 
 @record
@@ -19,6 +20,7 @@ def main() -> None:
     spec = from_dict(ProbeSpec, json.loads(Path(sys.argv[1]).read_text()))
     device = own_device()
     join_group(device)
+    log_to_launcher(rank=rank())
     probes = probe_model(
         read_manifest(Path(spec.manifest), Path(spec.image_root)),
         Path(spec.model),

@@ -2,29 +2,27 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from dino_pipeline.dino.core.config import frozen
-from dino_pipeline.dino.evaluation.config import Count, KnnConfig
-
-Positive = Annotated[float, Field(gt=0)]
+from dino_pipeline.dino.evaluation.config import KnnConfig, Share
 
 
 @frozen
 class LogisticRegressionConfig:
     """Multinomial logistic regression with an L2 penalty, by L-BFGS."""
 
-    inverse_penalties: Annotated[tuple[Positive, ...], Field(min_length=1)]  # C, chosen on validation
-    tolerance: Positive  # of the gradient, in coordinates where the curvature is at most about 1
-    max_iterations: Count
+    inverse_penalties: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]  # C, chosen on validation
+    tolerance: PositiveFloat  # of the gradient, in coordinates where the curvature is at most about 1
+    max_iterations: PositiveInt
 
 
 @frozen
 class LowShotConfig:
     """Draws of train labels, and the two classifiers that are trained on each draw."""
 
-    fractions: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1)]
+    fractions: Annotated[tuple[Share, ...], Field(min_length=1)]
     seeds: Annotated[tuple[int, ...], Field(min_length=1)]  # one draw per seed
     logistic_regression: LogisticRegressionConfig
     knn: KnnConfig  # the number of neighbours is chosen on validation
-    num_threads: Count | None  # as in extract
+    num_threads: PositiveInt | None  # as in extract

@@ -15,20 +15,20 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dino_pipeline.dino.evaluation.features import Features
-from dino_pipeline.dino.evaluation.labels import class_names, label_indices, missing_labels, stratified_draw
+from dino_pipeline.dino.evaluation.labels import (
+    class_names,
+    label_indices,
+    missing_labels,
+    stratified_draw,
+)
+from dino_pipeline.dino.evaluation.linear_probe.probes import LabelledFeatures
 from dino_pipeline.dino.evaluation.low_shot.config import LogisticRegressionConfig, LowShotConfig
 from dino_pipeline.dino.evaluation.low_shot.logistic_regression import train_logistic_regressions
 from dino_pipeline.dino.evaluation.table import aligned
 from dino_pipeline.dino.metrics.bootstrap import Groups
 from dino_pipeline.dino.metrics.knn import knn_accuracy
 from dino_pipeline.dino.metrics.student_t import interval
-
-
-class Split(NamedTuple):
-    """Features [images, dimensions] and classes int64 [images]; -1 is a class that does not occur in train."""
-
-    features: Tensor
-    labels: Tensor
+from dino_pipeline.dino.progress import with_progress
 
 
 class Chosen(NamedTuple):
@@ -75,7 +75,7 @@ def low_shot(
         report["num_labels"][share] = round(sum(map(len, draws)) / len(draws))
         report["num_draws"][share] = len(draws)
         report["results"][share] = {}
-        for name, parts in splits.items():
+        for name, parts in with_progress(list(splits.items()), f"low-shot {share}", unit="networks"):
             drawn = [torch.from_numpy(draw).to(device) for draw in draws]
             by_logistic, num_unfinished = _logistic_regressions(parts, drawn, config.logistic_regression)
             report["results"][share][name] = {
@@ -109,17 +109,17 @@ def _skipped(reasons: dict[str, str]) -> dict[str, str]:
 
 def _splits(
     features: Features, classes: list[str], device: torch.device, *, has_test: bool
-) -> dict[str, Split]:
+) -> dict[str, LabelledFeatures]:
     splits = {}
     for name in ("train", "val", "test") if has_test else ("train", "val"):
         part = features.split(name)
         normalised = F.normalize(torch.from_numpy(part.embedding).to(device), dim=1)
-        splits[name] = Split(normalised, label_indices(part, classes, device))
+        splits[name] = LabelledFeatures(normalised, label_indices(part, classes, device))
     return splits
 
 
 def _logistic_regressions(
-    splits: dict[str, Split], draws: list[Tensor], config: LogisticRegressionConfig
+    splits: dict[str, LabelledFeatures], draws: list[Tensor], config: LogisticRegressionConfig
 ) -> tuple[list[Chosen], int]:
     """Train all draws at once if they have equal size, as they do without groups."""
     if len({len(rows) for rows in draws}) == 1:
@@ -129,7 +129,7 @@ def _logistic_regressions(
 
 
 def _logistic_regression(
-    splits: dict[str, Split], draws: Tensor, config: LogisticRegressionConfig
+    splits: dict[str, LabelledFeatures], draws: Tensor, config: LogisticRegressionConfig
 ) -> tuple[list[Chosen], int]:
     inverse_penalties = sorted(config.inverse_penalties)
     train, val, test = splits["train"], splits["val"], splits.get("test")
@@ -152,7 +152,7 @@ def _logistic_regression(
     return chosen, int((~classifiers.has_converged).sum())
 
 
-def _knn(splits: dict[str, Split], rows: Tensor, config: LowShotConfig) -> Chosen:
+def _knn(splits: dict[str, LabelledFeatures], rows: Tensor, config: LowShotConfig) -> Chosen:
     bank = splits["train"].features[rows], splits["train"].labels[rows]
     temperature = config.knn.temperature
     # A number above the number of images uses all of them, so such numbers are merged into one.

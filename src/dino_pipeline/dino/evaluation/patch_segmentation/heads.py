@@ -15,6 +15,7 @@ from dino_pipeline.dino.evaluation.patch_segmentation.config import PatchSegment
 from dino_pipeline.dino.evaluation.patch_segmentation.tokens import LabelledPatches
 from dino_pipeline.dino.evaluation.voc import VOID
 from dino_pipeline.dino.metrics.knn import knn_votes
+from dino_pipeline.dino.progress import with_progress
 
 NUM_VALUES = 256
 
@@ -110,7 +111,7 @@ def _train(tokens: Tensor, targets: Tensor, config: LinearTrainingConfig) -> Lin
     center, scale = center_and_scale(tokens)
     training = ProbeTraining(config, num_classes=int(targets.max()) + 1, center=center, scale=scale)
     generator = torch.Generator().manual_seed(config.seed)  # on the CPU, so that a GPU uses the same order
-    for epoch in range(config.epochs):
+    for epoch in with_progress(range(config.epochs), "fit heads", unit="epochs"):
         order = torch.randperm(len(tokens), generator=generator).to(tokens.device)
         for batch in order.split(config.batch_size):
             training.step(tokens[batch], targets[batch], epoch=epoch)

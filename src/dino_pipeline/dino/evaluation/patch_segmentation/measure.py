@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from tqdm import tqdm
 
 from dino_pipeline.dino.evaluation.patch_segmentation.config import PatchSegmentationConfig
 from dino_pipeline.dino.evaluation.patch_segmentation.heads import (
@@ -24,6 +23,7 @@ from dino_pipeline.dino.evaluation.patch_segmentation.heads import (
 from dino_pipeline.dino.evaluation.patch_segmentation.split import Split
 from dino_pipeline.dino.evaluation.patch_segmentation.tokens import Tokenizer, labelled_patches
 from dino_pipeline.dino.evaluation.voc import MaskedImages
+from dino_pipeline.dino.progress import with_progress
 
 
 def upsampled_argmax(scores: Tensor, height: int, width: int) -> Tensor:
@@ -84,7 +84,7 @@ def _predictions(
 ) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
     """For each image yield its id, its mask and the heads' masks of the same size, on the CPU."""
     classes = heads.classes.cpu().to(torch.uint8)
-    for id_ in tqdm(images.ids, desc="segment", unit=" images", disable=None, leave=False):
+    for id_ in with_progress(images.ids, "segment", unit="images"):
         image, mask = images.read(id_)
         tokens = tokenizer(image)
         scores = heads.score(tokens.flatten(0, 1))

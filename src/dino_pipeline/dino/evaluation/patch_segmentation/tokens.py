@@ -12,6 +12,7 @@ from dino_pipeline.dino.evaluation.patch_segmentation.config import PatchSegment
 from dino_pipeline.dino.evaluation.sizes import cell_size, fitted, resized
 from dino_pipeline.dino.evaluation.voc import VOID, MaskedImages
 from dino_pipeline.dino.features.evaluation_transform import normalise
+from dino_pipeline.dino.progress import with_progress
 
 
 def patch_labels(mask: Tensor, rows: int, columns: int) -> Tensor:
@@ -66,7 +67,7 @@ def labelled_patches(
     """
     generator = torch.Generator().manual_seed(config.seed)
     parts = []
-    for position, id_ in enumerate(images.ids):
+    for position, id_ in enumerate(with_progress(images.ids, "read labelled", unit="images")):
         image, mask = images.read(id_)
         tokens = tokenizer(image)
         labels = patch_labels(torch.from_numpy(mask), *tokens.shape[:2]).flatten()

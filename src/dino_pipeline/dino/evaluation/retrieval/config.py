@@ -2,12 +2,12 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from dino_pipeline.dino.core.config import frozen
+from dino_pipeline.dino.evaluation.config import Share
 
-Count = Annotated[int, Field(ge=1)]
-Scales = Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1)]
+Scales = Annotated[tuple[Share, ...], Field(min_length=1)]
 
 
 @frozen
@@ -15,7 +15,7 @@ class RevisitedConfig:
     """A data set in the layout of revisited Oxford and Paris."""
 
     folder: str | None  # with gnd_<name>.pkl and jpg/; null: not measured
-    image_size: Count  # longer side in pixels; smaller images keep their size
+    image_size: PositiveInt  # longer side in pixels; smaller images keep their size
     scales: Scales
     crop_queries: bool  # to the box of the landmark
 
@@ -24,9 +24,9 @@ class RevisitedConfig:
 class RetrievalPictureConfig:
     """The picture of queries with their nearest neighbours."""
 
-    num_queries: Count
-    num_neighbors: Count
-    image_size: Count  # pixels
+    num_queries: PositiveInt
+    num_neighbors: PositiveInt
+    image_size: PositiveInt  # pixels
 
 
 @frozen
@@ -35,7 +35,7 @@ class RetrievalConfig:
 
     query_split: Literal["val", "test"] | None  # null: test, or val if test has no images
     scales: Scales  # relative to the image after extract's resize and crop
-    cutoffs: Annotated[tuple[Count, ...], Field(min_length=1)]  # k of precision and recall
+    cutoffs: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]  # k of precision and recall
     revisited: dict[str, RevisitedConfig]
     picture: RetrievalPictureConfig
-    num_threads: Count | None  # as in extract
+    num_threads: PositiveInt | None  # as in extract

@@ -13,6 +13,7 @@ from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.core.models.backbone import Backbone
 from dino_pipeline.dino.evaluation.ranking import RankingScores, Relevance, search
 from dino_pipeline.dino.features.sampling import evenly_spaced
+from dino_pipeline.dino.progress import with_progress
 
 
 class Criterion(NamedTuple):
@@ -44,6 +45,7 @@ class Searched:
     ) -> dict[str, RankingScores]:
         """Score every query, by the network's name."""
         relevant, junk = self.criteria[criterion]
+        descriptors = list(self.query_descriptors.items())
         return {
             network: search(
                 queries.to(device),
@@ -52,7 +54,7 @@ class Searched:
                 junk=junk,
                 cutoffs=cutoffs,
             )
-            for network, queries in self.query_descriptors.items()
+            for network, queries in with_progress(descriptors, f"search {criterion}", unit="networks")
         }
 
     def nearest(

@@ -2,19 +2,17 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from dino_pipeline.dino.core.config import frozen
-
-Count = Annotated[int, Field(ge=1)]
 
 
 @frozen
 class StripConfig:
     """The picture of propagated masks."""
 
-    num_videos: Count  # the first ones of the image set
-    num_frames: Count  # evenly spaced
+    num_videos: PositiveInt  # the first ones of the image set
+    num_frames: PositiveInt  # evenly spaced
 
 
 @frozen
@@ -25,16 +23,16 @@ class VideoSegmentationConfig:
     folder: str | None  # no default
     image_set: str
     resolution: str
-    max_videos: Count | None
+    max_videos: PositiveInt | None
     networks: Annotated[tuple[Literal["teacher", "student", "random"], ...], Field(min_length=1)]
-    frame_size: Count  # short side in pixels
-    side_multiple: Count  # the long side is rounded down to a multiple of this
-    num_last_frames: Annotated[int, Field(ge=0)]  # context in addition to the first frame
-    neighborhood_radius: Count  # in patches, along rows and along columns
-    top_k: Count  # most similar context patches, over all context frames together
-    temperature: Annotated[float, Field(gt=0)]
+    frame_size: PositiveInt  # short side in pixels
+    side_multiple: PositiveInt  # the long side is rounded down to a multiple of this
+    num_last_frames: NonNegativeInt  # context in addition to the first frame
+    neighborhood_radius: PositiveInt  # in patches, along rows and along columns
+    top_k: PositiveInt  # most similar context patches, over all context frames together
+    temperature: PositiveFloat
     picture: StripConfig
-    num_threads: Count | None
+    num_threads: PositiveInt | None
 
     @model_validator(mode="after")
     def _long_side_is_not_empty(self) -> "VideoSegmentationConfig":

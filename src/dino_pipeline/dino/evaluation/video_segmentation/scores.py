@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from dino_pipeline.dino.core.models.backbone import Backbone
 from dino_pipeline.dino.evaluation.video_segmentation.config import VideoSegmentationConfig
@@ -24,6 +23,7 @@ from dino_pipeline.dino.evaluation.video_segmentation.videos import (
     read_annotation,
     write_indexed,
 )
+from dino_pipeline.dino.progress import Progress
 
 Mask = NDArray[np.bool_]  # [height, width]
 
@@ -117,7 +117,7 @@ def segment_and_score(
     """
     num_frames = len(backbones) * sum(len(video.frames) for video in videos)
     scores = []
-    with tqdm(total=num_frames, desc="segment videos", unit=" frames", disable=None, leave=False) as progress:
+    with Progress("segment videos", total=num_frames, unit="frames") as progress:
         for network, backbone in backbones.items():
             for video in videos:
                 masks = folder / network / video.name
