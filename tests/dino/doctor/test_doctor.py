@@ -188,8 +188,9 @@ def test_no_check_begins_when_the_time_is_over(monkeypatch: pytest.MonkeyPatch, 
 
 @pytest.mark.full
 def test_a_workers_error_is_the_result_in_one_line(tmp_path: Path) -> None:
-    result = only("loader", tmp_path, pretrain={"images": {"channels": 4}, "mean": [0.5], "std": [0.25]})
+    result = only("resume", tmp_path, pretrain={"backbone": {"name": "no_such_network"}})
     assert result.status == "failed"
+    assert result.found.startswith("ValueError: backbone.name: timm knows no model 'no_such_network'")
     assert "\n" not in result.found
     assert "whole log" not in result.found
-    assert result.log
+    assert "no_such_network" in result.log
