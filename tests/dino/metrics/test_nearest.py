@@ -134,6 +134,11 @@ def test_a_bank_no_longer_than_k_is_searched_whole(dtype):
     assert positions.sort(dim=1).values.tolist() == 3 * [list(range(7))]
 
 
+def test_no_query_finds_nothing():
+    similarities, positions = Bank(around(900, seed=0)).nearest(torch.empty(0, 16), K)
+    assert similarities.shape == positions.shape == (0, K)
+
+
 @pytest.mark.usefixtures("in_bfloat16")
 def test_not_a_number_does_not_stop_the_search(monkeypatch):
     monkeypatch.setattr(nearest, "_ROWS", 1024)

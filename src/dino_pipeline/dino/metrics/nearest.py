@@ -52,11 +52,11 @@ class Bank:
         positions = torch.empty(len(queries), k, dtype=torch.int64, device=queries.device)
         left = torch.arange(len(queries), device=queries.device)
         for search in self._searches(k):
+            if len(left) == 0:
+                break
             values, places, proven = search(queries[left])
             similarities[left[proven]], positions[left[proven]] = values[proven], places[proven]
             left = left[~proven]
-            if len(left) == 0:
-                break
         return similarities, positions
 
     def _searches(self, k: int) -> Iterator[Callable[[Tensor], _Found]]:
