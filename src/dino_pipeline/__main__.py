@@ -8,6 +8,7 @@ from dino_pipeline.cli import (
     adopt,
     attend,
     check_recipes,
+    cost,
     dvc_stages,
     embed,
     init,
@@ -23,6 +24,7 @@ from dino_pipeline.cli import (
 COMMANDS = (
     init,
     check_recipes,
+    cost,
     merge_recipe,
     spec,
     attend,
