@@ -25,11 +25,11 @@ from dino_pipeline.dino.core.data.manifest import read_manifest
 from dino_pipeline.dino.core.loop import Training
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.launching.stop import StopRequest
-from dino_pipeline.dino.training.collapse import diagnose_training
+from dino_pipeline.dino.metrics.collapse import diagnose_training
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, TrainingSpec
 from dino_pipeline.dino.training.fingerprint import fingerprint
 from dino_pipeline.dino.training.history import HISTORY, numbers, read_rows
-from dino_pipeline.dino.training.pretraining import pretrain
+from dino_pipeline.dino.training.run import pretrain
 from dino_pipeline.recipes.reading import recipe_parameters
 
 ROOT = Path(__file__).parents[1]

@@ -8,6 +8,7 @@ from dino_pipeline.cli import (
     adopt,
     attend,
     check_recipes,
+    clean_results,
     cost,
     dvc_stages,
     embed,
@@ -34,6 +35,7 @@ COMMANDS = (
     sync_mlflow,
     repair_artifacts,
     adopt,
+    clean_results,
     dvc_stages,
     picture,
 )

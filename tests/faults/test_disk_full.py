@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from dino_pipeline.dino.training.kept_checkpoints import load_newest
-from dino_pipeline.dino.training.pretraining import pretrain
+from dino_pipeline.dino.training.run import pretrain
 from tests.dino.conftest import MakeSpec
 
 CPU = torch.device("cpu")

@@ -14,11 +14,11 @@ from dino_pipeline.dino.core.data.images_config import ImagesConfig
 from dino_pipeline.dino.core.models.backbone import build_backbone
 from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.evaluation.config import BaselinesConfig, ExtractConfig
-from dino_pipeline.dino.evaluation.export import export_backbone
 from dino_pipeline.dino.features.evaluation_transform import evaluation_crop, normalise
 from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
 from dino_pipeline.dino.weights.published import PublishedModel, load_backbone, write_model
 from dino_pipeline.model_registry.config import RegisterConfig
+from dino_pipeline.model_registry.served_files import export_backbone
 from dino_pipeline.model_registry.served_model import ServedBackbone
 from dino_pipeline.pipelines.register import register_model
 

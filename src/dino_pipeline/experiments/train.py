@@ -15,10 +15,10 @@ from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.launching.torchrun import num_processes
+from dino_pipeline.dino.metrics.collapse import diagnose_training
 from dino_pipeline.dino.progress import EVERY_SECONDS, FIRST_SECONDS, Progress
 from dino_pipeline.dino.training import launch as launching
 from dino_pipeline.dino.training.checkpoint import checkpoint_step
-from dino_pipeline.dino.training.collapse import diagnose_training
 from dino_pipeline.dino.training.comparison import read_verdict, sentence
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, TrainingSpec
 from dino_pipeline.dino.training.history import (

@@ -14,8 +14,8 @@ from dino_pipeline.dino.training.kept_checkpoints import LAST
 from dino_pipeline.dino.training.progress import SPEC
 from dino_pipeline.dino.weights.published import DESCRIPTION, add_identity, read_model
 from dino_pipeline.ingestion.splits import write_kept_splits
-from dino_pipeline.tracking.identities import rename_model
 from dino_pipeline.tracking.store import Store
+from dino_pipeline.tracking.tracker import rename_model
 from dino_pipeline.workspace.run_lock import FOLDER, run_lock
 
 

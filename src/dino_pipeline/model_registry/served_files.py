@@ -5,12 +5,15 @@ import json
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dino_pipeline.dino.core.data.images_config import ImagesConfig
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.weights.published import PublishedModel, load_backbone
 from dino_pipeline.tracking.registration import embedding_signature
+
+if TYPE_CHECKING:
+    from dino_pipeline.dino.core.models.backbone import Backbone
 
 SERVED_MODEL = Path(__file__).with_name("served_model.py")
 SERVED_WITH = ("mlflow", "numpy", "pandas", "pillow", "torch")
@@ -51,8 +54,6 @@ def write_served(model: Path, contents: Mapping[str, Any], folder: Path) -> dict
     """
     import numpy as np
 
-    from dino_pipeline.dino.evaluation.export import export_backbone
-
     backbone = load_backbone(model, "teacher")
     preprocessing = contents["preprocessing"]
     crop, channels, bits = (preprocessing[name] for name in ("crop", "channels", "bits"))
@@ -68,6 +69,22 @@ def write_served(model: Path, contents: Mapping[str, Any], folder: Path) -> dict
         ),
         "pip_requirements": contents["requirements"],
     }
+
+
+def export_backbone(backbone: "Backbone", path: Path, *, crop: int, channels: int) -> None:
+    """Write the backbone as a torch.export program: normalised [N, channels, crop, crop] to [N, dim] for any N.
+
+    The file needs only torch, neither this package nor timm.
+    """
+    import torch
+
+    backbone = backbone.cpu().eval()
+    # Two images, because a batch of one would become a constant.
+    example = torch.zeros(2, channels, crop, crop)
+    batch = torch.export.Dim("batch")
+    with torch.no_grad():
+        program = torch.export.export(backbone, (example,), dynamic_shapes=({0: batch},))
+    torch.export.save(program, path)
 
 
 def _digest(file: Path) -> str:

@@ -10,13 +10,21 @@ from pathlib import Path
 from dino_pipeline.tracking.git_info import origin_tags
 from dino_pipeline.tracking.retry import SYNC_COMMAND, Retry
 from dino_pipeline.tracking.run import ModelRun, UntrackedRun
-from dino_pipeline.tracking.runs import COMPARISON_TAG, FINGERPRINT_TAG, STUDY_TAG, find_by_tag
+from dino_pipeline.tracking.runs import (
+    COMPARISON_TAG,
+    EARLIER_TAG,
+    FINGERPRINT_TAG,
+    STUDY_TAG,
+    find_by_tag,
+    tagged_runs,
+)
 from dino_pipeline.tracking.spool import ARTIFACTS, FOLDER, RECORDS, RunSpec, Spool, spooled_runs
 from dino_pipeline.tracking.store import (
     Store,
     connect,
     experiment_id,
     in_short,
+    plain_errors,
     quieten,
     store_errors,
     without_passwords,
@@ -158,6 +166,31 @@ def has_spooled(store: Store, fingerprint: str) -> bool:
     return any(spool.spec().found_by == found_by for spool in spooled_runs(_spool_root(store)))
 
 
+def rename_model(store: Store, earlier: str, fingerprint: str) -> None:
+    """Tag the run and the registered versions of a model with its new fingerprint. Another tag keeps the earlier one.
+
+    A second call changes nothing, and completes an interrupted call.
+
+    Raises:
+        ValueError: the store does not answer, or some records of the run are still spooled.
+    """
+    if has_spooled(store, earlier):
+        raise ValueError(f"MLflow lacks some of its run: `{SYNC_COMMAND}` first")
+    quieten()
+    condition = f"tags.{FINGERPRINT_TAG} = '{earlier}'"
+    with plain_errors():
+        client = connect(store)
+        for run in tagged_runs(client, experiment_id(client, store), condition):
+            known = run.data.tags.get(EARLIER_TAG, "")
+            client.set_tag(run.info.run_id, EARLIER_TAG, _joined(known, earlier))
+            # Last, since the next call looks for this tag.
+            client.set_tag(run.info.run_id, FINGERPRINT_TAG, fingerprint)
+        for version in client.search_model_versions(condition):
+            known = version.tags.get(EARLIER_TAG, "")
+            for tag, value in ((EARLIER_TAG, _joined(known, earlier)), (FINGERPRINT_TAG, fingerprint)):
+                client.set_model_version_tag(version.name, version.version, tag, value)
+
+
 def remind_of_spool() -> None:
     """Log the command that sends spooled records, if there are any."""
     if _store is not None and spooled_runs(_spool_root(_store)):
@@ -187,6 +220,10 @@ def _open(
     run = ModelRun(_store, spec, Spool(_spool_root(_store), spec), _retries)
     run.open()
     return run
+
+
+def _joined(known: str, earlier: str) -> str:
+    return " ".join(dict.fromkeys((*known.split(), earlier)))
 
 
 def _spool_root(store: Store) -> Path:

@@ -19,7 +19,7 @@ from dino_pipeline.dino.weights.published import PublishedModel, load_frozen_tea
 from tests.dino.conftest import PRETRAIN, MakeSpec
 
 from .test_methods import parameters
-from .test_pretraining import model, train
+from .test_run import model, train
 
 DISTILLATION = parameters("distillation")
 TEACHER = from_dict(PretrainConfig, PRETRAIN | DISTILLATION).frozen_teacher

@@ -18,7 +18,7 @@ from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.fingerprint import fingerprint
 from dino_pipeline.dino.training.initial_weights import resolve, store
 from dino_pipeline.dino.training.online_evaluation import FeatureQuality
-from dino_pipeline.dino.training.pretraining import pretrain
+from dino_pipeline.dino.training.run import pretrain
 from tests.dino.conftest import PRETRAIN, MakeSpec
 from tests.dino.weights.official_files import official_state, write_full_checkpoint
 

@@ -24,7 +24,7 @@ from dino_pipeline.dino.training.history import numbers, read_rows
 from dino_pipeline.dino.training.validation import check
 from tests.dino.conftest import PRETRAIN, MakeSpec
 
-from .test_pretraining import checkpoint, model, train, train_with_processes
+from .test_run import checkpoint, model, train, train_with_processes
 
 CPU = torch.device("cpu")
 NO_PROTOTYPES = {"num_prototypes": None, "activation": "relu"}

@@ -19,10 +19,10 @@ from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.core.data.addressing import Domain, generator_at
 from dino_pipeline.dino.core.data.loader import MultiCropBatch
 from dino_pipeline.dino.core.optimization.skipping import NonFiniteError
-from dino_pipeline.dino.training.collapse import CollapseError
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.history import numbers, read_rows
-from dino_pipeline.dino.training.pretraining import pretrain
+from dino_pipeline.dino.training.monitor import CollapseError
+from dino_pipeline.dino.training.run import pretrain
 from tests.dino.conftest import PRETRAIN, MakeSpec, constant
 
 CPU = torch.device("cpu")
@@ -207,7 +207,7 @@ from pathlib import Path
 import torch
 from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.dino.training.config import TrainingSpec
-from dino_pipeline.dino.training.pretraining import pretrain
+from dino_pipeline.dino.training.run import pretrain
 
 class KillsALoaderWorker:
     def agreed(self):  # asked after each step

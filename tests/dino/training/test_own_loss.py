@@ -14,7 +14,7 @@ from tests.dino.conftest import PRETRAIN, MakeSpec
 from tests.own_method import shown
 
 from .test_methods import NO_PROTOTYPES, assert_close
-from .test_pretraining import checkpoint, train, train_with_processes
+from .test_run import checkpoint, train, train_with_processes
 
 WITH_LABELS = """
 from dino_pipeline.dino.core.losses.loss import Loss, LossOutput

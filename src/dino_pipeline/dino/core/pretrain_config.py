@@ -14,7 +14,7 @@ from dino_pipeline.dino.core.models.teacher_config import TeacherConfig
 from dino_pipeline.dino.core.optimization.config import NonFiniteConfig, OptimizerConfig, SchedulesConfig
 
 Count = Annotated[int, Field(ge=1)]
-Measured = Literal["measured"]  # from train images, before the training starts (training/resolve_config.py)
+Measured = Literal["measured"]  # from train images, before the training starts (training/preparation.py)
 
 
 @frozen

@@ -1,4 +1,4 @@
-"""torchrun that ends together with its parent, so that a killed pipeline leaves no training behind."""
+"""torchrun, changed where it has no option: workers end with their parent, inherit its locks, and restart if lost."""
 
 import logging
 import os
@@ -6,15 +6,24 @@ import signal
 import sys
 import threading
 import time
+from subprocess import Popen
+from typing import Any
 
+from torch.distributed.elastic.agent.server.api import RunResult, WorkerGroup, WorkerState
+from torch.distributed.elastic.agent.server.local_elastic_agent import LocalElasticAgent
 from torch.distributed.elastic.multiprocessing.api import SignalException
-from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
+from torch.distributed.elastic.multiprocessing.subprocess_handler.subprocess_handler import SubprocessHandler
+from torch.distributed.launcher import api
 from torch.distributed.run import main as torchrun
 
-from dino_pipeline.dino.launching import inheritance, loopback, restarts
+from dino_pipeline.dino.launching import loopback
 from dino_pipeline.dino.launching.stop import STOPPED
 
 _POLL_SECONDS = 0.5
+_TORCH_KILLS_AFTER = 30  # seconds that torch waits between SIGTERM and SIGKILL
+
+logger = logging.getLogger(__name__)
 
 
 def main() -> int:
@@ -23,10 +32,10 @@ def main() -> int:
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     # torchrun forwards SIGTERM to its workers, but not SIGUSR1, the notice of preemption.
     signal.signal(signal.SIGUSR1, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
-    said = logging.StreamHandler(sys.stdout)  # torchrun.py logs what arrives there
-    logging.getLogger(restarts.__name__).addHandler(said)
-    for part in (restarts, loopback, inheritance):
-        part.use()
+    logger.addHandler(logging.StreamHandler(sys.stdout))  # torchrun.py logs what arrives there
+    loopback.use()
+    setattr(api, LocalElasticAgent.__name__, RestartsLostWorkers)
+    setattr(SubprocessHandler, "_popen", _start_with_inherited_files)  # noqa: B010
     try:
         torchrun(sys.argv[1:])
     except SignalException:
@@ -39,9 +48,57 @@ def main() -> int:
 
 
 def _end_with(parent: int) -> None:
+    """Stop when the parent is gone, so that a killed pipeline leaves no training behind."""
     while os.getppid() == parent:
         time.sleep(_POLL_SECONDS)
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+class RestartsLostWorkers(LocalElasticAgent):
+    """Torch's agent, changed to restart only after a lost worker.
+
+    By itself it restarts after every failure. But an error of the training would only occur again, and a worker that
+    stopped on request must stay stopped. If a signal ended a worker (the OOM killer, a lost device), the group restarts
+    from its last checkpoint.
+    """
+
+    def _monitor_workers(self, worker_group: WorkerGroup) -> RunResult:
+        result: RunResult = super()._monitor_workers(worker_group)
+        if result.state == WorkerState.FAILED:
+            lost = _lost(list(result.failures.values()))
+            if lost is None:
+                self._remaining_restarts = 0
+            elif self._remaining_restarts:
+                logger.warning(
+                    "a worker was lost (%s): all start again from the last checkpoint, %d more times at most",
+                    lost.name,
+                    self._remaining_restarts,
+                )
+        return result
+
+
+def _lost(failures: list[ProcessFailure]) -> signal.Signals | None:
+    """The signal that ended a worker, except the signals by which torch ends the rest of a failed group."""
+    first = min(failure.timestamp for failure in failures)
+    for failure in failures:
+        was_ended = failure.exitcode == -signal.SIGTERM or failure.timestamp - first >= _TORCH_KILLS_AFTER
+        if failure.exitcode < 0 and not was_ended:
+            return signal.Signals(-failure.exitcode)
+    return None
+
+
+def _start_with_inherited_files(
+    self: SubprocessHandler, arguments: tuple[str, ...], environment: dict[str, str]
+) -> "Popen[Any]":
+    """Start a worker that inherits open files, such as a run's lock, which then holds until the last worker ends."""
+    return Popen(
+        arguments,
+        env=environment,
+        stdout=self._stdout,
+        stderr=self._stderr,
+        start_new_session=True,
+        close_fds=False,
+    )
 
 
 if __name__ == "__main__":

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
+from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.core.models.teacher_config import MOVED_AT_EPOCHS_END
+from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 
 UNIFORM_MARGIN = 0.2  # nats between the teacher's entropy and ln K
 UNIFORM_KL = 0.2  # nats; below this, nothing is left to learn
@@ -103,6 +105,11 @@ def diagnose(rows: Sequence[Mapping[str, float]], settings: Settings | None) -> 
         )
         return Collapse(kind="no stable answer", evidence=evidence, cause=cause, remedy=remedy)
     return None
+
+
+def diagnose_training(rows: Sequence[Mapping[str, float]], config: PretrainConfig) -> Collapse | None:
+    """The collapse that a training's history shows so far; None if there is none."""
+    return diagnose(rows, Settings.of(to_dict(config)))
 
 
 def _swing(entropies: Sequence[float]) -> float:

@@ -15,8 +15,7 @@ from dino_pipeline.dino.core.distributed import all_reduce_sum, gather, rank, wo
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.core.schedules import ScheduleValues
 from dino_pipeline.dino.core.step import StepMetrics
-from dino_pipeline.dino.metrics.collapse import NUM_ROWS
-from dino_pipeline.dino.training.collapse import CollapseError, diagnose_training
+from dino_pipeline.dino.metrics.collapse import NUM_ROWS, diagnose_training
 from dino_pipeline.dino.training.config import MonitoringConfig
 from dino_pipeline.dino.training.history import (
     HISTORY,
@@ -33,6 +32,10 @@ _METRICS_BEFORE = ["loss", "teacher_entropy", "kl", "gradient_norm"]
 _FLAGS = ("loss is finite", "is skipped")
 
 logger = logging.getLogger(__name__)
+
+
+class CollapseError(RuntimeError):
+    """The training collapsed, and its configuration says to stop in this case."""
 
 
 class Monitor:

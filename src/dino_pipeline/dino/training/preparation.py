@@ -1,7 +1,8 @@
 """Prepare a training: resolve its initial weights, check its parameters, and fill its folder."""
 
+import logging
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 from dino_pipeline.dino.core.data.manifest import Manifest, read_manifest, write_manifest
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
@@ -10,17 +11,21 @@ from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, T
 from dino_pipeline.dino.training.fingerprint import fingerprint
 from dino_pipeline.dino.training.frozen_teacher import FROZEN_TEACHER
 from dino_pipeline.dino.training.initial_weights import INITIAL, Start, resolve, store
+from dino_pipeline.dino.training.pixel_statistics import SAMPLE, pixel_statistics
 from dino_pipeline.dino.training.progress import adopt, progress_folder, resume_from
-from dino_pipeline.dino.training.resolve_config import resolved
 from dino_pipeline.dino.training.validation import check
 
+logger = logging.getLogger(__name__)
 
-class Prepared(NamedTuple):
+
+@dataclass(kw_only=True)
+class Prepared:
     """A checked training that can run on these images and this machine. Its folder is not filled yet."""
 
     spec: TrainingSpec
     images: Manifest  # all splits
     asked: PretrainConfig  # as given: weights named by path, not by hash
+    start: Start | None  # the weights, until the folder holds them; None: read them again when it is filled
 
 
 def prepare(
@@ -44,7 +49,7 @@ def prepare(
     Raises:
         ValueError: the parameters do not fit one another, the images or this machine.
     """
-    _, resolved_pretrain = _checked(
+    start, resolved_pretrain = _checked(
         images,
         pretrain,
         monitoring,
@@ -64,7 +69,7 @@ def prepare(
         monitoring=monitoring,
         launch=launch,
     )
-    return Prepared(spec, images, pretrain)
+    return Prepared(spec=spec, images=images, asked=pretrain, start=start)
 
 
 def fill_folder(prepared: Prepared) -> TrainingSpec:
@@ -78,7 +83,7 @@ def fill_folder(prepared: Prepared) -> TrainingSpec:
     Raises:
         ValueError: the progress to continue from is missing or another training's, or the weights have changed.
     """
-    spec, images, asked = prepared
+    spec, asked = prepared.spec, prepared.asked
     folder, project_folder = Path(spec.folder), Path(spec.image_root)
     if spec.launch.adopt_progress:
         adopt(folder.parent, spec.launch.adopt_progress, spec.fingerprint)
@@ -87,13 +92,14 @@ def fill_folder(prepared: Prepared) -> TrainingSpec:
         resume_from(checkpoint, folder, spec.fingerprint, spec.pretrain)
     folder.mkdir(parents=True, exist_ok=True)
     # The training reads its own copy, so that a resume has the same data even if the project's manifest changes.
-    write_manifest(images, folder / "manifest.parquet")
+    write_manifest(prepared.images, folder / "manifest.parquet")
     needed = {INITIAL: asked.initial_weights, FROZEN_TEACHER: asked.frozen_teacher}
     if not all((folder / file).is_file() for file, source in needed.items() if source):
-        start = resolve(asked, root=project_folder)
+        start = prepared.start or resolve(asked, root=project_folder)
         if _hashes(start.config) != _hashes(spec.pretrain):
             raise ValueError("the weights that this training starts from have just changed: start it again")
         store(start, folder)
+    prepared.start = None  # frees the memory while the workers train
     return spec
 
 
@@ -152,3 +158,23 @@ def _checked(
     config = resolved(start.config, images.split("train"))
     check(config, monitoring, launch, images, num_processes=num_processes)
     return start, config
+
+
+def resolved(config: PretrainConfig, train: Manifest) -> PretrainConfig:
+    """The configuration with `measured` mean and std as numbers, and with the backbone's channels set.
+
+    Args:
+        config: as given by the user.
+        train: images of the train split; the measurement uses no other images.
+
+    Raises:
+        ValueError: an image is missing, or a channel has only one value.
+    """
+    config = replace(config, backbone=config.network)
+    if "measured" not in (config.mean, config.std):
+        return config
+    measured = pixel_statistics(train, config.images, seed=config.seed)
+    asked = {name for name in ("mean", "std") if getattr(config, name) == "measured"}
+    found = {name: getattr(measured, name) for name in sorted(asked)}
+    logger.info("measured on %d train images: %s", min(SAMPLE, len(train)), found)
+    return replace(config, **found)

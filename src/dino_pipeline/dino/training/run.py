@@ -10,9 +10,10 @@ import torch
 
 from dino_pipeline.dino.core.batches import DeviceBatch
 from dino_pipeline.dino.core.config import to_dict
+from dino_pipeline.dino.core.data.loader import worker_deaths_explained
 from dino_pipeline.dino.core.data.manifest import read_manifest
 from dino_pipeline.dino.core.distributed import barrier, largest, rank
-from dino_pipeline.dino.core.loop import Training, steps_within
+from dino_pipeline.dino.core.loop import Training, steps_within, train
 from dino_pipeline.dino.core.models.sharding import load_whole
 from dino_pipeline.dino.core.optimization.skipping import NonFiniteError
 from dino_pipeline.dino.core.schedules import ScheduleValues
@@ -21,7 +22,7 @@ from dino_pipeline.dino.launching.stop import StopRequest
 from dino_pipeline.dino.training.checkpoint import load_checkpoint
 from dino_pipeline.dino.training.comparison import START, compare, describe_start, load_start, save_start
 from dino_pipeline.dino.training.config import TrainingSpec
-from dino_pipeline.dino.training.finish import earlier_fingerprints
+from dino_pipeline.dino.training.finish import earlier_fingerprints, finish
 from dino_pipeline.dino.training.frozen_teacher import FROZEN_TEACHER
 from dino_pipeline.dino.training.history import CURRENT_STEP
 from dino_pipeline.dino.training.initial_weights import INITIAL
@@ -33,6 +34,32 @@ from dino_pipeline.dino.training.progress import differing_keys
 from dino_pipeline.dino.weights.older_files import completed
 
 logger = logging.getLogger(__name__)
+
+
+def pretrain(spec: TrainingSpec, device: torch.device, stop: StopRequest) -> bool:
+    """Train from the last checkpoint, if there is one, to the end or until a stop is requested.
+
+    Returns:
+        True when the model is finished, False when training stopped on request with its progress saved.
+
+    Raises:
+        NonFiniteError: the loss or gradient was not finite too often in a row; names step, process and rows.
+        CollapseError: training collapsed, and its configuration says to stop; names kind, cause and remedy.
+        MemoryError: a batch does not fit (names the micro-batch that does), or a loader worker was killed.
+        ValueError: too many images cannot be read.
+    """
+    run = TrainingRun(spec, device, stop)
+    run.begin()
+    with worker_deaths_explained(spec.launch.loader_workers, spec.pretrain.batch_size):
+        is_whole = train(run.training, run)
+    if not is_whole:
+        return False
+    final = run.state.state_dict()
+    verdict = run.verdict()
+    if rank() == 0:
+        finish(spec, final, data_digest=run.manifest.digest(), verdict=verdict)
+    barrier()
+    return True
 
 
 class TrainingRun:

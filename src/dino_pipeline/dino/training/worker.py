@@ -17,7 +17,7 @@ from dino_pipeline.dino.core.distributed import join_group, leave_group, own_dev
 from dino_pipeline.dino.launching.stop import STOPPED, StopRequest
 from dino_pipeline.dino.launching.torchrun import log_to_launcher
 from dino_pipeline.dino.training.config import TrainingSpec
-from dino_pipeline.dino.training.pretraining import pretrain
+from dino_pipeline.dino.training.run import pretrain
 
 
 @record

@@ -31,7 +31,9 @@ def prepare_all(trainings: Sequence[OverlayTraining], trainer: Trainer) -> list[
     prepared = []
     for training in trainings:
         try:
-            prepared.append(trainer.prepare(training.pretrain, training.monitoring, training.launch))
+            one = trainer.prepare(training.pretrain, training.monitoring, training.launch)
+            one.start = None  # the weights of all trainings together may not fit into memory
+            prepared.append(one)
         except ValueError as error:
             raise ValueError(f"compare.overlays, row {training.row!r}: {error}") from error
     return prepared

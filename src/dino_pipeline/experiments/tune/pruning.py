@@ -6,8 +6,7 @@ from typing import Any
 
 import optuna
 
-from dino_pipeline.dino.metrics.collapse import NUM_ROWS
-from dino_pipeline.dino.training.collapse import diagnose_training
+from dino_pipeline.dino.metrics.collapse import NUM_ROWS, diagnose_training
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.experiments.train import EndedEarly, Rows
 from dino_pipeline.experiments.tune.objective import COLUMNS

@@ -1,4 +1,4 @@
-"""Batch norm over all processes; alone it is torch's own. (Over two: tests/dino/training/test_pretraining.py.)"""
+"""Batch norm over all processes; alone it is torch's own. (Over two: tests/dino/training/test_run.py.)"""
 
 import copy
 

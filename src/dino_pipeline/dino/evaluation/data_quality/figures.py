@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from dino_pipeline.dino.core.data.dataset import Address, MultiCropDataset
@@ -18,10 +19,8 @@ from dino_pipeline.dino.evaluation.data_quality.config import FiguresConfig
 from dino_pipeline.dino.evaluation.extraction import backbone_features
 from dino_pipeline.dino.evaluation.features import Features
 from dino_pipeline.dino.evaluation.networks import Networks
-from dino_pipeline.dino.metrics.alignment import alignment
 from dino_pipeline.dino.metrics.feature_statistics import effective_rank
 from dino_pipeline.dino.metrics.power_law import power_law_exponent
-from dino_pipeline.dino.metrics.uniformity import uniformity
 
 
 @torch.inference_mode()
@@ -111,3 +110,46 @@ def figures(
         "alignment": alignment(*views),
     }
     return {name: value for name, value in values.items() if value is not None}
+
+
+def uniformity(features: Tensor, *, temperature: float = 2.0, chunk: int = 1024) -> float:
+    """Log of the mean of exp(-t |x - y|^2) over all pairs of different images, L2-normalised.
+
+    The result is between 0 (all share one direction) and about -2t in many dimensions (t is 2 in the paper).
+
+    Args:
+        features: [images, dimensions].
+        temperature: the paper's t.
+        chunk: rows compared with all others at a time, which bounds memory.
+
+    Raises:
+        ValueError: fewer than two images.
+    """
+    if len(features) < 2:
+        raise ValueError(f"uniformity needs two images or more, got {len(features)}")
+    directions = F.normalize(features, dim=1)
+    total = 0.0
+    for start in range(0, len(directions), chunk):
+        cosines = directions[start : start + chunk] @ directions[start:].T
+        # For unit vectors, |x - y|^2 = 2 - 2 cos. Above the diagonal, each pair occurs once.
+        terms = torch.exp(2 * temperature * (cosines - 1)).triu(diagonal=1)
+        total += float(terms.sum(dtype=torch.float64))
+    num_pairs = len(features) * (len(features) - 1) / 2
+    return float(torch.log(torch.tensor(total / num_pairs, dtype=torch.float64)))
+
+
+def alignment(first: Tensor, second: Tensor) -> float:
+    """Mean of |x - y|^2 (the paper's alpha = 2) over pairs of views, L2-normalised.
+
+    0 if the views of each image agree, 2 if they are orthogonal on average.
+
+    Args:
+        first, second: [images, dimensions] of two views, in the same order.
+
+    Raises:
+        ValueError: the numbers of views differ, or there are none.
+    """
+    if len(first) != len(second) or len(first) == 0:
+        raise ValueError(f"alignment needs pairs of views, got {len(first)} and {len(second)}")
+    difference = F.normalize(first, dim=1) - F.normalize(second, dim=1)
+    return float(difference.double().square().sum(dim=1).mean())

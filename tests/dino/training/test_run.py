@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.history import numbers, read_rows
-from dino_pipeline.dino.training.pretraining import pretrain
+from dino_pipeline.dino.training.run import pretrain
 from tests.dino.conftest import PRETRAIN, MakeSpec
 
 CPU = torch.device("cpu")

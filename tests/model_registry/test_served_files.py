@@ -5,7 +5,7 @@ import torch
 
 from dino_pipeline.dino.core.models.backbone import build_backbone
 from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
-from dino_pipeline.dino.evaluation.export import export_backbone
+from dino_pipeline.model_registry.served_files import export_backbone
 
 OPTIONS = {"img_size": 16, "patch_size": 8, "embed_dim": 24, "depth": 1, "num_heads": 3}
 
