@@ -10,6 +10,7 @@ from dino_pipeline.cli import (
     check_recipes,
     clean_results,
     cost,
+    doctor,
     dvc_stages,
     embed,
     init,
@@ -36,6 +37,7 @@ COMMANDS = (
     repair_artifacts,
     adopt,
     clean_results,
+    doctor,
     dvc_stages,
     picture,
 )
