@@ -20,7 +20,7 @@ def add_command(commands: Any) -> None:
         "--images",
         type=Path,
         default=Path(),
-        help="the folder that the manifest's paths, and a loss of your own, are relative to (here)",
+        help="paths in the manifest, and a loss of your own, are relative to this folder (here)",
     )
     parser.add_argument("--folder", type=Path, required=True, help="where the training keeps its progress")
     parser.add_argument(
@@ -78,6 +78,6 @@ def _settings(settings: Sequence[str]) -> dict[str, Any]:
 
     for setting in settings:
         if "=" not in setting:
-            raise ValueError(f"--set wants KEY=VALUE, such as pretrain.epochs=3, and got {setting!r}.")
+            raise ValueError(f"--set needs KEY=VALUE, such as pretrain.epochs=3, but got {setting!r}.")
     pairs = (setting.split("=", 1) for setting in settings)
     return nested({name: yaml.safe_load(text) for name, text in pairs})

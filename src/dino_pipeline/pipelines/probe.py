@@ -49,7 +49,7 @@ def train_probes(
 
     train = Manifest.from_pandas(manifest, project_folder).split("train")
     if not train.is_labelled:
-        logger.info("no linear probe: not every image of train has a label")
+        logger.info("linear probe skipped: not every image of train has a label")
         return {}
     features = {
         "teacher": teacher,

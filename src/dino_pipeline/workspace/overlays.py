@@ -17,7 +17,7 @@ def nested(values: Mapping[str, Any]) -> dict[str, Any]:
         for group in groups:
             place = place.setdefault(group, {})
             if not isinstance(place, dict):
-                raise ValueError(f"{name} lies inside {group}, which has a value of its own")
+                raise ValueError(f"{name} cannot be set: {group} is already set to a single value")
         place[last] = value
     return tree
 
