@@ -8,6 +8,8 @@ from dino_pipeline.cli import (
     adopt,
     attend,
     check_recipes,
+    clean_results,
+    doctor,
     dvc_stages,
     embed,
     init,
@@ -32,6 +34,8 @@ COMMANDS = (
     sync_mlflow,
     repair_artifacts,
     adopt,
+    clean_results,
+    doctor,
     dvc_stages,
     picture,
 )

@@ -208,9 +208,14 @@ def _outputs(pipeline: Pipeline, paths: Mapping[str, str]) -> list[str]:
 def _watched_code(imported: ImportedCode | None, name: str) -> list[str]:
     if not imported:
         return []
-    roots = [f"{_PACKAGE}.pipelines.{name}"]
-    if name in EVALUATIONS:
-        roots = [f"{_PACKAGE}.pipelines.evaluations", f"{_PACKAGE}.evaluations.{name}"]
-    unwatched = UNWATCHED_CODE | (UNWATCHED_BY_PRETRAIN if name == "pretrain" else {})
-    files = imported.files(roots, without=unwatched)
-    return [path.relative_to(imported.package.parents[1]).as_posix() for path in imported.listed(files)]
+    files = imported.listed(watched_files(imported, name))
+    return [path.relative_to(imported.package.parents[1]).as_posix() for path in files]
+
+
+def watched_files(imported: ImportedCode, stage: str) -> set[Path]:
+    """The Python files on which the outputs of a stage or an evaluation depend."""
+    roots = [f"{_PACKAGE}.pipelines.{stage}"]
+    if stage in EVALUATIONS:
+        roots = [f"{_PACKAGE}.pipelines.evaluations", f"{_PACKAGE}.evaluations.{stage}"]
+    unwatched = UNWATCHED_CODE | (UNWATCHED_BY_PRETRAIN if stage == "pretrain" else {})
+    return imported.files(roots, without=unwatched)

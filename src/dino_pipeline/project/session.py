@@ -8,8 +8,10 @@ from kedro.config import MissingConfigException
 from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 from kedro.io import DatasetError
+from kedro.runner import SequentialRunner
 from kedro.validation import ParameterValidationError
 
+from dino_pipeline.project.runner import FindingRunner
 from dino_pipeline.workspace.parameter_errors import parameter_errors
 from dino_pipeline.workspace.run_lock import FOLDER, run_lock
 
@@ -32,6 +34,10 @@ class PlainSession(KedroSession):
             # Products lie in folders of the recipe's name, so another recipe may run at the same time.
             file = self._project_path / FOLDER / f"{recipe}.lock"
             shared = list(kwargs.get("pipeline_names") or ()) == ["tune"]  # a study has several workers
+            if (
+                type(kwargs.get("runner")) is SequentialRunner
+            ):  # Kedro's default, unless --runner names another
+                kwargs["runner"] = FindingRunner()
             with run_lock(file, f"a run of the recipe {recipe}", shared=shared):
                 return super().run(*args, **kwargs)
         except ParameterValidationError as error:

@@ -46,17 +46,20 @@ def color_histogram(images: Tensor, bins: int) -> Tensor:
         [N, channels * bins].
     """
     num_levels = torch.iinfo(images.dtype).max + 1
-    levels = (images.long() * bins // num_levels).flatten(2)  # [N, channels, pixels]
+    # Exact in float32, since the number of levels is a power of two, and faster than a division of whole numbers.
+    levels = images.float().mul_(bins / num_levels).floor_().flatten(2)  # [N, channels, pixels]
     channels = levels.shape[1]
     if channels <= 3:
         num_cells = bins**channels
-        place = bins ** torch.arange(channels - 1, -1, -1, device=images.device)
-        cells = (levels * place[:, None]).sum(dim=1)
+        cells = levels[:, 0]
+        for channel in range(1, channels):
+            cells = cells * bins + levels[:, channel]
     else:
         num_cells = channels * bins
         cells = (levels + bins * torch.arange(channels, device=images.device)[:, None]).flatten(1)
     counts = torch.zeros(len(images), num_cells, device=images.device)
-    return counts.scatter_add_(1, cells, torch.ones_like(cells, dtype=counts.dtype)) / cells.shape[1]
+    ones = torch.ones((), device=images.device).expand_as(cells)
+    return counts.scatter_add_(1, cells.long(), ones) / cells.shape[1]
 
 
 def random_backbone(

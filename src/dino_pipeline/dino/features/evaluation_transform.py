@@ -36,7 +36,8 @@ def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Te
     shape = (1, len(mean), 1, 1)
     center = torch.tensor(mean, dtype=torch.float32, device=images.device).view(shape)
     scale = torch.tensor(std, dtype=torch.float32, device=images.device).view(shape)
-    return (images.float() / torch.iinfo(images.dtype).max - center) / scale
+    # In place, because new memory for each step takes longer than the arithmetic.
+    return images.float().div_(torch.iinfo(images.dtype).max).sub_(center).div_(scale)
 
 
 class EvaluationDataset(Dataset[Tensor]):

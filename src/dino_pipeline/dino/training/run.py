@@ -11,13 +11,13 @@ import torch
 from dino_pipeline.dino.core.batches import DeviceBatch
 from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.core.data.loader import worker_deaths_explained
-from dino_pipeline.dino.core.data.manifest import read_manifest
 from dino_pipeline.dino.core.distributed import barrier, largest, rank
 from dino_pipeline.dino.core.loop import Training, steps_within, train
 from dino_pipeline.dino.core.models.sharding import load_whole
 from dino_pipeline.dino.core.optimization.skipping import NonFiniteError
 from dino_pipeline.dino.core.schedules import ScheduleValues
 from dino_pipeline.dino.core.step import StepMetrics
+from dino_pipeline.dino.launching.shared_manifest import shared_manifest
 from dino_pipeline.dino.launching.stop import StopRequest
 from dino_pipeline.dino.training.checkpoint import load_checkpoint
 from dino_pipeline.dino.training.comparison import START, compare, describe_start, load_start, save_start
@@ -71,7 +71,7 @@ class TrainingRun:
         self.device = device
         self.stop = stop
         self.folder = Path(spec.folder)
-        self.manifest = read_manifest(Path(spec.manifest), Path(spec.image_root))
+        self.manifest = shared_manifest(Path(spec.manifest), Path(spec.image_root), self.folder)
         self.training = Training(
             config,
             self.manifest.split("train"),

@@ -7,6 +7,7 @@ from torch import nn
 
 from dino_pipeline.dino.core.data.addressing import Domain, generator_at
 from dino_pipeline.dino.core.data.dataset import Address
+from dino_pipeline.dino.evaluation import compute
 from dino_pipeline.dino.evaluation.extraction import FeatureBatch
 from dino_pipeline.dino.evaluation.linear_probe.config import LinearProbeConfig
 from dino_pipeline.dino.evaluation.linear_probe.probes import center_and_scale
@@ -94,6 +95,43 @@ def test_the_linear_feature_is_what_is_classified_where_there_is_one(manifest, t
         train, {"vit": function}, {"vit": normalisation}, transform, CONFIG, num_workers=0, device=CPU
     )
     assert probes["vit"].weight.shape == (32, 3, len(train.class_names))
+
+
+@pytest.mark.parametrize("num_threads", [1, 2, 3, 8])
+def test_networks_at_once_are_trained_as_alone(trained, transform, num_threads):
+    train, (center, scale), alone = trained
+    functions = {
+        factor: lambda crops, factor=factor: FeatureBatch(rows_and_columns(crops) * factor, None)
+        for factor in (1.0, 2.0, 4.0)  # powers of two round alike
+    }
+    normalisations = {factor: (center * factor, scale * factor) for factor in functions}
+    with compute.fixed_threads(num_threads):
+        together = train_linear_probes(
+            train, functions, normalisations, transform, CONFIG, num_workers=0, device=CPU
+        )
+        assert torch.get_num_threads() == num_threads
+    for probes in together.values():
+        assert torch.equal(probes.weight, alone.weight)
+        assert torch.equal(probes.bias, alone.bias)
+
+
+def test_an_error_in_one_of_several_networks_ends_the_training(trained, transform):
+    train, normalisation, _ = trained
+
+    def broken(crops):
+        raise ValueError(f"no features of {len(crops)} crops")
+
+    functions = {"one": lambda crops: FeatureBatch(rows_and_columns(crops), None), "broken": broken}
+    with compute.fixed_threads(2), pytest.raises(ValueError, match="no features of 9 crops"):
+        train_linear_probes(
+            train,
+            functions,
+            dict.fromkeys(functions, normalisation),
+            transform,
+            CONFIG,
+            num_workers=0,
+            device=CPU,
+        )
 
 
 @pytest.mark.parametrize("factor", [1e-3, 1e3])

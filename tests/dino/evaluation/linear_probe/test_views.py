@@ -2,9 +2,12 @@
 
 from dataclasses import replace
 
+import pytest
 import torch
 
 from dino_pipeline.dino.core.data.dataset import Address
+from dino_pipeline.dino.core.data.decoding import decode_image
+from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.evaluation.linear_probe.config import LinearProbeConfig
 from dino_pipeline.dino.evaluation.linear_probe.views import ProbeBatches, ProbeViews, view_loader
 
@@ -42,6 +45,33 @@ def test_a_whole_image_that_is_never_flipped_is_itself(manifest, transform):
     assert own.shape == (3, 16, 16)
     assert own.dtype == torch.uint8
     assert torch.equal(mirrored, own.flip(-1))
+
+
+@pytest.mark.parametrize("cache_bytes", [0, 2_000, 10**6])  # no image, some images, all images
+def test_images_kept_decoded_change_nothing(manifest, transform, cache_bytes):
+    addresses = [Address(epoch, position) for epoch in range(2) for position in (3, 0, 7, 12, 1)]
+    views = ProbeViews(manifest, transform, CONFIG, cache_bytes=cache_bytes)
+    fresh = [ProbeViews(manifest, transform, CONFIG)[address] for address in addresses]
+    assert torch.equal(views.__getitems__(addresses), torch.stack(fresh))
+
+
+def test_decoded_images_are_not_read_again(manifest, transform, monkeypatch):
+    reads = []
+    monkeypatch.setattr(Manifest, "read_bytes", counting(Manifest.read_bytes, reads))
+    image = decode_image(manifest.read_bytes(3), transform.images)
+    views = ProbeViews(manifest, transform, CONFIG, cache_bytes=image.nbytes)
+    for epoch in range(3):
+        views[Address(epoch, 3)]
+        views[Address(epoch, 4)]  # finds no room
+    assert reads == [3, 3, 4, 4, 4]
+
+
+def counting(read, reads):
+    def read_and_count(self, position):
+        reads.append(position)
+        return read(self, position)
+
+    return read_and_count
 
 
 def test_workers_change_nothing(manifest, transform):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -39,6 +39,7 @@ SCHEMA = pa.schema(
 )
 
 
+_CHUNK = 65536  # rows that become Python's strings at a time
 _ADDED = ("group",)  # newest columns; manifests without them read as null
 
 
@@ -79,6 +80,11 @@ class Manifest:
     def __len__(self) -> int:
         return int(self.table.num_rows)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What pickling keeps: its own rows, not all of those that it is a view of."""
+        is_view = self.table.nbytes < 0.9 * self.table.get_total_buffer_size()
+        return vars(self) | ({"table": self.table.take(np.arange(len(self)))} if is_view else {})
+
     def split(self, name: str) -> "Manifest":
         """The rows of one split; empty if the split has none.
 
@@ -95,7 +101,11 @@ class Manifest:
         return next((images for images in candidates if len(images)), self)
 
     def take(self, positions: NDArray[np.int64]) -> "Manifest":
-        """The images at these positions, in this order."""
+        """The images at these positions, in this order. A run of most rows is a view, which copies none."""
+        if 2 * len(positions) > len(self) and (np.diff(positions) == 1).all():
+            first, end = int(positions[0]), int(positions[-1]) + 1
+            rows = self.table.slice(first, end - first)
+            return Manifest(rows, self.root, self.row_ids[first:end], self.places[first:end])
         table = self.table.take(pa.array(positions)).combine_chunks()
         return Manifest(table, self.root, self.row_ids[positions], self.places[positions])
 
@@ -113,14 +123,12 @@ class Manifest:
     @property
     def class_names(self) -> list[str]:
         """The labels that occur, sorted."""
-        return sorted({label for label in self.labels if label is not None})
+        return sorted(pc.unique(self.table["label"].drop_null()).to_pylist())
 
     def label_indices(self, class_names: Sequence[str]) -> NDArray[np.int64]:
         """Labels as positions in `class_names`: int64 [images], -1 if absent or not among them."""
-        index = {name: position for position, name in enumerate(class_names)}
-        return np.array(
-            [-1 if label is None else index.get(label, -1) for label in self.labels], dtype=np.int64
-        )
+        indices = pc.index_in(self.table["label"], value_set=pa.array(class_names, pa.string()))
+        return np.asarray(pc.fill_null(indices, -1), dtype=np.int64)
 
     @property
     def groups(self) -> list[str | None]:
@@ -174,20 +182,20 @@ class Manifest:
 
     def training_digest(self, *, with_labels: bool) -> str:
         """Digest of these images in order, without their names: sha256 of hashes, and of labels if requested."""
-        labels = self.labels if with_labels else [None] * len(self)
         digest = hashlib.sha256()
-        for image, label in zip(self.sha256, labels, strict=True):
-            digest.update(f"{image}\0{'' if label is None else '=' + label}\n".encode())
+        for rows in self.table.select(["sha256", "label"]).to_batches(max_chunksize=_CHUNK):
+            images, labels = (column.to_pylist() for column in rows.columns)
+            for image, label in zip(images, labels if with_labels else [None] * len(images), strict=True):
+                digest.update(f"{image}\0{'' if label is None else '=' + label}\n".encode())
         return digest.hexdigest()
 
     def digest(self) -> str:
         """Digest of the data: sha256 over split, label and image hash of each row in order, without paths."""
         digest = hashlib.sha256()
-        for split, label, image in zip(
-            self.table["split"].to_pylist(), self.labels, self.sha256, strict=True
-        ):
-            # no file name contains a NUL, and an absent label differs from an empty one
-            digest.update(f"{split}\0{'' if label is None else '=' + label}\0{image}\n".encode())
+        for rows in self.table.select(["split", "label", "sha256"]).to_batches(max_chunksize=_CHUNK):
+            for split, label, image in zip(*(column.to_pylist() for column in rows.columns), strict=True):
+                # no file name contains a NUL, and an absent label differs from an empty one
+                digest.update(f"{split}\0{'' if label is None else '=' + label}\0{image}\n".encode())
         return digest.hexdigest()
 
 

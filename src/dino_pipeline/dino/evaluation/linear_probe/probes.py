@@ -25,7 +25,7 @@ class LinearProbes(NamedTuple):
 
     def normalise(self, features: Tensor) -> Tensor:
         """Center and scale [images, dimensions]."""
-        return (features - self.center) / self.scale
+        return (features - self.center).div_(self.scale)
 
     def logits(self, normalised: Tensor) -> Tensor:
         """Logits [images, rates, classes] of normalised features, with all rates in one product."""

@@ -8,13 +8,16 @@ each network once per epoch, for any number of rates.
 
 import math
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from dino_pipeline.dino.core.data.manifest import Manifest
-from dino_pipeline.dino.core.distributed import gather_rows
+from dino_pipeline.dino.core.distributed import gather_rows, world_size
+from dino_pipeline.dino.evaluation import compute
 from dino_pipeline.dino.evaluation.extraction import FeatureFunction
 from dino_pipeline.dino.evaluation.linear_probe.config import LinearProbeConfig, LinearTrainingConfig
 from dino_pipeline.dino.evaluation.linear_probe.probes import LinearProbes
@@ -39,6 +42,7 @@ class ProbeTraining:
         self.probes = LinearProbes(center, scale, weight, bias)
         self.weight_velocity = torch.zeros_like(weight)
         self.bias_velocity = torch.zeros_like(bias)
+        self.scratch = torch.empty_like(weight)  # new memory in each step takes longer than the arithmetic
         self.peak = center.new_tensor(config.learning_rates)[:, None] * config.batch_size / 256
 
     def step(self, features: Tensor, labels: Tensor, *, epoch: int) -> None:
@@ -54,14 +58,13 @@ class ProbeTraining:
         error = self.probes.logits(x).softmax(dim=-1)  # becomes d loss / d logits
         error -= F.one_hot(labels, error.shape[-1]).unsqueeze(1)
         error /= len(features)
-        gradient = (x.T @ error.flatten(1)).view_as(self.probes.weight)
-        self.weight_velocity.mul_(momentum).add_(gradient)
+        torch.mm(x.T, error.flatten(1), out=self.scratch.flatten(1))  # d loss / d weight
+        self.weight_velocity.mul_(momentum).add_(self.scratch)
         self.bias_velocity.mul_(momentum).add_(error.sum(dim=0))
-        self.probes.weight.sub_(rate * self.weight_velocity)
+        self.probes.weight.sub_(torch.mul(rate, self.weight_velocity, out=self.scratch))
         self.probes.bias.sub_(rate * self.bias_velocity)
 
 
-@torch.inference_mode()
 def train_linear_probes(
     train: Manifest,
     functions: Mapping[str, FeatureFunction],
@@ -75,6 +78,7 @@ def train_linear_probes(
     """Train the classifiers of each network, equal on every process.
 
     Each process runs the networks on its share of a batch. Then all take the same step on the whole batch's features.
+    A process alone on a CPU runs the networks side by side, and makes the next batch meanwhile.
 
     Args:
         train: images, each with a label.
@@ -89,16 +93,34 @@ def train_linear_probes(
         )
         for name, (center, scale) in normalisations.items()
     }
+
+    @torch.inference_mode()  # in the thread that calls it
+    def step(crops: Tensor, batch_labels: Tensor, epoch: int, name: str) -> None:
+        own = functions[name](crops)
+        features = own.embedding if own.linear is None else own.linear
+        whole = gather_rows(features, num_rows=len(batch_labels))
+        training[name].step(whole, batch_labels, epoch=epoch)
+
     batches = ProbeBatches(len(train), config)
     loader = iter(view_loader(train, batches, transform, config, num_workers=num_workers))
-    with Progress("probe", total=config.epochs * len(train), unit="images") as progress:
+    is_alone = world_size() == 1 and device.type == "cpu"
+    num_at_once = _num_at_once(len(functions)) if is_alone else 1
+    with (
+        compute.fixed_threads(torch.get_num_threads() // num_at_once),
+        ThreadPoolExecutor(num_at_once) as pool,
+        Progress("probe", total=config.epochs * len(train), unit="images") as progress,
+    ):
+        coming = pool.submit(next, loader)
         for epoch, positions in batches.whole():
-            crops = next(loader).to(device, non_blocking=True)
-            batch_labels = labels[positions.to(device)]
-            for name, function in functions.items():
-                own = function(crops)
-                features = own.embedding if own.linear is None else own.linear
-                whole = gather_rows(features, num_rows=len(positions))
-                training[name].step(whole, batch_labels, epoch=epoch)
+            crops = coming.result().to(device, non_blocking=True)
+            coming = pool.submit(next, loader, None)
+            own_step = partial(step, crops, labels[positions.to(device)], epoch)
+            list(pool.map(own_step, functions) if is_alone else map(own_step, functions))
             progress.update(len(positions))
     return {name: trained.probes for name, trained in training.items()}
+
+
+def _num_at_once(num_networks: int) -> int:
+    """The number of networks to run at once on torch's threads: with the fewest idle threads, as many as possible."""
+    threads = torch.get_num_threads()
+    return max(range(1, num_networks + 1), key=lambda number: (number * (threads // number), number))
