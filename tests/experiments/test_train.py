@@ -200,12 +200,12 @@ def test_of_processes_that_ask_for_one_training_one_trains_and_the_others_wait_o
     for name in list(asking)[1:]:
         go(name)
     output = {name: process.communicate()[0] for name, process in asking.items()}
-    held = f"is under way already, by process {first.pid} since"
+    held = f"is already running in process {first.pid} since"
     ends = {name: process.returncode for name, process in asking.items()}
     assert ends == {"pretrain first": 0, "pretrain second": 1, "compare third": 0, "tune fourth": 0}, output
     assert held in output["pretrain second"].splitlines()[-1]
     for name in ("compare third", "tune fourth"):
-        (line,) = [line for line in output[name].splitlines() if "under way" in line]
+        (line,) = [line for line in output[name].splitlines() if "is already running" in line]
         assert held in line
         assert line.endswith("waiting for it to end")
 

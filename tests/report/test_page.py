@@ -130,7 +130,7 @@ def test_the_copy_for_tracking_adds_commit_run_and_throughput(labelled_content):
 
 def test_without_labels_nothing_is_called_right_or_wrong(unlabelled_content):
     page = Outline(render(unlabelled_content, None))
-    assert "Without labels nothing here is right or wrong" in page.text
+    assert "Without labels there is no accuracy" in page.text
     classes = {attributes.get("class") for _, attributes in page.tags}
     assert not {"is-right", "is-wrong", "bars"} & classes
     assert "The images have no labels." in page.text
@@ -154,7 +154,7 @@ def test_imported_weights_have_a_page_without_a_training(imported_content):
     assert {"measures", "attention", "neighbours", "data", "lineage"} <= set(page.ids)
     assert not {"training", "views"} & set(page.ids)
     assert "imported from dino.pth" in page.text
-    assert "their training left no record here" in page.text
+    assert "there is no record of their training" in page.text
 
 
 def test_predicted_and_used_stand_only_in_the_copy_of_the_run(labelled_content):

@@ -19,7 +19,7 @@ def add_command(commands: Any) -> None:
         "--images",
         type=Path,
         default=Path(),
-        help="the folder that the manifest's paths, and a loss of your own, are relative to (here)",
+        help="paths in the manifest, and a loss of your own, are relative to this folder (here)",
     )
     parser.add_argument("--folder", type=Path, required=True, help="where the training keeps its progress")
     parser.add_argument(

@@ -51,7 +51,9 @@ class PlainSession(KedroSession):
         except (*_FORESEEN, RuntimeError) as error:
             if os.environ.get(_ASK_FOR_TRACEBACK) or not _is_foreseen(error):
                 raise
-            raise click.ClickException(f"{error} ({_ASK_FOR_TRACEBACK}=1 shows where.)") from error
+            raise click.ClickException(
+                f"{error} (Set {_ASK_FOR_TRACEBACK}=1 to see the traceback.)"
+            ) from error
 
 
 def _is_foreseen(error: Exception) -> bool:

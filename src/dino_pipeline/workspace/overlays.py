@@ -17,7 +17,7 @@ def nested(values: Mapping[str, Any]) -> dict[str, Any]:
         for group in groups:
             place = place.setdefault(group, {})
             if not isinstance(place, dict):
-                raise ValueError(f"{name} lies inside {group}, which has a value of its own")
+                raise ValueError(f"{name} cannot be set: {group} is already set to a single value")
         place[last] = value
     return tree
 
@@ -49,6 +49,6 @@ def settings(pairs: Sequence[str]) -> dict[str, Any]:
 
     for pair in pairs:
         if "=" not in pair:
-            raise ValueError(f"--set wants KEY=VALUE, such as pretrain.epochs=3, and got {pair!r}.")
+            raise ValueError(f"--set needs KEY=VALUE, such as pretrain.epochs=3, but got {pair!r}.")
     split = (pair.split("=", 1) for pair in pairs)
     return nested({name: yaml.safe_load(text) for name, text in split})

@@ -101,10 +101,10 @@ def _what_fits(state: TrainingState, config: PretrainConfig, batch: DeviceBatch,
     # A single process tries each size. In a group this is impossible: other processes wait in a reduction.
     fitting = next((a for a in parts if world_size() > 1 or _fits(state, config, batch, device, a)), None)
     if fitting is None:
-        return "not even one image at a time fits in memory: choose a smaller backbone, or smaller crops"
+        return "not even one image at a time fits into memory: choose a smaller backbone, or smaller crops"
     certainty = "try" if world_size() > 1 else "set"
     return (
-        f"{own // config.accumulation_steps} images at once do not fit in memory; {certainty} "
+        f"{own // config.accumulation_steps} images at once do not fit into memory; {certainty} "
         f"pretrain.accumulation_steps to {fitting}, which takes {own // fitting} at once and keeps the total of "
         f"{config.batch_size}; launch.gradient_checkpointing saves more"
     )

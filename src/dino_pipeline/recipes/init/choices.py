@@ -13,7 +13,7 @@ def data_choices(source: str, data: Measurement, hardware: Hardware) -> list[Cho
     choices = [Choice("ingest.source", source, f"{data.num_files:,} files; {_classes(data)}.")]
     if data.shorter_side < 32:
         choices.append(
-            Choice("ingest.minimum_size", max(4, data.shorter_side // 2), "Your images are small themselves.")
+            Choice("ingest.minimum_size", max(4, data.shorter_side // 2), "Your images are themselves small.")
         )
     if "val" not in data.splits:
         share = 0.1 if data.num_images >= 5000 else 0.2
@@ -21,15 +21,15 @@ def data_choices(source: str, data: Measurement, hardware: Hardware) -> list[Cho
             Choice(
                 "ingest.validation_fraction",
                 share,
-                "There is no val folder; whatever is chosen is chosen on it.",
+                "There is no val folder; all choices are made on this split.",
             )
         )
     if "test" not in data.splits:
         share = 0.1 if data.num_classes else 0.0
         why = (
-            "There is no test folder; it is only ever measured on."
+            "There is no test folder; this split is only used for the final measurement."
             if share
-            else "Nothing to measure without labels."
+            else "Without labels there is nothing to measure."
         )
         choices.append(Choice("ingest.test_fraction", share, why))
     choices.append(Choice("ingest.num_workers", hardware.num_cores, "The cores found."))
@@ -46,14 +46,14 @@ def schedule(data: Measurement, hardware: Hardware, length: Length, *, batch: in
         Choice(
             "pretrain.epochs",
             epochs,
-            f"{rules.most_epochs(n):,} would be right for {n:,} images (20 million seen, 100 to 2,000 epochs). Of "
+            f"{rules.most_epochs(n):,} would suit {n:,} images (20 million seen, 100 to 2,000 epochs). Of "
             f"{length.hours:g} h for the whole kedro run, predicted from a measurement here, the other stages take "
             f"{clock(length.other_hours)} and the training gets {clock(length.training_hours)}.",
         ),
         Choice(
             "pretrain.max_hours",
             round(length.training_hours, 5),
-            "Ends the training in time, schedules and all, where the machine is slower than measured.",
+            "Ends in time, with complete schedules, if the machine is slower than measured.",
         ),
         *(
             [
@@ -73,14 +73,15 @@ def schedule(data: Measurement, hardware: Hardware, length: Length, *, batch: in
             + (
                 "The paper's. "
                 if hardware.num_gpus
-                else "Four times the paper's, as in the demo and on CIFAR-10: the run is short. "
+                else "Four times the paper's, as in the demo and on CIFAR-10, because the run is short. "
             )
-            + "12,500 steps of warm-up, at most a tenth of the run (lightly-train).",
+            + "Warm-up of 12,500 steps, at most a tenth of the run (lightly-train).",
         ),
         Choice(
             "pretrain.schedules.teacher_momentum",
             {"warmup_from": momentum, "start": momentum, "end": 1.0, "warmup_fraction": 0.0},
-            "Starts at 0.99 (20,000 images) to 0.996 (ImageNet): in few steps a slow teacher would hardly move.",
+            "Starts at 0.99 (20,000 images) to 0.996 (ImageNet): in a few steps, a slower teacher would hardly "
+            "move.",
         ),
         Choice(
             "pretrain.schedules.teacher_temperature",
@@ -90,18 +91,22 @@ def schedule(data: Measurement, hardware: Hardware, length: Length, *, batch: in
                 "end": temperature,
                 "warmup_fraction": _fraction(rules.TEACHER_TEMPERATURE_WARMUP, num_steps),
             },
-            "0.02 (20,000 images) to 0.07 (ImageNet): colder on little data, against uniform collapse. Warm-up of "
+            "0.02 (20,000 images) to 0.07 (ImageNet): lower on little data, against uniform collapse. Warm-up of "
             "37,500 steps, at most 0.3 of the run (lightly-train).",
         ),
         Choice(
             "pretrain.optimizer.freeze_last_layer_fraction",
             _fraction(rules.FROZEN_LAST_LAYER, num_steps),
-            "The prototypes stand still for the first 1,250 steps, at most a tenth of the run (lightly-train).",
+            "The prototypes are frozen for the first 1,250 steps, at most a tenth of the run (lightly-train).",
         ),
-        Choice("monitoring.log_every_steps", min(50, max(1, num_steps // 200)), "About 200 points a curve."),
+        Choice(
+            "monitoring.log_every_steps", min(50, max(1, num_steps // 200)), "About 200 points per curve."
+        ),
         Choice("monitoring.checkpoint_every_steps", min(1000, max(10, num_steps // 20))),
         Choice(
-            "monitoring.evaluate_every_epochs", evaluate_every(epochs), "Ten times, as it costs time too."
+            "monitoring.evaluate_every_epochs",
+            evaluate_every(epochs),
+            "Ten times only, because each costs time.",
         ),
     ]
 
@@ -113,14 +118,18 @@ def evaluation(data: Measurement, hardware: Hardware) -> list[Choice]:
     resize = round(size * 256 / 224) if size >= 128 else size
     shown = max(size, min(2 * size, data.shorter_side))
     choices = [
-        Choice("extract.resize", resize, "The paper's 256 to 224 px for large crops, else the crop itself."),
+        Choice(
+            "extract.resize", resize, "The paper's 256 to 224 px for large crops, otherwise the crop itself."
+        ),
         Choice("extract.crop", size, "As the global crops."),
         Choice(
             "evaluate.picture.image_size",
             shown - shown % patch,
-            "Finer attention than in training, where the images have it.",
+            "Finer attention than in training, if the images are large enough.",
         ),
-        Choice("evaluate.photograph.image", None, "A file here is drawn whole, above the held-out images."),
+        Choice(
+            "evaluate.photograph.image", None, "A file given here is drawn whole, above the held-out images."
+        ),
     ]
     if has_gpu:
         choices += [
@@ -138,13 +147,13 @@ def warnings(data: Measurement, length: Length) -> list[str]:
     said = []
     if data.num_images < 500:
         said.append(
-            f"{data.num_images:,} images are too few to learn from scratch: expect features hardly better than colour "
-            "histograms. A network pretrained elsewhere will serve better; take this run as a rehearsal."
+            f"{data.num_images:,} images are too few to learn from scratch: expect features hardly better than "
+            "colour histograms. A pretrained network will be better; treat this run as a test."
         )
     elif data.num_images < 5000:
         said.append(
-            f"{data.num_images:,} images are few: DINO wants several thousand. Expect features that beat an untrained "
-            "network and colours, and stay far below one pretrained on ImageNet."
+            f"{data.num_images:,} images are few: DINO needs several thousand. Expect features better than an "
+            "untrained network's and colours, but far worse than those of a network pretrained on ImageNet."
         )
     if length.predicted_hours > 1.1 * length.hours:
         said.append(
@@ -153,16 +162,17 @@ def warnings(data: Measurement, length: Length) -> list[str]:
         )
     if length.epochs < min(30, rules.most_epochs(data.num_images)):
         said.append(
-            f"the budget allows only {length.epochs} epochs: features will still be improving when it ends; --hours "
-            "gives more."
+            f"the budget allows only {length.epochs} epochs, and features will still be improving when it ends: give "
+            "more with --hours."
         )
     if data.unusable_share > 0.05:
         said.append(
-            f"{data.unusable_share:.0%} of the files opened are no usable images: see quarantine.csv after ingest."
+            f"{data.unusable_share:.0%} of the opened files are not usable images: see quarantine.csv after "
+            "ingest."
         )
     if not data.num_classes:
         said.append(
-            "there are no labels, so nothing can be scored: judge by the report's pictures and neighbours."
+            "there are no labels, so there are no accuracies: judge by the report's pictures and neighbours."
         )
     return said
 

@@ -49,7 +49,7 @@ def init_recipe(
     name = name or named_after(images)
     folder = project / "conf" / name
     if folder.exists() or name in ("base", "local"):
-        raise ValueError(f"{folder} is there already: give another name by --name, or remove it.")
+        raise ValueError(f"{folder} already exists: give another name with --name, or remove it.")
     if not images.startswith(tuple(NAMED)):
         images = str(Path(images).expanduser().resolve())
     hardware = find_hardware()
