@@ -91,7 +91,7 @@ dvc-stages: setup  ## write dvc.yaml and evaluations/dvc.yaml again, from the pi
 picture: setup  ## draw docs/pipelines.svg again, from the registry
 	@$(BIN)/python -m dino_pipeline picture docs/pipelines.svg
 
-bench: setup  ## measure this project beside its peers, about half an hour; results in benchmarks/results/
+bench: setup  ## measure this project beside its peers, about an hour; results in benchmarks/results/
 	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --constraint requirements.lock --editable ".[bench]"
 	@for name in $(BENCHMARKS); do \
 	  $(BIN)/python benchmarks/$$name.py --output benchmarks/results/$$name.json || exit 1; done

@@ -64,7 +64,7 @@ def peak_mebibytes(name: str, batch: int, prototypes: int) -> int:
 
 def main() -> None:
     """Measure and report."""
-    options = arguments(__doc__, num_rounds=9).parse_args()
+    options = arguments(__doc__).parse_args()
     torch.set_num_threads(options.num_threads)
     batch, prototypes = (2, 256) if options.tiny else (16, 65536)
     memory = {}  # first: a process starts with the peak of the one that started it

@@ -6,6 +6,7 @@ that have ended, are kept beside it. A ratio is the median over rounds of two ti
 
 import argparse
 import gc
+import importlib.util
 import json
 import os
 import platform
@@ -22,6 +23,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
 from dino_pipeline.dino.core.bfloat16 import multiplies_bfloat16
@@ -45,6 +47,19 @@ class Floor(NamedTuple):
     ours: str
     over: str
     times: float
+
+
+class Products(NamedTuple):
+    """What a call multiplies, and how fast this machine multiplies matrices of its shape."""
+
+    shape: tuple[int, int, int]  # rows, inner, columns
+    flops: float  # of one call
+    gflops_per_cpu_second: dict[str, float]  # by library and precision: "numpy fp32"
+
+    def share(self, name: str, cpu_seconds: float) -> float:
+        """The share of the best rate at a competitor's precision that it reaches; bf16 stands in its name or fp32."""
+        best = max(rate for by, rate in self.gflops_per_cpu_second.items() if "bf16" in name or "fp32" in by)
+        return self.flops / 1e9 / cpu_seconds / best
 
 
 class Timing(NamedTuple):
@@ -118,7 +133,35 @@ def times_faster(timings: Mapping[str, list[Timing]], floor: Floor) -> dict[str,
     }
 
 
-def arguments(description: str | None, *, num_rounds: int = 5) -> argparse.ArgumentParser:
+def measure_products(
+    shape: tuple[int, int, int], flops: float, num_threads: int, num_rounds: int = 5
+) -> Products:
+    """The best rates of torch, numpy and faiss at [rows, inner] x [inner, columns], each in turns."""
+    rows, inner, columns = shape
+    generator = torch.Generator().manual_seed(0)
+    left, right = (torch.randn(n, inner, generator=generator) for n in (rows, columns))
+    short = [part.bfloat16() for part in (left, right)]
+    products, short_products = torch.empty(rows, columns), torch.empty(rows, columns, dtype=torch.bfloat16)
+    numpy_products = np.empty((rows, columns), np.float32)
+    calls: dict[str, Callable[[], object]] = {
+        "torch fp32": lambda: torch.mm(left, right.T, out=products),
+        "numpy fp32": lambda: np.matmul(left.numpy(), right.numpy().T, out=numpy_products),
+    }
+    if multiplies_bfloat16("cpu"):
+        calls["torch bf16"] = lambda: torch.mm(short[0], short[1].T, out=short_products)
+    if importlib.util.find_spec("faiss"):
+        import faiss
+
+        faiss.omp_set_num_threads(num_threads)
+        index = faiss.IndexFlatIP(inner)
+        index.add(left.numpy())
+        calls["faiss fp32"] = lambda: index.search(right.numpy(), 1)
+    seconds = {name: min(t.cpu for t in of) for name, of in take_turns(calls, num_rounds).items()}
+    rates = {name: round(2e-9 * rows * inner * columns / max(s, 1e-6), 1) for name, s in seconds.items()}
+    return Products(shape, flops, rates)
+
+
+def arguments(description: str | None, *, num_rounds: int = 11) -> argparse.ArgumentParser:
     """What every benchmark takes."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--num-rounds", type=int, default=num_rounds)
@@ -136,6 +179,7 @@ def report(
     *,
     work: str,
     skipped: Mapping[str, str] | None = None,
+    products: Products | None = None,
     more: Mapping[str, Any] | None = None,
 ) -> None:
     """Print the table, write the JSON.
@@ -143,6 +187,7 @@ def report(
     Args:
         work: what one call does, in words.
         skipped: competitors that are not here, and why.
+        products: for the share of the best product that each competitor with a precision in its name reaches.
         more: further facts for the JSON.
     """
     compared = [
@@ -154,6 +199,7 @@ def report(
         "seconds": {name: _summary(rounds) for name, rounds in timings.items()},
         "compared": compared,
         "skipped": dict(skipped or {}),
+        **(_shares(products, timings) if products else {}),
         **(more or {}),
         "num_rounds": options.num_rounds,
         "num_threads": options.num_threads,
@@ -182,6 +228,17 @@ def _summary(rounds: list[Timing]) -> dict[str, Any]:
     }
 
 
+def _shares(products: Products, timings: Mapping[str, list[Timing]]) -> dict[str, Any]:
+    return {
+        "products": products._asdict(),
+        "share_of_best_product": {
+            name: round(statistics.median(products.share(name, t.cpu) for t in rounds), 2)
+            for name, rounds in timings.items()
+            if "bf16" in name or "fp32" in name
+        },
+    }
+
+
 def _table(what: str, work: str, result: dict[str, Any]) -> str:
     lines = [f"\n{what}: {work}", f"{'':44}{'wall s':>10}{'CPU s':>10}"]
     for name, seconds in result["seconds"].items():
@@ -191,6 +248,9 @@ def _table(what: str, work: str, result: dict[str, Any]) -> str:
             f"{row['ours']} over {row['over']}: {row['times_faster_cpu']:.2f} times by CPU seconds, "
             f"{row['times_faster_wall']:.2f} by the clock (floor {row['floor']})"
         )
+    if "products" in result:
+        lines.append(f"GFLOP a CPU second of products: {result['products']['gflops_per_cpu_second']}")
+        lines += [f"{n}: {share:.2f} of the best" for n, share in result["share_of_best_product"].items()]
     lines += [f"{name} skipped: {why}" for name, why in result["skipped"].items()]
     return "\n".join(lines) + "\n"
 

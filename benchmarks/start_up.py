@@ -50,7 +50,7 @@ def run_smoke(project: Path) -> dict[str, float]:
 
 def main() -> None:
     """Measure and report."""
-    options = arguments(__doc__).parse_args()
+    options = arguments(__doc__, num_rounds=5).parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         project = Path(scratch) / "project"
         subprocess.run(["git", "clone", "--quiet", str(PROJECT), str(project)], check=True)

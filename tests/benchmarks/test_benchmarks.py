@@ -77,6 +77,19 @@ def test_a_ratio_is_the_median_of_the_ratios_of_rounds(side_by_side):
     assert compared["times_faster_cpu"] == 2.0  # of 4, 1 and 2
 
 
+def test_a_share_is_of_the_best_rate_at_the_competitors_precision(side_by_side):
+    rates = {"numpy fp32": 80.0, "torch fp32": 100.0, "torch bf16": 200.0}
+    products = side_by_side.Products((1, 2, 3), 300e9, rates)
+    assert products.share("ours fp32", 4.0) == 0.75  # 75 of 100 GFLOP a second
+    assert products.share("ours bf16", 2.0) == 0.75
+
+
+def test_products_are_measured_by_every_library_that_is_there(side_by_side):
+    products = side_by_side.measure_products((64, 32, 48), 1e9, num_threads=1, num_rounds=1)
+    assert {"torch fp32", "numpy fp32"} <= products.gflops_per_cpu_second.keys()
+    assert all(rate > 0 for rate in products.gflops_per_cpu_second.values())
+
+
 def test_competitors_take_turns_after_a_call_that_does_not_count(side_by_side):
     called = []
     timings = side_by_side.take_turns({"a": lambda: called.append("a"), "b": lambda: called.append("b")}, 2)
