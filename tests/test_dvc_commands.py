@@ -129,6 +129,18 @@ def test_an_edited_knn_parameter_retrains_nothing(experiments: Path) -> None:
     assert set(stages) <= {"evaluate", "report", "register"}
 
 
+def test_kedro_and_dvc_find_what_the_other_made(project: Path) -> None:
+    """DVC deletes a stage's outputs before its command; the command links them again."""
+    heavy = (" extract ...", " probe ...", " evaluate ...", " draw report ...")
+    done_again = run(project, "kedro", "run", "--env=smoke")
+    assert not [line for line in heavy if line in done_again]
+    forced = run(project, "dvc", "repro", "--force")
+    assert not [line for line in heavy if line in forced]
+    assert forced.count("Running stage") == 7
+    assert "this model is trained already" in forced
+    assert "up to date" in run(project, "dvc", "status", "dvc.yaml")
+
+
 def test_the_runs_of_a_queued_experiment_are_in_the_one_store(experiments: Path) -> None:
     (run_of_experiment,) = [found for found in runs_of(experiments) if "dvc.exp_name" in found.data.tags]
     assert run_of_experiment.data.tags["dvc.exp_name"] == "longer"

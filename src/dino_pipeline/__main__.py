@@ -8,6 +8,9 @@ from dino_pipeline.cli import (
     adopt,
     attend,
     check_recipes,
+    clean_results,
+    cost,
+    doctor,
     dvc_stages,
     embed,
     init,
@@ -23,6 +26,7 @@ from dino_pipeline.cli import (
 COMMANDS = (
     init,
     check_recipes,
+    cost,
     merge_recipe,
     spec,
     attend,
@@ -32,6 +36,8 @@ COMMANDS = (
     sync_mlflow,
     repair_artifacts,
     adopt,
+    clean_results,
+    doctor,
     dvc_stages,
     picture,
 )

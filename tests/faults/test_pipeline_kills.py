@@ -78,6 +78,7 @@ def products(project: Path) -> dict[str, str]:
 
 
 def clear(project: Path) -> None:
+    shutil.rmtree(project / "data" / ".results")
     for layer in (project / "data").glob("0[2-8]_*"):
         for output in layer.iterdir():
             if output.is_dir():

@@ -27,6 +27,7 @@ def evaluate_features(
     pixels: Features,
     histogram: Features,
     probes: dict[str, Any],
+    baseline_probes: dict[str, Any],
     model: Path,
     config: EvaluateConfig,
     probe: LinearProbeConfig,
@@ -48,7 +49,7 @@ def evaluate_features(
     networks = {name: stored for name, stored in networks.items() if len(stored)}  # some models lack some
     published = read_model(model)
     with compute.fixed_threads(config.num_threads):
-        report = measure(networks, probes, config, probe, device=compute.device())
+        report = measure(networks, probes | baseline_probes, config, probe, device=compute.device())
         if config.linear_head:
             add_linear_head(report, teacher, config.linear_head)
     asked = config.knn.num_neighbors
@@ -106,7 +107,7 @@ def _photograph(name: str | None, project_folder: Path, images: ImagesConfig) ->
         return as_asked(read_photograph(name.removeprefix("embedded:")), images) if is_seen else None
     path = project_folder / Path(name).expanduser()
     if not path.is_file():
-        raise ValueError(f"evaluate.photograph.image: there is no file {path}")
+        raise ValueError(f"evaluate.photograph.image: {path} does not exist")
     return decode_image(path.read_bytes(), images)
 
 
@@ -124,6 +125,7 @@ def create_pipeline() -> Pipeline:
                     "pixel_features",
                     "histogram_features",
                     "linear_probes",
+                    "baseline_probes",
                     "model",
                     "params:evaluate",
                     "params:probe",

@@ -1,6 +1,7 @@
 """The probe pipeline: train linear classifiers on frozen features."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,10 @@ def train_probes(
     teacher: Features,
     student: Features,
     frozen_teacher: Features,
-    random: Features,
-    pixels: Features,
-    histogram: Features,
     extract: ExtractConfig,
     config: LinearProbeConfig,
 ) -> dict[str, Any]:
-    """Train linear classifiers for every kind of features, one per learning rate; none if train is not labelled.
+    """Train linear classifiers on each network's features, one per learning rate; none if train is not labelled.
 
     Args:
         manifest: the manifest as a data frame.
@@ -37,54 +35,86 @@ def train_probes(
         teacher: its features; only center and scale are used.
         student: its features, used the same way.
         frozen_teacher: its features, used the same way.
-        random: its features, used the same way.
-        pixels: its features, used the same way.
+        extract: parameters of feature extraction.
+        config: parameters of the classifiers' training.
+    """
+    from dino_pipeline.dino.weights.published import read_model
+
+    features = {"teacher": teacher, "student": student, "frozen_teacher": frozen_teacher}
+    probes = _train(manifest, project_folder, model, features, extract, config)
+    if probes:
+        tracking.model_run(read_model(model).fingerprint).log_json(to_dict(config), "probe_parameters.json")
+    else:
+        logger.info("no linear probe: not every image of train has a label")
+    return probes
+
+
+def train_baseline_probes(
+    manifest: Any,
+    project_folder: Path,
+    model: Path,
+    random: Features,
+    pixels: Features,
+    histogram: Features,
+    extract: ExtractConfig,
+    config: LinearProbeConfig,
+) -> dict[str, Any]:
+    """Train linear classifiers on each baseline's features, one per learning rate; none if train is not labelled.
+
+    Args:
+        manifest: the manifest as a data frame.
+        project_folder: the folder that the manifest's paths start from.
+        model: the published model's folder. Only its architecture and its normalisation of images count.
+        random: features of the untrained network; only center and scale are used.
+        pixels: their features, used the same way.
         histogram: its features, used the same way.
         extract: parameters of feature extraction.
         config: parameters of the classifiers' training.
     """
+    features = {"random": random, "pixels": pixels, "histogram": histogram}
+    return _train(manifest, project_folder, model, features, extract, config)
+
+
+def _train(
+    manifest: Any,
+    project_folder: Path,
+    model: Path,
+    features: Mapping[str, Features],
+    extract: ExtractConfig,
+    config: LinearProbeConfig,
+) -> dict[str, Any]:
     from dino_pipeline.dino.core.data.manifest import Manifest
     from dino_pipeline.dino.evaluation.linear_probe.launch import linear_probes
-    from dino_pipeline.dino.weights.published import read_model
 
     train = Manifest.from_pandas(manifest, project_folder).split("train")
     if not train.is_labelled:
-        logger.info("no linear probe: not every image of train has a label")
         return {}
-    features = {
-        "teacher": teacher,
-        "student": student,
-        "frozen_teacher": frozen_teacher,
-        "random": random,
-        "pixels": pixels,
-        "histogram": histogram,
-    }
     features = {name: stored for name, stored in features.items() if len(stored)}  # some models lack some
-    tracking.model_run(read_model(model).fingerprint).log_json(to_dict(config), "probe_parameters.json")
     return linear_probes(train, model, features, extract, config)
 
 
 def create_pipeline() -> Pipeline:
     """Turn images, a model and features into linear classifiers."""
+    images, parameters = ["manifest", "project_folder", "model"], ["params:extract", "params:probe"]
     return Pipeline(
         [
             Node(
                 train_probes,
                 inputs=[
-                    "manifest",
-                    "project_folder",
-                    "model",
+                    *images,
                     "teacher_features",
                     "student_features",
                     "frozen_teacher_features",
-                    "random_features",
-                    "pixel_features",
-                    "histogram_features",
-                    "params:extract",
-                    "params:probe",
+                    *parameters,
                 ],
                 outputs="linear_probes",
                 name="probe",
-            )
+            ),
+            Node(
+                train_baseline_probes,
+                inputs=[*images, "random_features", "pixel_features", "histogram_features", *parameters],
+                outputs="baseline_probes",
+                name="probe_baselines",
+            ),
         ]
     )

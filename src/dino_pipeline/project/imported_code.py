@@ -1,9 +1,12 @@
 """List the source files that a module imports, directly and indirectly, from their text. Nothing is executed."""
 
 import ast
+import hashlib
 from collections.abc import Collection, Iterator
 from functools import cached_property
 from pathlib import Path
+
+from dino_pipeline.dino.training.syntax_digest import syntax_digest
 
 
 class ImportedCode:
@@ -44,6 +47,13 @@ class ImportedCode:
         """
         yield from self._listed(self.package, set(files))
 
+    def digest(self, files: Collection[Path]) -> str:
+        """Digest of what the files do, whatever their wording, and of the files beside them that are not Python."""
+        digests = [syntax_digest(file.read_text(encoding="utf-8")) for file in files]
+        others = {other for file in files for other in file.parent.iterdir() if _is_other(other)}
+        digests += [hashlib.sha256(other.read_bytes()).hexdigest() for other in others]
+        return hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()
+
     @cached_property
     def modules(self) -> dict[str, Path]:
         """The modules of the package by name. A package stands for its `__init__.py`."""
@@ -75,8 +85,12 @@ class ImportedCode:
         for path in sorted(folder.iterdir()):
             if path.is_dir():
                 yield from self._listed(path, files)
-            elif path in files & sources or (has_module and path.suffix not in (".py", ".pyc")):
+            elif path in files & sources or (has_module and _is_other(path)):
                 yield path
+
+
+def _is_other(path: Path) -> bool:
+    return path.is_file() and path.suffix not in (".py", ".pyc")
 
 
 def _is_part_of(module: str, packages: Collection[str]) -> bool:

@@ -8,8 +8,10 @@ from kedro.config import MissingConfigException
 from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 from kedro.io import DatasetError
+from kedro.runner import SequentialRunner
 from kedro.validation import ParameterValidationError
 
+from dino_pipeline.project.runner import FindingRunner
 from dino_pipeline.workspace.parameter_errors import parameter_errors
 from dino_pipeline.workspace.run_lock import FOLDER, run_lock
 
@@ -27,11 +29,18 @@ class PlainSession(KedroSession):
             click.ClickException: input, parameters or files are wrong, or the recipe runs already; carries only
                 the text.
         """
+        if list(kwargs.get("tags") or ()) == ["dry_run"] and not kwargs.get("pipeline_names"):
+            # Not part of the default pipeline, whose every run would predict its cost.
+            kwargs["pipeline_names"] = ["cost"]
         try:
             recipe = self._get_config_loader()["globals"]["recipe"]
             # Products lie in folders of the recipe's name, so another recipe may run at the same time.
             file = self._project_path / FOLDER / f"{recipe}.lock"
             shared = list(kwargs.get("pipeline_names") or ()) == ["tune"]  # a study has several workers
+            if (
+                type(kwargs.get("runner")) is SequentialRunner
+            ):  # Kedro's default, unless --runner names another
+                kwargs["runner"] = FindingRunner()
             with run_lock(file, f"a run of the recipe {recipe}", shared=shared):
                 return super().run(*args, **kwargs)
         except ParameterValidationError as error:
@@ -42,7 +51,9 @@ class PlainSession(KedroSession):
         except (*_FORESEEN, RuntimeError) as error:
             if os.environ.get(_ASK_FOR_TRACEBACK) or not _is_foreseen(error):
                 raise
-            raise click.ClickException(f"{error} ({_ASK_FOR_TRACEBACK}=1 shows where.)") from error
+            raise click.ClickException(
+                f"{error} (Set {_ASK_FOR_TRACEBACK}=1 to see the traceback.)"
+            ) from error
 
 
 def _is_foreseen(error: Exception) -> bool:

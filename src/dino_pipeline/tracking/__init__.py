@@ -1,5 +1,6 @@
 """Track models in MLflow. One model is one run, found by its fingerprint. Tracking errors never stop a pipeline."""
 
+from dino_pipeline.tracking.recording import Recording
 from dino_pipeline.tracking.run import ModelRun
 from dino_pipeline.tracking.tracker import (
     configure,
@@ -13,6 +14,7 @@ from dino_pipeline.tracking.tracker import (
 
 __all__ = [
     "ModelRun",
+    "Recording",
     "configure",
     "find_run",
     "model_run",

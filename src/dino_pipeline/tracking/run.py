@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from dino_pipeline.tracking.git_info import commit_in_words, dvc_tags
+from dino_pipeline.tracking.recording import keep
 from dino_pipeline.tracking.records import channel_of, grouped, send, send_group
 from dino_pipeline.tracking.retry import SYNC_COMMAND, Retry
 from dino_pipeline.tracking.runs import StoredRun, get_or_create_run
@@ -142,7 +143,21 @@ class ModelRun:
 
         if self.ask(read):
             return found
-        return {"MLflow run": f"not reached; kept in data/.unsent, and sent by {SYNC_COMMAND}"}
+        return {
+            "MLflow run": f"not reached; its records are kept in data/.unsent, and `{SYNC_COMMAND}` sends them"
+        }
+
+    def log_again(self, records: Sequence[Record], folder: Path) -> None:
+        """Log what a `Recording` kept.
+
+        Args:
+            folder: holds the records' files.
+        """
+        for record in records:
+            own = {name: value for name, value in record.items() if name not in ("run", "source")}
+            if "time" in own:
+                own["time"] = _now()  # MLflow shows the newest of a metric's values
+            self._log(own, folder / record["source"] if "source" in record else None)
 
     def finish(self, status: str) -> None:
         """End the run as FINISHED, KILLED or FAILED, after one more try to send spooled records."""
@@ -183,6 +198,7 @@ class ModelRun:
 
     def _log(self, record: Record, source: Path | None = None) -> bool:
         """Send or spool a record. Returns whether it was sent."""
+        keep(record, source, run=self._spec.found_by[1])
         channel = channel_of(record)
         with self._lock:
             if self._is_free(channel) and self._attempt(channel, lambda stored: send(stored, record, source)):
@@ -190,7 +206,11 @@ class ModelRun:
             try:
                 self._spool.append(channel, record, source)
             except OSError as error:
-                logger.warning("%s is lost to MLflow, for it cannot be kept: %s", record["kind"], error)
+                logger.warning(
+                    "MLflow will lack %s, because it cannot be written to data/.unsent: %s",
+                    record["kind"],
+                    error,
+                )
             return False
 
     def _is_free(self, channel: str) -> bool:

@@ -3,7 +3,8 @@
 These are teacher, student, the frozen teacher of a distillation, random, pixels and histogram.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,13 +13,25 @@ import torch
 
 from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.core.distributed import rank, world_size
+from dino_pipeline.dino.core.models.backbone import Backbone
 from dino_pipeline.dino.evaluation import baselines, compute, extraction
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.extraction import FeatureFunction
 from dino_pipeline.dino.evaluation.features import Features
-from dino_pipeline.dino.evaluation.networks import load_networks
 from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
-from dino_pipeline.dino.weights.published import FROZEN_TEACHER, load_frozen_teacher
+from dino_pipeline.dino.weights.published import (
+    FROZEN_TEACHER,
+    architecture,
+    evaluation_transform,
+    frozen_teacher_config,
+    load_backbone,
+    load_frozen_teacher,
+    networks_of,
+    read_model,
+)
+
+NETWORKS = ("teacher", "student", FROZEN_TEACHER)
+BASELINES = ("random", "pixels", "histogram")
 
 
 class FeatureFunctions(NamedTuple):
@@ -29,27 +42,39 @@ class FeatureFunctions(NamedTuple):
 
 
 def feature_functions(
-    model: Path, train: Manifest, config: ExtractConfig, *, device: torch.device
+    model: Path,
+    train: Manifest,
+    config: ExtractConfig,
+    *,
+    device: torch.device,
+    only: Collection[str] | None = None,
 ) -> FeatureFunctions:
     """The features of a model's networks and of the baselines.
 
     Args:
         model: a published model's folder.
         train: images for the batch norm statistics of the untrained backbone, if it has batch norm.
+        only: names to use where the model has them; None for all.
     """
-    networks = load_networks(model, train, config, device=device)
-    functions = {
-        name: extraction.backbone_features(backbone, networks.transform, config, device=device)
-        for name, backbone in networks.backbones.items()
+    published = read_model(model)
+    transform = evaluation_transform(published, resize=config.resize, crop=config.crop)
+    loaders: dict[str, Callable[[], Backbone]] = {
+        name: partial(load_backbone, model, name) for name in networks_of(model)
     }
-    frozen_teacher = load_frozen_teacher(model)
-    if frozen_teacher is not None:
-        functions[FROZEN_TEACHER] = extraction.backbone_features(
-            frozen_teacher, networks.transform, config, device=device
-        )
-    functions["pixels"] = baselines.pixel_features(networks.transform, config.baselines)
+    if frozen_teacher_config(published):
+        loaders[FROZEN_TEACHER] = partial(load_frozen_teacher, model)
+    loaders["random"] = partial(
+        baselines.random_backbone, architecture(published), train, transform, config, device=device
+    )
+    functions = {
+        name: extraction.backbone_features(load(), transform, config, device=device)
+        for name, load in loaders.items()
+        if only is None or name in only
+    }
+    functions["pixels"] = baselines.pixel_features(transform, config.baselines)
     functions["histogram"] = baselines.histogram_features(config.baselines)
-    return FeatureFunctions(functions, networks.transform)
+    used = {name: function for name, function in functions.items() if only is None or name in only}
+    return FeatureFunctions(used, transform)
 
 
 def model_features(
@@ -64,11 +89,11 @@ def model_features(
 
     Args:
         model: a published model's folder.
-        only: names to extract; None for all.
+        only: names to extract where the model has them; None for all.
     """
     own = manifest.take(np.arange(rank(), len(manifest), world_size()))
     with compute.fixed_threads(config.num_threads):
-        functions, transform = feature_functions(model, manifest.split("train"), config, device=device)
-        if only is not None:
-            functions = {name: functions[name] for name in only}
+        functions, transform = feature_functions(
+            model, manifest.split("train"), config, device=device, only=only
+        )
         return extraction.extract_features(own, functions, transform, config, device=device)

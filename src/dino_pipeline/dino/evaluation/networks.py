@@ -5,15 +5,19 @@ from typing import NamedTuple
 
 import torch
 
-from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.dino.core.data.images_config import ImagesConfig
 from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.core.models.backbone import Backbone
-from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.evaluation.baselines import random_backbone
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
-from dino_pipeline.dino.weights.published import evaluation_transform, load_backbone, networks_of, read_model
+from dino_pipeline.dino.weights.published import (
+    architecture,
+    evaluation_transform,
+    load_backbone,
+    networks_of,
+    read_model,
+)
 
 
 class Networks(NamedTuple):
@@ -32,7 +36,7 @@ class Networks(NamedTuple):
         images = self.transform.images
         if images != ImagesConfig(channels=3, bits=8):
             raise ValueError(
-                f"{evaluation} is measured on 8-bit RGB photographs, and this model takes images of "
+                f"{evaluation} is measured on 8-bit RGB photographs, but this model takes images of "
                 f"{images.channels} channel(s) and {images.bits} bits (pretrain.images)"
             )
 
@@ -46,9 +50,8 @@ def load_networks(model: Path, train: Manifest, config: ExtractConfig, *, device
     """
     published = read_model(model)
     transform = evaluation_transform(published, resize=config.resize, crop=config.crop)
-    architecture = from_dict(BackboneConfig, published.config["backbone"])
     backbones: dict[str, Backbone] = {
         name: load_backbone(model, name).to(device) for name in networks_of(model)
     }
-    backbones["random"] = random_backbone(architecture, train, transform, config, device=device)
+    backbones["random"] = random_backbone(architecture(published), train, transform, config, device=device)
     return Networks(backbones, transform)

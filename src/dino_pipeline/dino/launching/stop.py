@@ -46,3 +46,10 @@ class StopRequest:
         self._requested = True
         time.sleep(self._grace_seconds)
         os._exit(STOPPED)  # it still waits for a process that is gone
+
+
+def end_with_parent(parent: int) -> None:
+    """Run it in a thread: send SIGTERM to this process once `parent`, its parent, is gone."""
+    while os.getppid() == parent:
+        time.sleep(_POLL_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -161,7 +161,9 @@ def _share(hits: Tensor) -> float:
 
 def _check(train: Tensor, labels: Tensor, test: Tensor, num_neighbors: Sequence[int]) -> None:
     if len(train) == 0 or len(test) == 0:
-        raise ValueError(f"k-NN needs images on both sides: {len(train)} in train, {len(test)} to classify")
+        raise ValueError(
+            f"k-NN needs images in train and images to classify, got {len(train)} and {len(test)}"
+        )
     if len(train) != len(labels):
         raise ValueError(f"{len(train)} training features but {len(labels)} labels")
     if not num_neighbors or min(num_neighbors) < 1:

@@ -96,7 +96,7 @@ def read_model(folder: Path) -> PublishedModel:
     """
     if not (folder / DESCRIPTION).is_file():
         raise FileNotFoundError(
-            f"no finished model in {folder}; train one with: kedro run --pipeline=pretrain"
+            f"there is no finished model in {folder}; train one with: kedro run --pipeline=pretrain"
         )
     values = json.loads((folder / DESCRIPTION).read_text())
     if IMPORTED not in values.get("config", {IMPORTED: None}):
@@ -109,10 +109,14 @@ def networks_of(folder: Path) -> list[Network]:
     return [name for name in get_args(Network) if (folder / f"{name}.safetensors").is_file()]
 
 
+def architecture(model: PublishedModel) -> BackboneConfig:
+    """The architecture of a model's backbone."""
+    return from_dict(BackboneConfig, model.config["backbone"])
+
+
 def load_backbone(folder: Path, network: Network = "teacher") -> Backbone:
     """Load a published backbone in evaluation mode, on CPU, in float32."""
-    config = from_dict(BackboneConfig, read_model(folder).config["backbone"])
-    return _loaded(config, folder / f"{network}.safetensors")
+    return _loaded(architecture(read_model(folder)), folder / f"{network}.safetensors")
 
 
 def frozen_teacher_config(model: PublishedModel) -> BackboneConfig | None:
@@ -121,10 +125,11 @@ def frozen_teacher_config(model: PublishedModel) -> BackboneConfig | None:
     return from_dict(BackboneConfig, own).for_images(model.config["images"]["channels"]) if own else None
 
 
-def load_frozen_teacher(folder: Path) -> Backbone | None:
-    """Load the teacher that a model was distilled from, in evaluation mode, on CPU; None if it was not distilled."""
+def load_frozen_teacher(folder: Path) -> Backbone:
+    """Load the teacher that a distilled model was distilled from, in evaluation mode, on CPU, in float32."""
     config = frozen_teacher_config(read_model(folder))
-    return None if config is None else _loaded(config, folder / f"{FROZEN_TEACHER}.safetensors")
+    assert config is not None, "the model was not distilled"
+    return _loaded(config, folder / f"{FROZEN_TEACHER}.safetensors")
 
 
 def _loaded(config: BackboneConfig, file: Path) -> Backbone:

@@ -46,7 +46,8 @@ def linear_probes(
     Args:
         train: images, each with a label.
         model: a published model's folder.
-        features: stored features of these images and others; train's center and scale come from them.
+        features: stored features of these images and others, by network or baseline; train's center and scale come
+            from them.
 
     Raises:
         WorkersFailedError: with the error of the first worker that failed.
@@ -85,7 +86,7 @@ def probe_model(
 ) -> dict[str, LinearProbes]:
     """Train the probes in one process, alone or as one of several."""
     with compute.fixed_threads(extract.num_threads):
-        functions, transform = feature_functions(model, train, extract, device=device)
+        functions, transform = feature_functions(model, train, extract, device=device, only=normalisations)
         return train_linear_probes(
             train,
             functions,
