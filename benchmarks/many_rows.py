@@ -38,6 +38,7 @@ from dino_pipeline.recipes.reading import recipe_parameters
 GOAL = {"rows": 10_000_000, "seconds": 60, "gigabytes": 6}
 NUM_CLASSES, NUM_VAL, SIDE, DIGITS = 1000, 1000, 8, 10
 _KINDS = {"launching.agent": "torchrun", "training.worker": "workers", "spawn_main": "the launching process"}
+_CHUNK = 1_000_000  # rows that are written at a time
 _EVERY = 0.25  # seconds between two looks at memory
 
 
@@ -46,26 +47,27 @@ def write_images(archive: Path, num_rows: int) -> pa.Table:
     image = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
     png = cv2.imencode(".png", image)[1].tobytes()
     size = len(png) + DIGITS
-    hashes = []
-    with archive.open("wb") as file:
-        for number in range(num_rows):
-            data = png + b"%010d" % number
-            file.write(data)
-            hashes.append(hashlib.sha256(data).hexdigest())
-    numbers = np.arange(num_rows)
     classes = [f"n{number:08d}" for number in range(NUM_CLASSES)]
-    labels = pa.array(classes).take(pa.array(numbers % NUM_CLASSES))
+    hashes, members = [], []
+    with archive.open("wb") as file:
+        for first in range(0, num_rows, _CHUNK):
+            numbers = range(first, min(first + _CHUNK, num_rows))
+            images = [png + b"%010d" % number for number in numbers]
+            file.write(b"".join(images))
+            hashes.append(pa.array([hashlib.sha256(data).hexdigest() for data in images]))
+            members.append(pa.array([f"{classes[n % NUM_CLASSES]}/{n:012d}.png" for n in numbers]))
+    positions = np.arange(num_rows)
     num_val = min(NUM_VAL, num_rows // 10)
     columns = {
         "path": pa.repeat(pa.scalar(archive.name), num_rows),
-        "member": pa.array([f"{classes[n % NUM_CLASSES]}/{n:012d}.png" for n in range(num_rows)]),
-        "offset": pa.array(numbers * size),
+        "member": pa.chunked_array(members),
+        "offset": pa.array(positions * size),
         "split": pa.concat_arrays([pa.repeat("train", num_rows - num_val), pa.repeat("val", num_val)]),
-        "label": labels,
+        "label": pa.array(classes).take(pa.array(positions % NUM_CLASSES)),
         "width": pa.repeat(pa.scalar(SIDE, pa.int32()), num_rows),
         "height": pa.repeat(pa.scalar(SIDE, pa.int32()), num_rows),
         "bytes": pa.repeat(pa.scalar(size, pa.int64()), num_rows),
-        "sha256": pa.array(hashes),
+        "sha256": pa.chunked_array(hashes),
         "group": pa.nulls(num_rows, pa.string()),
     }
     return pa.table(columns, schema=SCHEMA)
