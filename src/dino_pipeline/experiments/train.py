@@ -294,8 +294,7 @@ def _predict_once(run: tracking.ModelRun, spec: TrainingSpec) -> None:
     folder = Path(spec.folder)
     if (folder / PREDICTION).is_file() or not (folder / PROFILE).is_file():
         return
-    from dino_pipeline.recipes.cost import training_cost
-    from dino_pipeline.recipes.prediction import memory_bytes, training_bytes
+    from dino_pipeline.recipes.cost import memory_bytes, training_bytes, training_cost
 
     profile = json.loads((folder / PROFILE).read_text())
     prediction = {"step_seconds": profile["seconds_per_step"] * profile["num_steps"]}
