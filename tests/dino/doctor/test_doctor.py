@@ -190,7 +190,7 @@ def test_no_check_begins_when_the_time_is_over(monkeypatch: pytest.MonkeyPatch, 
 def test_a_workers_error_is_the_result_in_one_line(tmp_path: Path) -> None:
     result = only("resume", tmp_path, pretrain={"backbone": {"name": "no_such_network"}})
     assert result.status == "failed"
-    assert result.found.startswith("ValueError: backbone.name: timm knows no model 'no_such_network'")
+    assert result.found.startswith("ValueError: backbone.name: timm has no model 'no_such_network'")
     assert "\n" not in result.found
     assert "whole log" not in result.found
     assert "no_such_network" in result.log

@@ -20,12 +20,12 @@ from tests.dino.conftest import PRETRAIN, MakeSpec
         (
             {"multi_crop": PRETRAIN["multi_crop"] | {"local_crop_size": 13}},
             1,
-            r"local_crop_size is 13, no multiple of the ViT's patch of 8: set it to 16",
+            r"local_crop_size is 13, which is not a multiple of the ViT's patch of 8: set it to 16",
         ),
         (
             {"backbone": {"name": "resnet99", "options": {}, "drop_path_rate": 0.0}},
             1,
-            "timm knows no model 'resnet99'",
+            "timm has no model 'resnet99'",
         ),
     ],
 )

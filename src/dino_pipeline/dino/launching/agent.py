@@ -61,7 +61,8 @@ class RestartsLostWorkers(LocalElasticAgent):
                 self._remaining_restarts = 0
             elif self._remaining_restarts:
                 logger.warning(
-                    "a worker was lost (%s): all start again from the last checkpoint, %d more times at most",
+                    "a worker was lost (%s): all workers restart from the last checkpoint (at most %d more "
+                    "restarts)",
                     lost.name,
                     self._remaining_restarts,
                 )

@@ -101,7 +101,9 @@ def fill_folder(prepared: Prepared) -> TrainingSpec:
     if not all((folder / file).is_file() for file, source in needed.items() if source):
         start = prepared.start or resolve(asked, root=project_folder)
         if _hashes(start.config) != _hashes(spec.pretrain):
-            raise ValueError("the weights that this training starts from have just changed: start it again")
+            raise ValueError(
+                "the initial weights of this training changed after they were checked: run the command again"
+            )
         store(start, folder)
     prepared.start = None  # frees the memory while the workers train
     return spec

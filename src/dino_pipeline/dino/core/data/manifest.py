@@ -92,7 +92,7 @@ class Manifest:
             ValueError: the name is not the name of a split.
         """
         if name not in SPLITS:
-            raise ValueError(f"{name!r} is no split: one of {', '.join(SPLITS)}")
+            raise ValueError(f"{name!r} is not a split: use one of {', '.join(SPLITS)}")
         return self.take(np.flatnonzero(np.asarray(pc.equal(self.table["split"], name), dtype=bool)))
 
     def held_out(self) -> "Manifest":
@@ -155,7 +155,7 @@ class Manifest:
         data = self.read_bytes(position)
         if hashlib.sha256(data).hexdigest() != self.table["sha256"][position].as_py():
             raise ValueError(
-                f"{self.name(position)} has changed since it was ingested, at the same size: ingest again"
+                f"{self.name(position)} has changed since ingest, although its size is the same: ingest again"
             )
         return data
 
@@ -172,11 +172,11 @@ class Manifest:
             data = read_image_bytes(str(self.root / path), member, offset, size)
         except (FileNotFoundError, KeyError) as error:
             raise ValueError(
-                f"{_name(path, member)} is in the manifest and no longer there: ingest again"
+                f"{_name(path, member)} is in the manifest but no longer exists: ingest again"
             ) from error
         if len(data) != size:
             raise ValueError(
-                f"{_name(path, member)} has {len(data):,} bytes, {size:,} when it was ingested: ingest again"
+                f"{_name(path, member)} has {len(data):,} bytes, but had {size:,} at ingest: ingest again"
             )
         return data
 
@@ -206,11 +206,11 @@ def read_manifest(path: Path, root: Path) -> Manifest:
         ValueError: there is no such file, its columns are not a manifest's, or a path climbs out of the project.
     """
     if not path.is_file():
-        raise ValueError(f"no manifest at {path}: run the ingest pipeline first")
+        raise ValueError(f"there is no manifest at {path}: run the ingest pipeline first")
     table = pq.read_table(path)
     if table.column_names not in (SCHEMA.names, SCHEMA.names[: -len(_ADDED)]):
         raise ValueError(
-            f"{path} is no manifest: its columns are {table.column_names}, expected {SCHEMA.names}"
+            f"{path} is not a manifest: its columns are {table.column_names}, expected {SCHEMA.names}"
         )
     table = _with_added(table).replace_schema_metadata(None).combine_chunks()
     _refuse_escapes(table)
@@ -257,7 +257,9 @@ def _refuse_escapes(table: pa.Table) -> None:
     climbs = pc.match_substring_regex(table["path"], r"(^|/)\.\.(/|$)")
     if pc.any(climbs).as_py():
         (path, *_) = table.filter(climbs)["path"].to_pylist()
-        raise ValueError(f"the manifest names {path}, which climbs out of the project folder: ingest again")
+        raise ValueError(
+            f"the manifest contains {path}, which points outside the project folder: ingest again"
+        )
 
 
 def _name(path: str, member: str | None) -> str:
