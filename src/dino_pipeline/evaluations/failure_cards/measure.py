@@ -17,7 +17,7 @@ from dino_pipeline.dino.metrics.nearest import Bank
 _BANK_CHUNK = 65536  # rows to compare at a time, which bounds memory
 
 
-class TrainNeighbor(NamedTuple):
+class NearTrainImage(NamedTuple):
     """A train image near a held-out image."""
 
     row_id: int  # of the manifest
@@ -34,7 +34,7 @@ class Card(NamedTuple):
     label_share: float
     predicted_share: float
     margin: float
-    neighbors: list[TrainNeighbor]
+    neighbors: list[NearTrainImage]
 
 
 class Classified(NamedTuple):
@@ -144,7 +144,7 @@ def failure_cards(
             predicted_share=float(classified.predicted_share[position]),
             margin=float(classified.margin[position]),
             neighbors=[
-                TrainNeighbor(int(train.row_ids[row]), train.labels[row], cosine)
+                NearTrainImage(int(train.row_ids[row]), train.labels[row], cosine)
                 for row, cosine in zip(rows, cosines_of_image, strict=True)
             ],
         )
