@@ -9,6 +9,7 @@ from dino_pipeline.cli import (
     attend,
     check_recipes,
     clean_results,
+    cost,
     doctor,
     dvc_stages,
     embed,
@@ -25,6 +26,7 @@ from dino_pipeline.cli import (
 COMMANDS = (
     init,
     check_recipes,
+    cost,
     merge_recipe,
     spec,
     attend,

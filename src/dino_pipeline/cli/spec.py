@@ -1,7 +1,6 @@
 """`dino-pipeline spec --recipe NAME --manifest FILE --folder DIR`."""
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +40,11 @@ def _spec(options: argparse.Namespace) -> str:
     from dino_pipeline.dino.training.preparation import prepare_for_workers
     from dino_pipeline.pipeline_registry import stage_pipelines
     from dino_pipeline.recipes.reading import conf_here, recipe_parameters
+    from dino_pipeline.workspace.overlays import settings
     from dino_pipeline.workspace.parameter_errors import parameter_errors
 
     try:
-        parameters = recipe_parameters(options.recipe, _settings(options.set), conf=conf_here())
+        parameters = recipe_parameters(options.recipe, settings(options.set), conf=conf_here())
     except MissingConfigException as error:
         raise ValueError(str(error)) from error
     wrong = parameter_errors(parameters, stage_pipelines())
@@ -64,20 +64,3 @@ def _spec(options: argparse.Namespace) -> str:
         return text
     options.output.write_text(text, encoding="utf-8")
     return ""
-
-
-def _settings(settings: Sequence[str]) -> dict[str, Any]:
-    """Turn `["a.b=1"]` into `{"a": {"b": 1}}`.
-
-    Raises:
-        ValueError: a setting has no `=`.
-    """
-    import yaml
-
-    from dino_pipeline.workspace.overlays import nested
-
-    for setting in settings:
-        if "=" not in setting:
-            raise ValueError(f"--set needs KEY=VALUE, such as pretrain.epochs=3, but got {setting!r}.")
-    pairs = (setting.split("=", 1) for setting in settings)
-    return nested({name: yaml.safe_load(text) for name, text in pairs})

@@ -8,6 +8,7 @@ from dino_pipeline.dino.partial import written_whole
 
 HISTORY = "history.csv"
 TIMING = "timing.csv"
+PREDICTION = "prediction.json"  # what the training was predicted to take
 CURRENT_STEP = "current_step"  # the number of steps taken, for the display: rows may be minutes apart
 
 HISTORY_COLUMNS = [

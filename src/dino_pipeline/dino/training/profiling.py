@@ -1,12 +1,14 @@
 """Trial steps before the first step: they measure time and memory, and whether a batch fits into memory."""
 
 import copy
+import json
 import logging
 import time
 import traceback
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -17,7 +19,10 @@ from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.core.schedules import schedule_values
 from dino_pipeline.dino.core.state import TrainingState
 from dino_pipeline.dino.core.step import training_step
+from dino_pipeline.dino.partial import written_whole
 from dino_pipeline.dino.training.monitor import peak_memory_mb
+
+PROFILE = "profile.json"  # in a training's folder: what its first trial steps showed
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +75,12 @@ def announce(measured: Profile, *, num_left: int) -> None:
             duration,
             measured.memory_mb,
         )
+
+
+def write_profile(measured: Profile, folder: Path, *, num_steps: int) -> None:
+    """Keep what a new training was expected to take."""
+    with written_whole(folder / PROFILE) as partial:
+        partial.write_text(json.dumps({**measured._asdict(), "num_steps": num_steps}))
 
 
 def _step(state: TrainingState, config: PretrainConfig, batch: DeviceBatch, device: torch.device) -> None:

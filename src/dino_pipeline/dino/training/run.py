@@ -29,7 +29,7 @@ from dino_pipeline.dino.training.initial_weights import INITIAL
 from dino_pipeline.dino.training.kept_checkpoints import keep_checkpoint, load_newest
 from dino_pipeline.dino.training.monitor import Monitor
 from dino_pipeline.dino.training.online_evaluation import OnlineEvaluation
-from dino_pipeline.dino.training.profiling import announce, profile
+from dino_pipeline.dino.training.profiling import announce, profile, write_profile
 from dino_pipeline.dino.training.progress import differing_keys
 from dino_pipeline.dino.weights.older_files import completed
 
@@ -124,6 +124,8 @@ class TrainingRun:
                 )
                 training.num_steps = min(training.num_steps, fitting)
             announce(measured, num_left=training.num_steps - self.state.step)
+            if rank() == 0 and not checkpoint:
+                write_profile(measured, self.folder, num_steps=training.num_steps)
         self.monitor.start(self.state.step, training.num_steps)
         if not checkpoint and config.non_finite.max_rollbacks:
             self.save()  # a checkpoint for a first rollback

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from dino_pipeline.recipes.hardware import Hardware
 from dino_pipeline.recipes.init import size_adaptive as rules
-from dino_pipeline.recipes.init.hardware import Hardware
 from dino_pipeline.recipes.init.measurement import Measurement
 from dino_pipeline.recipes.writing import Choice
 

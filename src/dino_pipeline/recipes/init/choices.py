@@ -1,8 +1,10 @@
 """Choose values for the data, the length of training and the evaluation, with a sentence on each; and warn."""
 
+from dino_pipeline.recipes.hardware import Hardware
 from dino_pipeline.recipes.init import size_adaptive as rules
-from dino_pipeline.recipes.init.hardware import Hardware
+from dino_pipeline.recipes.init.length import Length, evaluate_every
 from dino_pipeline.recipes.init.measurement import Measurement
+from dino_pipeline.recipes.prediction import clock
 from dino_pipeline.recipes.writing import Choice
 
 
@@ -34,13 +36,9 @@ def data_choices(source: str, data: Measurement, hardware: Hardware) -> list[Cho
     return choices
 
 
-def schedule(
-    data: Measurement, hardware: Hardware, *, batch: int, images_per_second: float, hours: float
-) -> list[Choice]:
-    """Choose the length of training, and its schedules."""
-    n = data.num_images
-    most, affordable = rules.most_epochs(n), int(hours * 3600 * images_per_second / n)
-    epochs = max(1, min(most, affordable))
+def schedule(data: Measurement, hardware: Hardware, length: Length, *, batch: int) -> list[Choice]:
+    """Choose the length of training and probe, and the training's schedules."""
+    n, epochs = data.num_images, length.epochs
     num_steps = epochs * max(1, n // batch)
     rate = {"start": 5e-4, "end": 1e-6} if hardware.num_gpus else {"start": 2e-3, "end": 1e-5}
     momentum, temperature = rules.teacher_momentum(n), rules.teacher_temperature(n)
@@ -48,13 +46,25 @@ def schedule(
         Choice(
             "pretrain.epochs",
             epochs,
-            f"{most:,} would suit {n:,} images (20 million seen, 100 to 2,000 epochs); at about "
-            f"{images_per_second:,.0f} images/s, measured here, {hours:g} h are enough for {affordable:,}.",
+            f"{rules.most_epochs(n):,} would suit {n:,} images (20 million seen, 100 to 2,000 epochs). Of "
+            f"{length.hours:g} h for the whole kedro run, predicted from a measurement here, the other stages take "
+            f"{clock(length.other_hours)} and the training gets {clock(length.training_hours)}.",
         ),
         Choice(
             "pretrain.max_hours",
-            hours,
+            round(length.training_hours, 5),
             "Ends in time, with complete schedules, if the machine is slower than measured.",
+        ),
+        *(
+            [
+                Choice(
+                    "probe.epochs",
+                    length.probe_epochs,
+                    "As many as a quarter of the hours allows; the paper has 100.",
+                )
+            ]
+            if length.probe_epochs is not None
+            else []
         ),
         Choice(
             "pretrain.schedules.learning_rate",
@@ -95,7 +105,7 @@ def schedule(
         Choice("monitoring.checkpoint_every_steps", min(1000, max(10, num_steps // 20))),
         Choice(
             "monitoring.evaluate_every_epochs",
-            max(1, epochs // 10),
+            evaluate_every(epochs),
             "Ten times only, because each costs time.",
         ),
     ]
@@ -132,7 +142,7 @@ def evaluation(data: Measurement, hardware: Hardware) -> list[Choice]:
     return choices
 
 
-def warnings(data: Measurement, *, epochs: int) -> list[str]:
+def warnings(data: Measurement, length: Length) -> list[str]:
     """What to expect from this data; empty where all is well."""
     said = []
     if data.num_images < 500:
@@ -145,9 +155,14 @@ def warnings(data: Measurement, *, epochs: int) -> list[str]:
             f"{data.num_images:,} images are few: DINO needs several thousand. Expect features better than an "
             "untrained network's and colours, but far worse than those of a network pretrained on ImageNet."
         )
-    if epochs < min(30, rules.most_epochs(data.num_images)):
+    if length.predicted_hours > 1.1 * length.hours:
         said.append(
-            f"the budget allows only {epochs} epochs, and features will still be improving when it ends: give "
+            f"one epoch and what comes after it take {clock(length.predicted_hours)}, predicted here, and not "
+            f"{length.hours:g} h: raise --hours."
+        )
+    if length.epochs < min(30, rules.most_epochs(data.num_images)):
+        said.append(
+            f"the budget allows only {length.epochs} epochs, and features will still be improving when it ends: give "
             "more with --hours."
         )
     if data.unusable_share > 0.05:
