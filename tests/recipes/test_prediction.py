@@ -7,17 +7,15 @@ import pytest
 import torch
 
 from dino_pipeline.dino.core.state import TrainingState
-from dino_pipeline.recipes.cost import Cost, training_cost
+from dino_pipeline.recipes.cost import Cost, memory_bytes, training_bytes, training_cost
 from dino_pipeline.recipes.hardware import num_cores
 from dino_pipeline.recipes.prediction import (
     FIXED_SECONDS,
     ImageCounts,
     StageCost,
     clock,
-    memory_bytes,
     predict_run,
     table,
-    training_bytes,
 )
 from dino_pipeline.recipes.reading import recipe_parameters
 from dino_pipeline.recipes.speed import RunConfig, Speed

@@ -163,13 +163,17 @@ def test_predicted_and_used_stand_only_in_the_copy_of_the_run(labelled_content):
 
 
 def test_the_costs_are_read_beside_the_training_and_a_hard_link_counts_once(tmp_path):
-    (tmp_path / TIMING).write_text("step,seconds,memory_mb\n1,30,100\n2,30,200\n")
-    assert run_section({}, tmp_path, tmp_path).costs is None, "an older training predicted nothing"
-    (tmp_path / PREDICTION).write_text('{"step_seconds": 120, "disk_bytes": 1e7}')
-    (tmp_path / "last.pt").write_bytes(bytes(10**7))
-    (tmp_path / "step-2.pt").hardlink_to(tmp_path / "last.pt")
-    (tmp_path / "finished").mkdir()
-    (tmp_path / "finished" / "teacher").write_bytes(bytes(5 * 10**6))
-    costs = run_section({}, tmp_path, tmp_path).costs
+    progress = tmp_path / "progress"
+    progress.mkdir()
+    (progress / TIMING).write_text("step,seconds,memory_mb\n1,30,100\n2,30,200\n")
+    assert run_section({}, tmp_path, progress, tmp_path / "model").costs is None, (
+        "an older training predicted nothing"
+    )
+    (progress / PREDICTION).write_text('{"step_seconds": 120, "disk_bytes": 1e7}')
+    (progress / "last.pt").write_bytes(bytes(10**7))
+    (progress / "step-2.pt").hardlink_to(progress / "last.pt")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "teacher").write_bytes(bytes(5 * 10**6))
+    costs = run_section({}, tmp_path, progress, tmp_path / "model").costs
     assert costs is not None
     assert costs.rows == [["training steps, min", "2.0", "1.0"], ["disk, GB", "0.01", "0.02"]]

@@ -48,6 +48,7 @@ UNWATCHED_CODE = {
 }
 # A model's fingerprint decides whether it is trained again.
 UNWATCHED_BY_PRETRAIN = {
+    "dino_pipeline.recipes.cost": "predicts what the training takes",
     "dino_pipeline.pipelines.pretrain": "shows progress; for an import the fingerprint is of the weights",
     "dino_pipeline.model_registry.model_lookup": "the fingerprint depends on what is found",
     "dino_pipeline.model_registry.provenance": "a tag of the run",

@@ -8,8 +8,7 @@ import torch
 
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.launching.torchrun import num_processes
-from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig
-from dino_pipeline.recipes.cost import Cost, training_cost
+from dino_pipeline.recipes.cost import Cost, memory_bytes, training_bytes, training_cost
 from dino_pipeline.recipes.hardware import num_cores
 from dino_pipeline.recipes.speed import RunConfig, Speed
 
@@ -25,9 +24,6 @@ FIXED_SECONDS = {
     "register": 5.0,
 }
 _BYTES_A_ROW = 150  # of the manifest
-_PROCESS_BYTES = (
-    950_000_000  # of main memory, for Python, torch and the other libraries, as a small training has it
-)
 _FLOAT = 4
 
 
@@ -135,22 +131,6 @@ def _an_image(
     # The GPU computes beside its readers; on CPU all share the cores.
     busy = reading if torch.cuda.is_available() else reading + compute * threads
     return max(compute / processes, reading / (workers * processes), busy / cores)
-
-
-def memory_bytes(config: PretrainConfig, launch: LaunchConfig, cost: Cost) -> int:
-    """Memory of a training on one GPU, or in one process."""
-    at_once = config.batch_size // num_processes(launch.cpu_processes) // config.accumulation_steps
-    own = 0 if torch.cuda.is_available() else _PROCESS_BYTES
-    return own + cost.memory_bytes(max(1, at_once))
-
-
-def training_bytes(monitoring: MonitoringConfig, cost: Cost, num_steps: int) -> int:
-    """Disk that a training takes: its checkpoints, and the finished model where it trains and where it is published."""
-    network = _FLOAT * (cost.backbone_parameters + cost.head_parameters)
-    every = monitoring.keep_checkpoint_every_steps
-    kept = monitoring.keep_last_checkpoints + (num_steps // every if every else 0)
-    # A checkpoint has all that a step needs but gradients; the model has teacher and student.
-    return kept * (cost.state_bytes - network) + 2 * 2 * network
 
 
 def run_cost(config: RunConfig, images: ImageCounts, speed: Speed, *, root: Path = Path()) -> list[StageCost]:

@@ -12,7 +12,6 @@ from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.core.models.backbone import Backbone
 from dino_pipeline.dino.evaluation.features import Features
 from dino_pipeline.dino.metrics.collapse import Settings
-from dino_pipeline.dino.training.finish import FINISHED
 from dino_pipeline.dino.training.history import HISTORY, PREDICTION, TIMING, numbers, read_rows
 from dino_pipeline.dino.weights.published import (
     PublishedModel,
@@ -120,29 +119,30 @@ def gather(
     )
 
 
-def run_section(run: Mapping[str, str], project_folder: Path, progress: Path) -> RunSection:
+def run_section(run: Mapping[str, str], project_folder: Path, progress: Path, model: Path) -> RunSection:
     """Facts of the run, the commit that makes the page, and curves if this machine trained the model.
 
     Args:
         run: facts of the model's run; empty if MLflow's store does not answer.
         project_folder: its commit is named.
         progress: the folder of this training's progress, which may not exist here.
+        model: the published model's folder.
     """
     timing, prediction = progress / TIMING, progress / PREDICTION
     rows = [numbers(row) for row in read_rows(timing)] if timing.is_file() else []
     return RunSection(
         facts=[*run.items(), ("commit of this page", commit_in_words(origin_tags(project_folder)))],
         timing=timing_charts(rows) if rows else [],
-        costs=costs_table(json.loads(prediction.read_text()), rows, disk_bytes=_disk_bytes(progress))
+        costs=costs_table(json.loads(prediction.read_text()), rows, disk_bytes=_disk_bytes(progress, model))
         if rows and prediction.is_file()
         else None,
     )
 
 
-def _disk_bytes(progress: Path) -> int:
-    """Bytes of a training's files, of which the model is published once more. A hard link takes no space."""
-    files = {file.stat().st_ino: file.stat().st_size for file in progress.rglob("*") if file.is_file()}
-    return sum(files.values()) + sum(file.stat().st_size for file in (progress / FINISHED).glob("*"))
+def _disk_bytes(*folders: Path) -> int:
+    """Bytes of the files. A hard link takes none."""
+    files = [file.stat() for folder in folders for file in folder.rglob("*") if file.is_file()]
+    return sum({(file.st_dev, file.st_ino): file.st_size for file in files}.values())
 
 
 def _facts(
