@@ -12,8 +12,8 @@ from dino_pipeline.recipes.cost import Cost, memory_bytes, training_bytes, train
 from dino_pipeline.recipes.hardware import num_cores
 from dino_pipeline.recipes.speed import RunConfig, Speed
 
-# Seconds of a stage that do not depend on the images: imports, processes, pictures. Measured in runs of the demo on two
-# cores of an AMD EPYC (docs/scaling.md).
+# Seconds of a stage that do not depend on the images: imports, processes, pictures. Estimates, from runs of the demo on
+# two cores of an AMD EPYC.
 FIXED_SECONDS = {
     "ingest": 4.0,
     "pretrain": 14.0,
