@@ -59,10 +59,10 @@ def predict_run(config: RunConfig, images: ImageCounts, speed: Speed, cost: Cost
     threads = extract.num_threads or cores
 
     def passes(compute: float) -> float:
-        """Seconds of an image in extract or probe."""
+        """Seconds of an image in extract or probe, which read it for the networks and again for the baselines."""
         return _an_image(
             compute,
-            speed.decode,
+            2 * speed.decode,
             workers=extract.num_workers,
             processes=processes,
             threads=threads,
