@@ -186,7 +186,7 @@ def test_rows_that_an_outage_held_up_are_sent_later(
     assert history(client, run.run_id, "loss") == [(1, 3.0), (2, 2.0), (3, 1.0)]
     begins, ends = [record.message for record in caplog.records if record.name.startswith("dino_pipeline")]
     assert "dino-pipeline sync-mlflow" in begins
-    assert "takes records again" in ends
+    assert "accepts records again" in ends
     assert not list((project / "data" / ".unsent").glob("*/*"))
 
 

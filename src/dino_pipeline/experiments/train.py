@@ -4,7 +4,7 @@ import json
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,7 @@ from dino_pipeline.dino.training.history import (
     PREDICTION,
     TIMING,
     HistoryReader,
+    Rows,
     numbers,
     read_rows,
 )
@@ -45,8 +46,6 @@ from dino_pipeline.tracking.runs import DATA_TAG, MANIFESTS, manifest_artifact
 from dino_pipeline.tracking.sessions import log_session
 from dino_pipeline.tracking.system_metrics import SystemMetrics
 from dino_pipeline.workspace.run_lock import run_lock
-
-Rows = Sequence[Mapping[str, float]]
 
 logger = logging.getLogger(__name__)
 

@@ -1,11 +1,10 @@
 """Plot the training's history as charts, each with a description of a healthy curve."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
+from dino_pipeline.dino.training.history import Rows
 from dino_pipeline.plotting.charts import Chart, Color, Level, Line
-
-Rows = Sequence[Mapping[str, float]]
 
 _NETWORKS: tuple[tuple[str, Color], ...] = (("teacher", "teacher"), ("student", "student"))
 _SCHEDULES = {

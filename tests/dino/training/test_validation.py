@@ -15,7 +15,7 @@ from tests.dino.conftest import PRETRAIN, MakeSpec
     [
         ({"batch_size": 64}, 1, r"pretrain\.batch_size is 64.*only 44 training images: set it to 44 or less"),
         ({"batch_size": 9}, 2, r"pretrain\.batch_size is 9.*multiple of 2"),
-        ({"accumulation_steps": 3}, 2, r"accumulation_steps is 3.*process's 4 images.*divisor of 4"),
+        ({"accumulation_steps": 3}, 2, r"accumulation_steps is 3.*process has 4 images.*divisor of 4"),
         ({"batch_size": 1}, 1, r"projection_head\.batch_norm is true.*batch_size is 1: set batch_size to 2"),
         (
             {"multi_crop": PRETRAIN["multi_crop"] | {"local_crop_size": 13}},

@@ -108,7 +108,7 @@ def test_a_run_of_an_older_version_and_what_measured_its_model_since(
             registered, capsys, run_id
         )
         shutil.rmtree(registered.folder / "data" / "06_models" / ".in_progress" / fingerprint)
-        assert f"smoke-333333, not registered; its newest data: {digest}" in lineage(
+        assert f"smoke-333333, not registered; its newest data is {digest}" in lineage(
             registered, capsys, first.digest()
         )
         assert lines("3.png") == [

@@ -35,6 +35,8 @@ HISTORY_COLUMNS = [
 ]
 TIMING_COLUMNS = ["step", "num_steps", "seconds", "images_per_second", "data_wait_share", "memory_mb"]
 
+Rows = Sequence[Mapping[str, float]]  # values by column, without the missing ones
+
 
 class RowFile:
     """A CSV file to which rows are appended; missing values stay blank."""

@@ -14,7 +14,7 @@ from dino_pipeline.dino.metrics.knn import knn_votes
 from dino_pipeline.dino.metrics.nearest import Bank
 
 
-class TrainNeighbor(NamedTuple):
+class NearTrainImage(NamedTuple):
     """A train image near a held-out image."""
 
     row_id: int  # of the manifest
@@ -31,7 +31,7 @@ class Card(NamedTuple):
     label_share: float
     predicted_share: float
     margin: float
-    neighbors: list[TrainNeighbor]
+    neighbors: list[NearTrainImage]
 
 
 class Classified(NamedTuple):
@@ -141,7 +141,7 @@ def failure_cards(
             predicted_share=float(classified.predicted_share[position]),
             margin=float(classified.margin[position]),
             neighbors=[
-                TrainNeighbor(int(train.row_ids[row]), train.labels[row], cosine)
+                NearTrainImage(int(train.row_ids[row]), train.labels[row], cosine)
                 for row, cosine in zip(rows, cosines_of_image, strict=True)
             ],
         )

@@ -53,7 +53,7 @@ def test_a_later_missing_annotation_is_named(davis, config, annotations):
 
 def test_a_video_without_frames_is_named(davis, config):
     shutil.rmtree(davis / "JPEGImages/480p/one-square")
-    with pytest.raises(ValueError, match=r"one-square holds 0 \.jpg frames"):
+    with pytest.raises(ValueError, match=r"one-square has 0 \.jpg frames"):
         list_videos(davis, config)
 
 
