@@ -9,6 +9,7 @@ process, which watches, and pages of files that no process has mapped.
 
 import hashlib
 import multiprocessing
+import pickle
 import sys
 import tempfile
 import time
@@ -36,6 +37,8 @@ from dino_pipeline.recipes.reading import recipe_parameters
 
 GOAL = {"rows": 10_000_000, "seconds": 60, "gigabytes": 6}
 NUM_CLASSES, NUM_VAL, SIDE, DIGITS = 1000, 1000, 8, 10
+_KINDS = {"launching.agent": "torchrun", "training.worker": "workers", "spawn_main": "the launching process"}
+_CHUNK = 1_000_000  # rows that are written at a time
 _EVERY = 0.25  # seconds between two looks at memory
 
 
@@ -44,26 +47,27 @@ def write_images(archive: Path, num_rows: int) -> pa.Table:
     image = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
     png = cv2.imencode(".png", image)[1].tobytes()
     size = len(png) + DIGITS
-    hashes = []
-    with archive.open("wb") as file:
-        for number in range(num_rows):
-            data = png + b"%010d" % number
-            file.write(data)
-            hashes.append(hashlib.sha256(data).hexdigest())
-    numbers = np.arange(num_rows)
     classes = [f"n{number:08d}" for number in range(NUM_CLASSES)]
-    labels = pa.array(classes).take(pa.array(numbers % NUM_CLASSES))
+    hashes, members = [], []
+    with archive.open("wb") as file:
+        for first in range(0, num_rows, _CHUNK):
+            numbers = range(first, min(first + _CHUNK, num_rows))
+            images = [png + b"%010d" % number for number in numbers]
+            file.write(b"".join(images))
+            hashes.append(pa.array([hashlib.sha256(data).hexdigest() for data in images]))
+            members.append(pa.array([f"{classes[n % NUM_CLASSES]}/{n:012d}.png" for n in numbers]))
+    positions = np.arange(num_rows)
     num_val = min(NUM_VAL, num_rows // 10)
     columns = {
         "path": pa.repeat(pa.scalar(archive.name), num_rows),
-        "member": pa.array([f"{classes[n % NUM_CLASSES]}/{n:012d}.png" for n in range(num_rows)]),
-        "offset": pa.array(numbers * size),
+        "member": pa.chunked_array(members),
+        "offset": pa.array(positions * size),
         "split": pa.concat_arrays([pa.repeat("train", num_rows - num_val), pa.repeat("val", num_val)]),
-        "label": labels,
+        "label": pa.array(classes).take(pa.array(positions % NUM_CLASSES)),
         "width": pa.repeat(pa.scalar(SIDE, pa.int32()), num_rows),
         "height": pa.repeat(pa.scalar(SIDE, pa.int32()), num_rows),
         "bytes": pa.repeat(pa.scalar(size, pa.int64()), num_rows),
-        "sha256": pa.array(hashes),
+        "sha256": pa.chunked_array(hashes),
         "group": pa.nulls(num_rows, pa.string()),
     }
     return pa.table(columns, schema=SCHEMA)
@@ -102,15 +106,31 @@ def train(project: Path, file: Path, parts: "Queue[tuple[str, float]]") -> None:
     launch(spec, on_progress=lambda: None)
 
 
-def memory_bytes(parent: psutil.Process) -> tuple[int, int]:
-    """Proportional set size of a process and of all that it started, and how many they are."""
-    sizes = []
+def alone_seconds(file: Path, project: Path) -> dict[str, float]:
+    """What each part of it takes alone, in this process."""
+    started = time.perf_counter()
+    train = read_manifest(file, project).split("train")
+    seconds = {"read": time.perf_counter() - started}
+    seconds["digest"] = timed(lambda: train.training_digest(with_labels=False)).wall
+    seconds["hand to a worker by pickling"] = timed(lambda: pickle.loads(pickle.dumps(train))).wall
+    return {name: round(value, 2) for name, value in seconds.items()}
+
+
+def megabytes(parent: psutil.Process) -> dict[str, int]:
+    """Proportional set size of a process and of all that it started, by what they are."""
+    sizes: dict[str, int] = {}
     for process in [parent, *parent.children(recursive=True)]:
         try:
-            sizes.append(process.memory_full_info().pss)
+            command = " ".join(process.cmdline())
+            inside = process.parent()
+            size = process.memory_full_info().pss
         except (psutil.NoSuchProcess, psutil.ZombieProcess):
             continue
-    return sum(sizes), len(sizes)
+        kind = next((kind for word, kind in _KINDS.items() if word in command), "others")
+        if kind == "workers" and inside and "training.worker" in " ".join(inside.cmdline()[:6]):
+            kind = "loader workers"
+        sizes[kind] = sizes.get(kind, 0) + round(size / 1e6)
+    return sizes
 
 
 def first_step(project: Path, file: Path) -> dict[str, Any]:
@@ -121,17 +141,15 @@ def first_step(project: Path, file: Path) -> dict[str, Any]:
     child.start()
     parent = psutil.Process(child.pid)
     begun: list[tuple[str, float]] = []
-    largest: dict[str, int] = {}
-    most_processes = 0
+    largest: dict[str, dict[str, int]] = {}
     history = None
     while history is None:
         time.sleep(_EVERY)
         while not parts.empty():
             begun.append(parts.get())
         if begun:
-            size, count = memory_bytes(parent)
-            largest[begun[-1][0]] = max(size, largest.get(begun[-1][0], 0))
-            most_processes = max(most_processes, count)
+            part, now = begun[-1][0], megabytes(parent)
+            largest[part] = max(now, largest.get(part, {}), key=lambda sizes: sum(sizes.values()))
         history = next(
             (h for h in project.glob(f"training/**/{HISTORY}") if h.read_text().count("\n") > 1), None
         )
@@ -146,9 +164,7 @@ def first_step(project: Path, file: Path) -> dict[str, Any]:
             part: round(after - before, 2) for (part, before), after in zip(begun, starts[1:], strict=True)
         }
         | {"all": round(ended - starts[0], 2)},
-        "gigabytes": {part: round(size / 1e9, 2) for part, size in largest.items()}
-        | {"largest": round(max(largest.values()) / 1e9, 2)},
-        "processes": most_processes,
+        "megabytes": {part: sizes | {"all": sum(sizes.values())} for part, sizes in largest.items()},
     }
 
 
@@ -166,15 +182,13 @@ def main() -> None:
         frame = manifest.table.to_pandas(types_mapper=pd.ArrowDtype)
         ParquetDataset(filepath=str(file)).save(frame)
         del manifest, frame
-        alone = {
-            "read_manifest": timed(lambda: read_manifest(file, project)).wall,
-        }
+        alone = alone_seconds(file, project)
         result = {
             "what": "the start of a training on many rows",
             "rows": num_rows,
             "goal": GOAL,
+            "alone_seconds": alone,
             **first_step(project, file),
-            "alone": alone,
         }
     sys.stderr.write(f"{result}\n")
     write({**result, **this_machine()}, options)

@@ -2,15 +2,18 @@
 
 import multiprocessing
 import os
+import shutil
 import sys
 from multiprocessing.queues import Queue
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from dino_pipeline.dino.core.data.manifest import read_manifest
+from dino_pipeline.dino.core.data.manifest import read_manifest, write_manifest
 from dino_pipeline.dino.core.distributed import join_group, leave_group
-from dino_pipeline.dino.launching.shared_manifest import shared_manifest
+from dino_pipeline.dino.launching import shared_manifest as module
+from dino_pipeline.dino.launching.shared_manifest import share_rows, shared_manifest
 from tests.ports import free_port
 
 
@@ -69,7 +72,26 @@ def test_two_processes_map_one_file_of_rows(tiny_manifest: Path, tmp_path: Path)
     assert list(folder.iterdir()) == []
 
 
-def test_a_single_process_reads_the_file_itself(tiny_manifest: Path, tmp_path: Path) -> None:
-    images = shared_manifest(tiny_manifest, tiny_manifest.parent, tmp_path / "unused")
-    assert images.table.equals(read_manifest(tiny_manifest, tiny_manifest.parent).table)
-    assert not (tmp_path / "unused").exists()
+def test_rows_that_were_shared_already_are_not_read_again(
+    tiny_manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = read_manifest(tiny_manifest, tiny_manifest.parent)
+    share_rows(plain, tiny_manifest, tmp_path)
+    monkeypatch.setattr(module, "read_manifest", None)
+    assert shared_manifest(tiny_manifest, tiny_manifest.parent, tmp_path).table.equals(plain.table)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_of_another_manifest_are_not_taken_for_its_own(tiny_manifest: Path, tmp_path: Path) -> None:
+    file = tmp_path / "manifest.parquet"
+    shutil.copy(tiny_manifest, file)
+    images = read_manifest(file, tiny_manifest.parent)
+    share_rows(images, file, tmp_path)  # and the training was killed
+    write_manifest(images.take(np.arange(50)), file)
+    assert len(shared_manifest(file, tiny_manifest.parent, tmp_path)) == 50
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_missing_manifest_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="run the ingest pipeline first"):
+        shared_manifest(tmp_path / "absent.parquet", tmp_path, tmp_path / "training")

@@ -47,7 +47,7 @@ def test_the_folder_is_filled_when_it_is_asked_for_and_with_the_weights_that_wer
     spec = fill_folder(prepared)
     assert prepared.start is None, "the folder holds the weights now, not the memory"
     folder = Path(spec.folder)
-    assert {path.name for path in folder.iterdir()} == {"manifest.parquet", INITIAL}
+    assert {path.name for path in folder.glob("[!.]*")} == {"manifest.parquet", INITIAL}
     images = read_manifest(Path(spec.manifest), Path(spec.image_root))
     assert images.digest() == prepared.images.digest()
 
