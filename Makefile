@@ -1,6 +1,6 @@
 # Everything this project does, by name. Needs python 3.11 or newer, make, git and the package registries; nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-full format lint types layers unit full fix ui serve check-recipes dvc-stages picture bench lock
+.PHONY: help setup demo test test-full coverage format lint types layers unit full fix ui serve check-recipes dvc-stages picture bench lock
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -46,9 +46,12 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup  ## ingest, pretrain, evaluate and register on photographs that came with the packages; prints one table
 	@$(BIN)/kedro run
 
-test: setup format lint types layers unit  ## formatting, lint, types, import layers, and the tests with coverage (TESTS=... for some of them)
+test: setup format lint types layers unit  ## formatting, lint, types, import layers, and the tests (TESTS=... for some of them)
 
 test-full: setup full  ## the long tests: the pipelines and DVC in temporary clones (TESTS=... for some of them)
+
+coverage: setup  ## the tests of `make test`, and which lines they run; an eighth slower (TESTS=... for some of them)
+	@$(PYTEST) -m "not full" --cov --cov-report=term:skip-covered $(TESTS)
 
 format: setup
 	@echo "== formatting"; $(BIN)/ruff format --check .
@@ -63,7 +66,7 @@ layers: setup
 	@echo "== import layers"; $(BIN)/lint-imports
 
 unit: setup
-	@echo "== tests"; $(PYTEST) -m "not full" --cov --cov-report=term:skip-covered $(TESTS)
+	@echo "== tests"; $(PYTEST) -m "not full" $(TESTS)
 
 full: setup
 	@echo "== long tests"; $(PYTEST) -m full $(TESTS)

@@ -1,9 +1,10 @@
 """Measure a training's levers on one GPU, each alone and all together: python benchmarks/gpu.py --output FILE.
 
-ViT-S/16 and ResNet-50 of the ImageNet recipes, 2 x 224 + 10 x 96 px: steps on crops that lie on the device, then
-steps that a loader feeds from JPEG files of 375 x 500 px; then, with --cifar ARCHIVE, a short training and its k-NN.
-Needs no Kedro. No row begins later than --minutes after the start; the JSON is written after every row. MFU counts
-every crop's FLOPs, whatever is saved, against 989 TFLOP/s (bfloat16, dense, H100 and H200).
+First the checks of `dino-pipeline doctor`. Then ViT-S/16 and ResNet-50 of the ImageNet recipes, 2 x 224 + 10 x 96 px:
+steps on crops that lie on the device, and steps that a loader feeds from JPEG files of 375 x 500 px; then, with
+--cifar ARCHIVE, a short training and its k-NN. Needs no Kedro. No row begins later than --minutes after the start; the
+JSON is written after every row. MFU counts every crop's FLOPs, whatever is saved, against 989 TFLOP/s (bfloat16, dense,
+H100 and H200).
 """
 
 import os
@@ -17,8 +18,11 @@ from typing import Any
 import torch
 from cifar_training import cifar_training
 from levers import DEVICE, FED, NETWORKS, RESIDENT, Steps, configuration, fed, optimizer_seconds, resident
-from noise_jpegs import noise_jpegs
+from recipe_values import recipe_values
 from side_by_side import arguments, this_machine, write
+
+from dino_pipeline.dino.doctor.examination import NAMES, examine
+from dino_pipeline.dino.doctor.noise_jpegs import noise_jpegs
 
 
 def data_wait_share(fed_row: dict[str, Any], resident_row: dict[str, Any]) -> float | None:
@@ -46,6 +50,9 @@ def main() -> None:
     )
     deadline = time.monotonic() + 60 * options.minutes
     rows: dict[str, Any] = {}
+    examined = examine(recipe_values("smoke"), folder=Path(), checks=NAMES[:2] if tiny else NAMES)
+    checks = [result._asdict() for result in examined]
+    sys.stderr.writelines(f"{row['check']:14}{row['status']:16}{row['found']}\n" for row in checks)
 
     def measure(name: str, call: Callable[[], dict[str, Any]]) -> None:
         if time.monotonic() > deadline:
@@ -66,6 +73,7 @@ def main() -> None:
             "device": str(DEVICE),
             "batch_size": batch_size,
             "steps": steps._asdict(),
+            "doctor": checks,
         }
         write({**facts, "rows": rows, "num_workers": num_workers, **this_machine()}, options)
 

@@ -14,13 +14,12 @@ from torch import Tensor
 
 from dino_pipeline.dino.core.batches import DeviceBatches, ToFloats
 from dino_pipeline.dino.core.config import from_dict
-from dino_pipeline.dino.core.data.dataset import MultiCropDataset, ReplacingDataset, ShuffledBatches
-from dino_pipeline.dino.core.data.loader import build_loader
 from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.core.schedules import schedule_values
 from dino_pipeline.dino.core.state import TrainingState
 from dino_pipeline.dino.core.step import training_step
+from dino_pipeline.dino.doctor.training_checks import loaded
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 PEAK_FLOPS = 989e12
@@ -156,19 +155,12 @@ def fed(
     """Compiled steps of bfloat16 on what the loader brings."""
     compiled = DEVICE.type == "cuda"
     state, config = build(config, Way(compile="default" if compiled else None))
-    dataset = MultiCropDataset(
-        images, config.images, config.multi_crop, seed=0, augment_on_device=feed.augment_on_device
-    )
-    order = ShuffledBatches(
-        num_images=len(images),
-        batch_size=config.batch_size,
-        part=range(config.batch_size),
-        seed=0,
-        first_step=0,
+    loader = loaded(
+        config,
+        images,
+        num_workers=num_workers,
         num_steps=steps.warm_up + steps.timed,
-    )
-    loader = build_loader(
-        ReplacingDataset(dataset), order, num_workers=num_workers, pin_memory=DEVICE.type == "cuda"
+        augment_on_device=feed.augment_on_device,
     )
     batches = DeviceBatches(loader, ToFloats(config, DEVICE, compiled=compiled))
     if not feed.beside:

@@ -70,7 +70,7 @@ def knn_seconds(num_images: int) -> float:
     generator = torch.Generator().manual_seed(0)
     features = F.normalize(torch.randn(num_images, DIM, generator=generator), dim=1)
     queries = F.normalize(torch.randn(NUM_QUERIES, DIM, generator=generator), dim=1)
-    bank = Bank(features, chunk=65536)
+    bank = Bank(features)
     return timed(lambda: bank.nearest(queries, min(200, num_images))).wall
 
 

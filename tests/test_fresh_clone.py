@@ -135,7 +135,7 @@ def test_listing_the_pipelines_imports_nothing_heavy(clone: Path) -> None:
     [
         (
             "--params=pretrain.epoch=3",
-            "Error: pretrain.epoch is 3, and there is no such parameter: did you mean epochs?",
+            "Error: pretrain.epoch is 3, but there is no such parameter: did you mean epochs?",
         ),
         ("--env=smok", "Error: There is no recipe 'smok'"),
         ("--params=ingest.source=/no/such/folder", "Error: ingest.source: /no/such/folder does not exist"),

@@ -142,15 +142,15 @@ def test_lineage_knows_both(adopted: Old, capsys: pytest.CaptureFixture[str]) ->
 def test_a_second_time_changes_nothing(adopted: Old, capsys: pytest.CaptureFixture[str]) -> None:
     before = _state(adopted.folder)
     assert main(["adopt", "--all", "--project", str(adopted.folder)]) == 0
-    assert capsys.readouterr().out.count("has its identity already") == NUM_TRAININGS
+    assert capsys.readouterr().out.count("already has its new fingerprint") == NUM_TRAININGS
     (first, *_) = adopted.now
     assert main(["adopt", first, "--project", str(adopted.folder)]) == 0
     assert capsys.readouterr().out.count("\n") == 1
     assert _state(adopted.folder) == before
     assert main(["adopt", "unknown", "--project", str(adopted.folder)]) == 1
-    assert "there is no training unknown; there are: " in capsys.readouterr().err
+    assert "there is no training unknown; existing: " in capsys.readouterr().err
     assert main(["adopt", "--project", str(adopted.folder)]) == 1
-    assert "give --all" in capsys.readouterr().err
+    assert "or --all" in capsys.readouterr().err
 
 
 def test_what_cannot_be_adopted_says_why_and_stays(
@@ -166,8 +166,8 @@ def test_what_cannot_be_adopted_says_why_and_stays(
     before = {one: _state(one) for one in (unreadable, elsewhere)}
     assert main(["adopt", "--all", "--project", str(folder)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert "left as it is, this code does not read its spec.json: pretrain.unheard_of" in lines[0]
-    assert "keeps its identity: it was not trained here" in lines[1]
+    assert "not changed, this version cannot read its spec.json: pretrain.unheard_of" in lines[0]
+    assert "keeps its fingerprint: it was not trained here" in lines[1]
     assert len(lines) == len(others) + 2
     assert {one: _state(one) for one in before} == before
 
@@ -229,7 +229,7 @@ class TestEveryCommand:
         measured = adopted.folder / "data" / "07_model_output" / "shapes" / "comparisons" / "scores"
         scores = sorted(measured.iterdir())
         said = kedro(adopted.folder, "--env=shapes", "--pipeline=compare")
-        assert said.count(", is there already") == 2
+        assert said.count(", already trained") == 2
         assert (folder / "comparison.csv").read_text() == table
         assert sorted(measured.iterdir()) == scores
 

@@ -73,6 +73,6 @@ def test_the_password_of_a_store_that_is_away_is_not_printed(clone: Path, output
     assert output
     address = f"http://user:{IN_ADDRESS}@127.0.0.1:9"
     printed = kedro(clone, "--pipeline=pretrain", MLFLOW_TRACKING_URI=address)
-    assert "MLflow's store does not take records" in printed, "the warning that could show it"
+    assert "MLflow's store does not accept records" in printed, "the warning that could show it"
     assert "planted" not in printed
     assert [path for path in written(clone) if IN_ADDRESS.encode() in path.read_bytes()] == []

@@ -9,6 +9,8 @@ from dino_pipeline.cli import (
     attend,
     check_recipes,
     clean_results,
+    cost,
+    doctor,
     dvc_stages,
     embed,
     init,
@@ -24,6 +26,7 @@ from dino_pipeline.cli import (
 COMMANDS = (
     init,
     check_recipes,
+    cost,
     merge_recipe,
     spec,
     attend,
@@ -34,6 +37,7 @@ COMMANDS = (
     repair_artifacts,
     adopt,
     clean_results,
+    doctor,
     dvc_stages,
     picture,
 )

@@ -13,6 +13,7 @@ from kedro.pipeline import Pipeline
 from dino_pipeline.evaluations.registry import EVALUATIONS
 from dino_pipeline.pipelines import (
     compare,
+    cost,
     evaluate,
     evaluations,
     extract,
@@ -68,4 +69,4 @@ def register_pipelines() -> dict[str, Pipeline]:
     after: dict[str, str] = {name: known.after for name, known in EVALUATIONS.items()}
     after |= {name: known.after for name, known in EXPERIMENTS.items()}
     on_request = {name: composites[stage] + alone[name] for name, stage in after.items()}
-    return {**composites, **on_request, "__default__": default}
+    return {**composites, **on_request, "cost": cost.create_pipeline(), "__default__": default}

@@ -19,6 +19,7 @@ LONG = (
     "start_up",
     "gpu",
     "scaling",
+    "many_rows",
 )
 
 

@@ -57,7 +57,7 @@ def test_masks_mirror_the_folder_at_each_images_own_size(
     ("arguments", "words"),
     [
         (["nowhere.jpg"], "nowhere.jpg does not exist"),
-        ([__file__], "no image that can be read"),
+        ([__file__], "no readable image"),
         ([__file__, "--threshold=60"], "at most 1"),
     ],
 )

@@ -116,7 +116,7 @@ def test_a_file_that_exists_is_left_alone(
     file = tmp_path / "photos.parquet"
     file.write_text("precious")
     assert main(["embed", str(photos), f"--model={model}", f"--output={file}"]) == 1
-    assert "exists: remove it, or name another file" in capsys.readouterr().err
+    assert "already exists: remove it, or give another file" in capsys.readouterr().err
     assert file.read_text() == "precious"
 
 
@@ -128,5 +128,5 @@ def test_a_folder_without_an_image_writes_nothing(
     (folder / "words.txt").write_text("no image")
     written = tmp_path / "written"
     assert main(["embed", str(folder), f"--model={model}", f"--output={written / 'a.parquet'}"]) == 1
-    assert "none of the 1 files is an image" in capsys.readouterr().err
+    assert "none of the 1 files is a readable image" in capsys.readouterr().err
     assert not list(written.iterdir())

@@ -43,7 +43,7 @@ def test_parameters_and_accuracy_are_told(
     }
     # torchvision's ResNet-18 and -50 less their last layers and what a 3x3 stem saves of a 7x7 one.
     own, whole = 11_689_512 - 513_000 - 64 * 3 * 40, 25_557_032 - 2_049_000 - 64 * 3 * 40
-    sizes = f"of the frozen teacher (resnet50_small_stem) {own:,} of {whole:,} parameters are kept (48 %)"
+    sizes = f"the student has {own:,} of the {whole:,} parameters of the frozen teacher, resnet50_small_stem (48 %)"
     assert kept(model({"backbone": LARGER}), report, num_neighbors=20) == [sizes + told]
 
 

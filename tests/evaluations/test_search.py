@@ -4,22 +4,18 @@ from dataclasses import replace
 
 import pyarrow as pa
 import pytest
-import torch
 from PIL import Image
 from sklearn.datasets import load_sample_image
-from torch import nn
 
 from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.dino.core.data.manifest import SCHEMA
-from dino_pipeline.dino.core.models.backbone import build_backbone
-from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.copy_detection.config import CopyDetectionConfig, OtherImagesConfig
 from dino_pipeline.dino.evaluation.retrieval.config import RetrievalConfig
-from dino_pipeline.dino.weights.published import PublishedModel, write_model
 from dino_pipeline.evaluations.copy_detection.evaluation import find_copies
 from dino_pipeline.recipes.reading import recipe_parameters
 from tests.evaluations.running import run_evaluation
+from tests.published import publish_backbone
 
 PARAMETERS = recipe_parameters("smoke")
 EXTRACT = from_dict(ExtractConfig, PARAMETERS["extract"])
@@ -46,19 +42,7 @@ def manifest(project):
 
 @pytest.fixture
 def model(project):
-    torch.manual_seed(0)
-    network = nn.ModuleDict({"backbone": build_backbone(from_dict(BackboneConfig, BACKBONE))})
-    config = {
-        "backbone": BACKBONE,
-        "images": {"channels": 3, "bits": 8},
-        "mean": [0.5, 0.4, 0.3],
-        "std": [0.2, 0.25, 0.3],
-    }
-    (project / "model").mkdir()
-    description = PublishedModel(fingerprint="abc", data_digest="d", recipe="smoke", config=config)
-    state = network.state_dict()
-    write_model(project / "model", description, {"teacher": state, "student": state})
-    return project / "model"
+    return publish_backbone(project / "model", BACKBONE, mean=[0.5, 0.4, 0.3], std=[0.2, 0.25, 0.3])
 
 
 def the_run(client):

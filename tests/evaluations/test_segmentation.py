@@ -2,25 +2,20 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from PIL import Image
-from torch import nn
 
 from dino_pipeline.dino.core.data.manifest import SCHEMA
-from dino_pipeline.dino.core.models.backbone import build_backbone
-from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.evaluation.attention_segmentation.config import AttentionSegmentationConfig
-from dino_pipeline.dino.evaluation.config import BaselinesConfig, ExtractConfig, KnnConfig
+from dino_pipeline.dino.evaluation.config import KnnConfig
 from dino_pipeline.dino.evaluation.linear_probe.config import LinearTrainingConfig
 from dino_pipeline.dino.evaluation.patch_segmentation.config import PatchSegmentationConfig
-from dino_pipeline.dino.weights.published import PublishedModel, write_model
 from dino_pipeline.pipeline_registry import register_pipelines
 from tests.evaluations.running import run_evaluation
+from tests.published import extract_config, publish_backbone
 
 VIT = {
     "name": "vit_tiny_patch16_224",
@@ -28,18 +23,7 @@ VIT = {
     "drop_path_rate": 0.0,
 }
 NO_TRAIN_IMAGES = pd.DataFrame(columns=SCHEMA.names)  # only an untrained batch norm would look at them
-EXTRACT = ExtractConfig(
-    resize=16,
-    crop=16,
-    num_last_blocks=1,
-    average_patches=False,
-    precision="fp32",
-    batch_size=8,
-    num_workers=0,
-    cpu_processes=1,
-    num_threads=1,
-    baselines=BaselinesConfig(random_seed=0, batch_norm_images=8, pixels_size=16, histogram_bins=8),
-)
+EXTRACT = extract_config(resize=16, crop=16)
 ATTENTION = AttentionSegmentationConfig(
     folder="voc", split="val", masks="SegmentationClass", image_size=32, mass=0.6, num_shown=2, num_threads=1
 )
@@ -76,18 +60,8 @@ def masked(project):
     return project
 
 
-def publish(folder: Path, backbone: dict) -> Path:
-    folder.mkdir()
-    torch.manual_seed(1)
-    state = nn.ModuleDict({"backbone": build_backbone(BackboneConfig(**backbone))}).state_dict()
-    config = {"images": {"channels": 3, "bits": 8}, "mean": [0.5] * 3, "std": [0.2] * 3, "backbone": backbone}
-    description = PublishedModel(fingerprint="f" * 64, data_digest="0", recipe="smoke", config=config)
-    write_model(folder, description, {"teacher": state, "student": state})
-    return folder
-
-
 def test_report_picture_and_run_agree(masked, client):
-    model = publish(masked / "model", VIT)
+    model = publish_backbone(masked / "model", VIT, seed=1)
     values = {"manifest": NO_TRAIN_IMAGES, "project_folder": masked, "model": model, "extract": EXTRACT}
     done = run_evaluation("attention_segmentation", ATTENTION, **values)
     report, picture = done["attention_segmentation"], done["attention_segmentation_picture"]
@@ -114,7 +88,9 @@ def test_report_picture_and_run_agree(masked, client):
 
 
 def test_a_convnet_has_patches_and_no_attention(masked):
-    model = publish(masked / "model", {"name": "resnet10t", "options": {}, "drop_path_rate": 0.0})
+    model = publish_backbone(
+        masked / "model", {"name": "resnet10t", "options": {}, "drop_path_rate": 0.0}, seed=1
+    )
     train = pd.DataFrame(
         [{"path": f"voc/JPEGImages/{index}.jpg", "split": "train"} for index in range(7)],
         columns=SCHEMA.names,

@@ -6,38 +6,22 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from PIL import Image
-from torch import nn
 
 from dino_pipeline.dino.core.config import from_dict
-from dino_pipeline.dino.core.models.backbone import build_backbone
-from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
-from dino_pipeline.dino.evaluation.config import BaselinesConfig, ExtractConfig
 from dino_pipeline.dino.evaluation.video_segmentation.config import VideoSegmentationConfig
 from dino_pipeline.dino.evaluation.video_segmentation.videos import palette
-from dino_pipeline.dino.weights.published import PublishedModel, write_model
 from dino_pipeline.evaluations.video_segmentation.evaluation import find_videos
 from dino_pipeline.evaluations.video_segmentation.plot import overlay
 from tests.evaluations.running import run_evaluation
+from tests.published import extract_config, publish_backbone
 
 BACKBONE = {
     "name": "vit_tiny_patch16_224",
     "options": {"img_size": 16, "patch_size": 8, "embed_dim": 24, "depth": 1, "num_heads": 3},
     "drop_path_rate": 0.0,
 }
-EXTRACT = ExtractConfig(
-    resize=16,
-    crop=16,
-    num_last_blocks=1,
-    average_patches=False,
-    precision="fp32",
-    batch_size=8,
-    num_workers=0,
-    cpu_processes=1,
-    num_threads=1,
-    baselines=BaselinesConfig(random_seed=0, batch_norm_images=8, pixels_size=16, histogram_bins=8),
-)
+EXTRACT = extract_config(resize=16, crop=16)
 
 
 @pytest.fixture
@@ -80,24 +64,7 @@ def videos(project):
 
 @pytest.fixture
 def model(project):
-    torch.manual_seed(0)
-    network = nn.ModuleDict({"backbone": build_backbone(BackboneConfig(**BACKBONE))})
-    description = PublishedModel(
-        fingerprint="abc",
-        data_digest="d1",
-        recipe="smoke",
-        config={
-            "backbone": BACKBONE,
-            "images": {"channels": 3, "bits": 8},
-            "mean": [0.5] * 3,
-            "std": [0.2] * 3,
-        },
-    )
-    (project / "model").mkdir()
-    write_model(
-        project / "model", description, {"teacher": network.state_dict(), "student": network.state_dict()}
-    )
-    return project / "model"
+    return publish_backbone(project / "model", BACKBONE)
 
 
 @pytest.fixture
@@ -151,8 +118,8 @@ def test_videos_that_show_no_object_stop_before_anything_is_computed(project, vi
         find_videos(project, config)
 
 
-def test_videos_that_nobody_named_stop_before_anything_is_computed(project, config):
-    with pytest.raises(ValueError, match=r"video_segmentation\.folder is null.* laid out as DAVIS is"):
+def test_videos_without_a_folder_stop_before_anything_is_computed(project, config):
+    with pytest.raises(ValueError, match=r"video_segmentation\.folder is null.* in the layout of DAVIS"):
         find_videos(project, replace(config, folder=None))
 
 

@@ -27,11 +27,13 @@ from dino_pipeline.dino.training.history import (
     CURRENT_STEP,
     HISTORY,
     HISTORY_COLUMNS,
+    PREDICTION,
     TIMING,
     TIMING_COLUMNS,
     RowFile,
     read_rows,
 )
+from dino_pipeline.dino.training.profiling import PROFILE
 from dino_pipeline.dino.weights.config import ModelConfig
 from dino_pipeline.dino.weights.published import read_model
 from dino_pipeline.experiments.compare.config import CompareConfig
@@ -135,8 +137,9 @@ def contents(run: Run, client: MlflowClient, project: Path) -> dict[str, Any]:
 def test_a_model_has_the_same_run_and_lineage_whichever_command_trained_it(
     with_images: Path, client: MlflowClient, parameters: dict[str, Any]
 ) -> None:
+    measured = parameters | {"monitoring": parameters["monitoring"] | {"num_trial_steps": 2}}
     for seed, command in enumerate(COMMANDS):
-        ask(command, with_images, parameters, recipe="tiny", seed=seed)
+        ask(command, with_images, measured, recipe="tiny", seed=seed)
     runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
     by_seed = {run.data.params["pretrain.seed"]: run for run in runs if "fingerprint" in run.data.tags}
     first, second, third = (contents(by_seed[str(seed)], client, with_images) for seed in range(3))
@@ -144,7 +147,14 @@ def test_a_model_has_the_same_run_and_lineage_whichever_command_trained_it(
     assert first["status"] == "FINISHED"
     assert first["tags"].items() >= {"data_set": "red and blue", "resumed": "0"}.items()
     kept = {"configuration.json", "sessions/1/session.json", manifest_artifact(first["tags"]["data_digest"])}
-    assert kept <= first["artifacts"]
+    assert kept | {PREDICTION} <= first["artifacts"]
+    for folder in (with_images / TRAININGS).glob("*/"):
+        predicted = json.loads((folder / PREDICTION).read_text())
+        profile = json.loads((folder / PROFILE).read_text())
+        assert predicted["step_seconds"] == pytest.approx(4 * profile["seconds_per_step"])
+        checkpoint = (folder / "last.pt").stat().st_size
+        assert predicted["disk_bytes"] > checkpoint, "two checkpoints, and the model twice"
+        assert predicted["memory_bytes"] > 0
     assert "system/cpu_utilization_percentage" in first["metrics"]
     assert [tags for _, tags in first["inputs"]] == [[("mlflow.data.context", "training")]]
     assert by_seed["1"].data.tags["comparison.comparison"] == "plain"
@@ -190,12 +200,12 @@ def test_of_processes_that_ask_for_one_training_one_trains_and_the_others_wait_o
     for name in list(asking)[1:]:
         go(name)
     output = {name: process.communicate()[0] for name, process in asking.items()}
-    held = f"is under way already, by process {first.pid} since"
+    held = f"is already running in process {first.pid} since"
     ends = {name: process.returncode for name, process in asking.items()}
     assert ends == {"pretrain first": 0, "pretrain second": 1, "compare third": 0, "tune fourth": 0}, output
     assert held in output["pretrain second"].splitlines()[-1]
     for name in ("compare third", "tune fourth"):
-        (line,) = [line for line in output[name].splitlines() if "under way" in line]
+        (line,) = [line for line in output[name].splitlines() if "is already running" in line]
         assert held in line
         assert line.endswith("waiting for it to end")
 

@@ -75,7 +75,7 @@ TYPED: list[tuple[str, Any, str]] = [
     ("pretrain.schedules.learning_rate.warmup_fraction", 1.5, "less than 1"),  # a warm-up longer than the run
     ("pretrain.schedules.learning_rate.start", -0.1, "greater than or equal to 0"),
     ("pretrain.schedules.weight_decay.end", float("nan"), "finite number"),
-    ("pretrain.schedules.teacher_momentum.end", 1.5, "1 or less"),
+    ("pretrain.schedules.teacher_momentum.end", 1.5, "at most 1"),
     ("pretrain.schedules.teacher_temperature.start", 0, "give more"),
     ("pretrain.optimizer.name", "adam", "'adamw', 'sgd' or 'lars'"),
     ("pretrain.optimizer.betas[1]", [0.9, 1.0], "less than 1"),
@@ -117,17 +117,17 @@ TOGETHER: list[tuple[dict[str, Any], str, str, str]] = [
     ({"pretrain.batch_size": 5}, "pretrain.batch_size", "5", "a multiple of 2"),
     ({"pretrain.accumulation_steps": 3}, "pretrain.accumulation_steps", "3", "a divisor of 4"),
     ({"pretrain.batch_size": 1, "launch.cpu_processes": 1}, "pretrain.batch_size", "1", "to 2 or more"),
-    ({"pretrain.backbone.name": "vit_tinny"}, "backbone.name", "'vit_tinny'", "nearest names: "),
-    ({"pretrain.backbone.options.width": 3}, "backbone.options", "'width': 3", "leave out"),
-    ({"pretrain.backbone.options.num_heads": 5}, "backbone.options", "'num_heads': 5", "change or leave out"),
-    ({"pretrain.backbone.options.in_chans": 4}, "backbone.options.in_chans", "4", "leave the option out"),
+    ({"pretrain.backbone.name": "vit_tinny"}, "backbone.name", "'vit_tinny'", "similar names: "),
+    ({"pretrain.backbone.options.width": 3}, "backbone.options", "'width': 3", "or remove"),
+    ({"pretrain.backbone.options.num_heads": 5}, "backbone.options", "'num_heads': 5", "change or remove"),
+    ({"pretrain.backbone.options.in_chans": 4}, "backbone.options.in_chans", "4", "remove the option"),
     (
         {"pretrain.projection_head.num_prototypes": None, "pretrain.projection_head.bottleneck_dim": None},
         "pretrain.projection_head.num_prototypes",
         "null",
-        "give one of them the number of logits",
+        "set one of them to the number of logits",
     ),
-    ({"pretrain.mean": [0.5]}, "pretrain.mean", "1 numbers", "give 3, or the word measured"),
+    ({"pretrain.mean": [0.5]}, "pretrain.mean", "1 numbers", "give 3 numbers, or `measured`"),
     ({"pretrain.multi_crop.global_crop_size": 50}, "global_crop_size", "50", "set it to 48"),
     ({"pretrain.multi_crop.local_crop_size": 8}, "local_crop_size", "8", "set it to 16"),  # patch above crop
     ({"monitoring.crop": 40}, "monitoring.crop", "40", "set it to 32"),
@@ -149,22 +149,22 @@ TOGETHER: list[tuple[dict[str, Any], str, str, str]] = [
     (PEER | {"pretrain.predictor.num_layers": 2}, "pretrain.predictor.num_layers", "2", "to 0"),
     (PEER | {"pretrain.initial_weights": "x.pth"}, "pretrain.initial_weights", "x.pth", "to null"),
     (PEER | {"pretrain.loss.name": "supervised"}, "pretrain.loss.name", "supervised", "teacher.name to none"),
-    ({"launch.adopt_progress": "0123"}, "launch.adopt_progress", "'0123'", "there is: none"),
+    ({"launch.adopt_progress": "0123"}, "launch.adopt_progress", "'0123'", "existing: none"),
 ]
 
 INGESTED: list[tuple[dict[str, Any], str, str, str]] = [
-    ({"source": None}, "ingest.source", "not set", "name your images"),
+    ({"source": None}, "ingest.source", "not set", "give your images"),
     ({"source": "nowhere"}, "ingest.source", "nowhere", "give a folder"),
     ({"source": "embedded:cats"}, "ingest.source", "'cats'", "only photographs and digits"),
     ({"source": "torchvision:Imagenot"}, "ingest.source", "Imagenot", "only"),
     ({"source": "notes.doc"}, "ingest.source", "notes.doc", "unpack it and give the folder"),
     ({"source": "empty"}, "ingest.source", "empty", "Put images there"),
     ({"source": "photos", "minimum_size": 500}, "ingest.minimum_size", "photos", "right folder"),
-    ({"source": "list.csv"}, "ingest.validation_fraction", "1 distinct images", "give more"),
+    ({"source": "list.csv"}, "ingest.validation_fraction", "1 distinct images", "add images"),
     ({"source": "groups.csv"}, "the group 'p1'", "in train and in val", "correct the split or the group"),
     ({"source": "photos", "exclude": "gone.csv"}, "ingest.exclude", "gone.csv", "null excludes nothing"),
     ({"source": "list.csv", "copy_images": True}, "ingest.copy_images", "list.csv", "set it to false"),
-    ({"source": "unnamed.csv"}, "column 'path'", "'file'", "name it so"),
+    ({"source": "unnamed.csv"}, "column 'path'", "'file'", "rename the column"),
 ]
 
 
@@ -195,7 +195,7 @@ def test_a_value_that_cannot_be(parameters: dict[str, Any], key: str, value: Any
 def test_a_missing_value_is_named(parameters: dict[str, Any]) -> None:
     ingest_values = {key: value for key, value in parameters["ingest"].items() if key != "seed"}
     (line,) = parameter_errors(parameters | {"ingest": ingest_values}, PIPELINES)
-    assert_in_one_line(line, "ingest.seed is missing", "give it a value")
+    assert_in_one_line(line, "ingest.seed is missing", "set it in the recipe")
 
 
 def test_the_values_in_force_are_right(parameters: dict[str, Any]) -> None:
@@ -323,7 +323,9 @@ def test_more_processes_than_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setenv("LOCAL_RANK", "2")
-    with pytest.raises(ValueError, match=r"--nproc-per-node gives.*process 2.*sees 2: set it to 2"):
+    with pytest.raises(
+        ValueError, match=r"--nproc-per-node starts process 2 .*has 2 visible GPUs: set it to 2"
+    ):
         own_device()
 
 
@@ -331,7 +333,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file where the folder would be")
     with pytest.raises(DatasetError) as error:
         FolderDataset(filepath=str(tmp_path / "data" / "06_models")).load()
-    assert_in_one_line(str(error.value), "data/06_models", "cannot be made", "conf/local/catalog.yml")
+    assert_in_one_line(str(error.value), "data/06_models", "cannot be created", "conf/local/catalog.yml")
 
 
 def test_a_group_that_no_node_reads() -> None:

@@ -34,7 +34,9 @@ def test_a_full_disk_stops_the_training_which_goes_on_when_there_is_room(
     ballast = small_disk / "ballast"
     room = 20_480  # for a line of history, not for a checkpoint
     ballast.write_bytes(bytes(shutil.disk_usage(small_disk).free - room))
-    with pytest.raises(OSError, match="the one before it is whole; mend that, and the same command goes on"):
+    with pytest.raises(
+        OSError, match=r"the previous one is intact\. Solve this, then the same command continues"
+    ):
         pretrain(spec, CPU, StopAfter(float("inf")))
     newest = load_newest(small_disk, CPU)
     assert newest is not None

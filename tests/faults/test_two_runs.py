@@ -41,8 +41,8 @@ def test_a_run_beside_one_of_its_recipe_is_refused_in_one_line(checkout: Path) -
         process = start(checkout, "--pipeline=ingest")
         output, _ = process.communicate()
     assert process.returncode == 1
-    (line,) = [line for line in output.splitlines() if "under way" in line]
-    assert f"a run of the recipe smoke is under way already, by process {os.getpid()} since" in line
+    (line,) = [line for line in output.splitlines() if "is already running" in line]
+    assert f"a run of the recipe smoke is already running in process {os.getpid()} since" in line
     assert not (checkout / "data" / "03_primary").exists()
 
 
@@ -56,7 +56,7 @@ def test_the_first_is_untouched_by_the_second(checkout: Path) -> None:
     refused, _ = second.communicate()
     output, _ = first.communicate()
     assert (first.returncode, second.returncode) == (0, 1), output + refused
-    assert "is under way already" in refused
+    assert "is already running" in refused
     assert (checkout / "data" / "06_models" / "smoke" / "model.json").is_file()
     again = start(checkout, "--pipeline=pretrain")
     output, _ = again.communicate()

@@ -44,7 +44,7 @@ def test_across_splits_the_held_out_copy_stays(folder: Path, run: RunIngest) -> 
     assert result.summary["held_out_images_also_in_train"] == {"val": 0, "test": 0}
     assert result.quarantine["path"].tolist() == [str(folder / "train" / "cat" / "0.png")]
     copy = folder / "test" / "cat" / "again.png"
-    assert result.quarantine["reason"].tolist() == [f"duplicate: of {copy}, which is in test"]
+    assert result.quarantine["reason"].tolist() == [f"duplicate: same bytes as {copy} in test"]
 
 
 def test_all_keeps_one_of_each(folder: Path, run: RunIngest) -> None:

@@ -47,7 +47,7 @@ def test_images_not_to_keep_are_left_out_counted_and_said(
     assert names(result.manifest) == ["train/0.png", "train/3.png", "test/0.png"]
     assert result.summary["excluded"] == {"list": file, "images": 3, "not_found": 0}
     assert result.summary["quarantined"] == {"excluded": 3}
-    assert set(result.quarantine["reason"]) == {f"excluded: {file} says so (ingest.exclude)"}
+    assert set(result.quarantine["reason"]) == {f"excluded: listed in {file} (ingest.exclude)"}
     assert "ingest.exclude leaves out 3 images" in caplog.text
     json.dumps(result.summary)
 
@@ -109,11 +109,11 @@ def test_a_list_of_other_images_is_warned_of(
     file = write_list(whole.iloc[:1].assign(sha256="0" * 64), [False], tmp_path / "list.csv")
     result = run(folder, validation_fraction=0.0, exclude=file)
     assert result.summary["excluded"] == {"list": file, "images": 0, "not_found": 1}
-    assert "1 images that" in caplog.text
+    assert "1 images listed in" in caplog.text
 
 
 def test_a_list_that_is_not_there_is_an_error(folder: Path, run: RunIngest) -> None:
-    with pytest.raises(ValueError, match=r"ingest\.exclude: there is no file .*nowhere\.csv"):
+    with pytest.raises(ValueError, match=r"ingest\.exclude: .*nowhere\.csv does not exist"):
         run(folder, exclude="nowhere.csv")
 
 
@@ -137,7 +137,7 @@ def test_keep_is_true_or_false(folder: Path, whole: pd.DataFrame, run: RunIngest
 
 def test_a_split_is_not_emptied(folder: Path, whole: pd.DataFrame, run: RunIngest, tmp_path: Path) -> None:
     file = write_list(whole, [True] * 4 + [False] * 2, tmp_path / "list.csv")
-    with pytest.raises(ValueError, match="leaves out all 2 images of test"):
+    with pytest.raises(ValueError, match="excludes all 2 images of test"):
         run(folder, validation_fraction=0.0, exclude=file)
 
 
@@ -147,5 +147,5 @@ def test_the_list_that_the_next_run_replaces_is_refused(
     name = "data/08_reporting/smoke/cleaning_list.csv"
     (tmp_path / "project" / name).parent.mkdir(parents=True)
     write_list(whole, [True] * 6, tmp_path / "project" / name)
-    with pytest.raises(ValueError, match="Copy it to a place of your own"):
+    with pytest.raises(ValueError, match="Copy it to another folder"):
         run(folder, validation_fraction=0.0, exclude=name)

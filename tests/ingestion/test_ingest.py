@@ -267,8 +267,8 @@ def test_weak_data_is_named(
     write_image(folder / "train" / "nobody.jpg")
     run(folder)
     assert "1 images of test are also in train" in caplog.text
-    assert "train has no image of horse" in caplog.text
-    assert "1 images without one" in caplog.text
+    assert "train has no images of these classes: horse" in caplog.text
+    assert "1 images have no label" in caplog.text
 
 
 def test_images_are_copied_only_when_asked(folder: Path, tmp_path: Path, run: RunIngest) -> None:
@@ -282,7 +282,7 @@ def test_images_are_copied_only_when_asked(folder: Path, tmp_path: Path, run: Ru
     assert len(run(folder, copy_images=True).manifest) == 19
     (raw / "other").mkdir()
     folder.rename(tmp_path / "other")
-    with pytest.raises(ValueError, match="is no copy of"):
+    with pytest.raises(ValueError, match="is not a copy of"):
         run(tmp_path / "other", copy_images=True)
 
 
@@ -301,7 +301,7 @@ def test_a_missing_source_is_a_clear_error(source: str | None, words: str, run: 
 
 def test_sources_without_images_are_clear_errors(tmp_path: Path, run: RunIngest) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match="holds no files"):
+    with pytest.raises(ValueError, match="contains no files"):
         run(tmp_path / "empty")
     (tmp_path / "empty" / "notes.txt").write_text("words")
     with pytest.raises(ValueError, match="no usable image: 1 not an image"):

@@ -45,7 +45,7 @@ def test_one_class_alone_is_no_label() -> None:
 def test_train_among_other_classes_is_a_class(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         assert splits_and_labels("train/1.jpg", "tram/2.jpg") == [("train", "train"), ("train", "tram")]
-    assert "taken as a class" in caplog.text
+    assert "is read as a class" in caplog.text
 
 
 def test_images_beside_split_folders_are_in_none() -> None:
@@ -54,7 +54,7 @@ def test_images_beside_split_folders_are_in_none() -> None:
 
 
 def test_a_split_folder_without_images_is_an_error() -> None:
-    with pytest.raises(ValueError, match="'val' has no usable image: fill it, or remove it"):
+    with pytest.raises(ValueError, match="'val' has no usable image: add some, or remove the folder"):
         splits_and_labels("train/1.jpg", folders=("val",))
     with pytest.raises(ValueError, match="'val'"):
         splits_and_labels("set/train/cat/1.jpg", "set/test/cat/1.jpg", folders=("set/val", "set/val/cat"))

@@ -132,7 +132,10 @@ def test_groups_that_share_an_image_stand_together_and_it_is_said(
     for seed in range(20):
         found = splits([*linked, *many(30)], replace(config, seed=seed, validation_fraction=0.5))
         assert len(set(found[:5])) == 1
-    assert "2 groups share equal images with others, so that those stand in one split: a and b" in caplog.text
+    assert (
+        "2 groups share identical images with other groups, so those get the same split: a and b"
+        in caplog.text
+    )
 
 
 def test_a_split_that_the_source_gives_wins(config: IngestConfig) -> None:
@@ -203,7 +206,7 @@ def test_folders_and_patterns_name_groups(
     groups = result.manifest.sort_values("path")["group"].astype(object)
     assert groups.where(groups.notna(), None).tolist() == sorted_by_path(expected)
     assert result.summary["num_groups"] == len(set(expected) - {None})
-    assert ("1 of 4 images: each of them stands alone" in caplog.text) == (
+    assert ("1 of 4 images: each of these is its own group" in caplog.text) == (
         None in expected and rule is not None
     )
 
@@ -230,12 +233,12 @@ def test_groups_of_a_list_are_its_column_and_hold_across_its_rows(
 @pytest.mark.parametrize(
     ("rule", "words"),
     [
-        ({"level": 0}, "greater than or equal to 1"),
-        ({"levle": 1}, r"it is null, \{level: N\} or \{pattern: REGEX\}"),
-        ({"level": 1, "pattern": "(a)"}, "it is null"),
-        ({}, "it is null"),
+        ({"level": 0}, "greater than 0"),
+        ({"levle": 1}, r"give null, \{level: N\} or \{pattern: REGEX\}"),
+        ({"level": 1, "pattern": "(a)"}, "give null"),
+        ({}, "give null"),
         ({"pattern": "p"}, "no parentheses"),
-        ({"pattern": "("}, "no regular expression"),
+        ({"pattern": "("}, "not a valid regular expression"),
     ],
 )
 def test_a_rule_of_groups_that_cannot_be_meant_is_refused(

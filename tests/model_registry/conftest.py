@@ -7,20 +7,19 @@ import pytest
 import torch
 from mlflow.pyfunc.model import PythonModelContext
 from PIL import Image
-from torch import nn
 
 from dino_pipeline import tracking
 from dino_pipeline.dino.core.data.images_config import ImagesConfig
 from dino_pipeline.dino.core.models.backbone import build_backbone
 from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
-from dino_pipeline.dino.evaluation.config import BaselinesConfig, ExtractConfig
 from dino_pipeline.dino.features.evaluation_transform import evaluation_crop, normalise
 from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
-from dino_pipeline.dino.weights.published import PublishedModel, load_backbone, write_model
+from dino_pipeline.dino.weights.published import load_backbone
 from dino_pipeline.model_registry.config import RegisterConfig
 from dino_pipeline.model_registry.served_files import export_backbone
 from dino_pipeline.model_registry.served_model import ServedBackbone
 from dino_pipeline.pipelines.register import register_model
+from tests.published import extract_config, publish_backbone
 
 RGB = ImagesConfig(channels=3, bits=8)
 MEAN, STD = [0.5, 0.4, 0.3], [0.2, 0.25, 0.3]
@@ -29,18 +28,7 @@ BACKBONE = {
     "options": {"img_size": 24, "patch_size": 8, "embed_dim": 24, "depth": 2, "num_heads": 3},
     "drop_path_rate": 0.1,
 }
-EXTRACT = ExtractConfig(
-    resize=28,
-    crop=24,
-    num_last_blocks=1,
-    average_patches=False,
-    precision="fp32",
-    batch_size=8,
-    num_workers=0,
-    cpu_processes=1,
-    num_threads=1,
-    baselines=BaselinesConfig(random_seed=0, batch_norm_images=8, pixels_size=32, histogram_bins=8),
-)
+EXTRACT = extract_config(resize=28, crop=24)
 MEASURED = {"knn_20": 0.75, "knn_20_top5": 1.0, "linear": 0.8, "feature_std": 0.1}
 METRICS = {
     "val": {
@@ -79,15 +67,9 @@ def project(tmp_path_factory):
 
 
 def register(folder, *, seed, fingerprint):
-    model = folder / f"model_{fingerprint}"
-    model.mkdir()
-    torch.manual_seed(seed)
-    network = nn.ModuleDict(
-        {"backbone": build_backbone(BackboneConfig(**{**BACKBONE, "drop_path_rate": 0.0}))}
+    publish_backbone(
+        folder / f"model_{fingerprint}", BACKBONE, seed=seed, fingerprint=fingerprint, mean=MEAN, std=STD
     )
-    config = {"backbone": BACKBONE, "images": {"channels": 3, "bits": 8}, "mean": MEAN, "std": STD}
-    description = PublishedModel(fingerprint=fingerprint, data_digest="d1", recipe="smoke", config=config)
-    write_model(model, description, {"teacher": network.state_dict(), "student": network.state_dict()})
     register_again(folder, fingerprint=fingerprint)
 
 

@@ -64,7 +64,7 @@ def test_origin_and_licence_of_initial_weights_and_unknown_data_are_told() -> No
     text = card(origin=Origin("a.pth", "unknown"), imported={"source": "a.pth"})
     assert "Origin: a.pth." in section(text, "Initial weights")
     assert "Licence: unknown." in section(text, "Initial weights")
-    assert "Trained on: unknown" in section(text, "Data")
-    assert "weights imported from elsewhere" in text.splitlines()[0]
-    assert "It has seen" not in text
+    assert "Training data: unknown" in section(text, "Data")
+    assert "imported weights" in text.splitlines()[0]
+    assert "It was trained on" not in text
     assert "commit abc with edits" in section(text, "Made by")

@@ -17,7 +17,7 @@ def test_a_folder_a_file_and_a_recipe_are_found(published_model: Path) -> None:
 
 
 def test_an_unknown_name_is_told_what_there_is(published_model: Path) -> None:
-    with pytest.raises(ValueError, match=r"no model 'tinny'.*trained here \(tiny\)"):
+    with pytest.raises(ValueError, match=r"no model 'tinny'.*a trained recipe \(tiny\)"):
         find_weights("tinny", published_model.parents[2])
 
 

@@ -72,10 +72,10 @@ def test_without_a_run_the_description_says_what_it_can() -> None:
 def test_who_taught_a_distilled_model_is_told_with_the_licence(tmp_path: Path) -> None:
     official = "dino_resnet50_pretrain.pth"
     taught = origin_of_training(None, official, tmp_path)
-    assert taught.origin.startswith("random weights, taught by official DINO weights")
+    assert taught.origin.startswith("random weights, distilled from official DINO weights")
     assert taught.licence == origin_of_weights(official, tmp_path).licence
     both = origin_of_training("mine.pth", official, tmp_path)
-    assert both.licence == f"{UNKNOWN}; of the teacher: {taught.licence}"
+    assert both.licence == f"{UNKNOWN}; the teacher's: {taught.licence}"
     assert origin_of_training(None, None, tmp_path) == RANDOM
     known = origin_of_model({"initial_weights": None, "teacher": {"weights": "5e1f"}}, {})
-    assert "taught by a file of sha256 5e1f" in known.origin
+    assert "distilled from a file of sha256 5e1f" in known.origin

@@ -50,7 +50,7 @@ def test_its_recipe_is_checked_in_the_project_folder(
     assert yaml.safe_load(shown("yaml")).keys() >= set(watched_groups())
     config = from_dict(PretrainConfig, project_parameters(checkout, "my_method")["pretrain"])
     assert training_cost(config, root=checkout).flops_per_image > 0
-    with pytest.raises(ValueError, match=r"there is no file my_loss\.py"):
+    with pytest.raises(ValueError, match=r"my_loss\.py does not exist"):
         training_cost(config)
     monkeypatch.chdir(checkout)
     assert not main(["check-recipes", "my_method"])

@@ -119,7 +119,7 @@ def test_a_checkpoint_is_imported_in_the_place_of_a_training(project: Path, clie
     assert [file.path for file in client.list_artifacts(found.info.run_id, "sessions")] == ["sessions/1"]
     # A model of ours by its run, and by its folder, is taken as it is.
     assert run(checkpoint=found.info.run_id) == run(checkpoint=str(folder)) == folder
-    with pytest.raises(ValueError, match=r"there is no file .*tinny\.pth"):
+    with pytest.raises(ValueError, match=r"tinny\.pth.* does not exist"):
         run(checkpoint="tinny.pth")
     with pytest.raises(ValueError, match="there is no model 'tinny'"):
         run(checkpoint="tinny")
@@ -261,12 +261,12 @@ def test_a_corrected_label_and_an_image_more_in_val_train_nothing_and_the_run_ke
 
     assert "all files are here (25 hashed again)" in lineage(model.info.run_id)
     assert lineage(str(photos / train)).splitlines()[2:] == [
-        f"  {model.info.run_name}, not registered: trained on it (photos/{train}, train)"
+        f"  {model.info.run_name}, not registered: used for training (photos/{train}, train)"
     ]
     assert lineage(str(photos / "new.png")).splitlines()[2:] == [
-        f"  {model.info.run_name}, not registered: chosen by it (photos/new.png, val)"
+        f"  {model.info.run_name}, not registered: used for validation (photos/new.png, val)"
     ]
-    assert f"its newest data: {digests[2][:12]}" in lineage(digests[0])
+    assert f"its newest data is {digests[2][:12]}" in lineage(digests[0])
 
 
 def add_noise(file: Path, seed: int) -> str:

@@ -40,7 +40,7 @@ def test_a_study_is_run_continued_and_written_as_a_recipe(tmp_path: Path) -> Non
 
     wrong = run("--params=tune.tuned_recipe=base")
     assert wrong.returncode != 0
-    assert "conf/base is a recipe that no study wrote" in wrong.stdout + wrong.stderr
+    assert "conf/base is a recipe that was not written by a study" in wrong.stdout + wrong.stderr
 
     done = run()
     assert done.returncode == 0, done.stdout + done.stderr

@@ -64,5 +64,5 @@ def test_what_may_be_absent_is_none_until_it_is_there(tmp_path: Path) -> None:
     assert not dataset.exists()
     file.write_text("here")
     assert dataset.load() == "here"
-    with pytest.raises(DatasetError, match="only read"):
+    with pytest.raises(DatasetError, match="read-only"):
         dataset.save("more")

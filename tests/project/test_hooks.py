@@ -48,7 +48,13 @@ def run(pipeline: Pipeline, catalog: DataCatalog) -> None:
 
 @pytest.mark.parametrize(
     ("changes", "error"),
-    [({"crop": 50}, "^extract.crop is 50, no multiple of the ViT's patch of 16: set it to 48$"), ({}, None)],
+    [
+        (
+            {"crop": 50},
+            "^extract.crop is 50, which is not a multiple of the ViT's patch of 16: set it to 48$",
+        ),
+        ({}, None),
+    ],
 )
 def test_a_size_that_extraction_could_not_take_is_refused_before_training(
     changes: dict[str, int], error: str | None

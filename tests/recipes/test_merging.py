@@ -57,7 +57,7 @@ ingest:
 
 retrieval: {a: 3}
 
-# As in base; DVC wants to find them.
+# Unchanged; DVC needs these lines.
 model: {}
 extract: {}
 probe: {}
@@ -92,12 +92,12 @@ def test_a_merge_that_was_killed_is_finished(recipe: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("parameters_more.yml", "pretrain: {a: 1}\n", "pretrain stands in .*pretrain.yml and in .*more.yml"),
+        ("parameters_more.yml", "pretrain: {a: 1}\n", "pretrain is in .*pretrain.yml and in .*more.yml"),
         ("parameters_more.yml", "model: {a: '${globals:recipe}'}\n", "an interpolation"),
-        ("parameters_more.yml", "{model: {a: 1}}\n", "do not join line by line"),
-        ("parameters_more.yml", "model: [\n", "no plain YAML"),
-        ("globals.yml", "recipe: other\n", "names the recipe otherwise than its folder"),
-        ("globals.yml", "recipe: mine\nshare: 3\n", "also gives share"),
+        ("parameters_more.yml", "{model: {a: 1}}\n", "cannot be joined line by line"),
+        ("parameters_more.yml", "model: [\n", "is not plain YAML"),
+        ("globals.yml", "recipe: other\n", "gives the recipe another name than its folder"),
+        ("globals.yml", "recipe: mine\nshare: 3\n", "also sets share"),
     ],
 )
 def test_nothing_is_written_where_a_value_would_be_lost(
@@ -116,9 +116,9 @@ def test_the_command_names_what_is_left_to_do(recipe: Path, capsys: pytest.Captu
     assert main(["merge-recipe", "mine", f"--project={project}"]) == 0
     said = capsys.readouterr().out
     assert "conf/mine/parameters.yml: 6 files merged" in said
-    assert "`dino-pipeline dvc-stages` writes it anew" in said
+    assert "run `dino-pipeline dvc-stages`" in said
     assert main(["merge-recipe", "mine", f"--project={project}"]) == 0
-    assert "conf/mine is one file already" in capsys.readouterr().out
+    assert "conf/mine is already one file" in capsys.readouterr().out
     assert main(["merge-recipe", "not_there", f"--project={project}"]) == 1
     assert "There is no recipe 'not_there'" in capsys.readouterr().err
     assert main(["merge-recipe", "base", f"--project={project}"]) == 1

@@ -4,8 +4,11 @@ from html.parser import HTMLParser
 
 import pytest
 
+from dino_pipeline.dino.training.history import PREDICTION, TIMING
+from dino_pipeline.report.content import run_section
 from dino_pipeline.report.curves import timing_charts
 from dino_pipeline.report.page import RunSection, render
+from dino_pipeline.report.tables import costs_table
 
 VOID = {"meta", "link", "img", "br"}
 
@@ -48,6 +51,7 @@ class Outline(HTMLParser):
 RUN = RunSection(
     facts=[("MLflow run", "smoke-abc (0123456789)"), ("commit", "fedcba")],
     timing=timing_charts([{"step": 1, "images_per_second": 10, "data_wait_share": 0.1}]),
+    costs=costs_table({"step_seconds": 90.0}, [{"seconds": 108.0, "memory_mb": 1.0}], disk_bytes=0),
 )
 
 
@@ -126,7 +130,7 @@ def test_the_copy_for_tracking_adds_commit_run_and_throughput(labelled_content):
 
 def test_without_labels_nothing_is_called_right_or_wrong(unlabelled_content):
     page = Outline(render(unlabelled_content, None))
-    assert "Without labels nothing here is right or wrong" in page.text
+    assert "Without labels there is no accuracy" in page.text
     classes = {attributes.get("class") for _, attributes in page.tags}
     assert not {"is-right", "is-wrong", "bars"} & classes
     assert "The images have no labels." in page.text
@@ -150,4 +154,26 @@ def test_imported_weights_have_a_page_without_a_training(imported_content):
     assert {"measures", "attention", "neighbours", "data", "lineage"} <= set(page.ids)
     assert not {"training", "views"} & set(page.ids)
     assert "imported from dino.pth" in page.text
-    assert "their training left no record here" in page.text
+    assert "there is no record of their training" in page.text
+
+
+def test_predicted_and_used_stand_only_in_the_copy_of_the_run(labelled_content):
+    assert "training steps, min 1.5 1.8" in Outline(render(labelled_content, RUN)).text
+    assert "training steps, min" not in render(labelled_content, None)
+
+
+def test_the_costs_are_read_beside_the_training_and_a_hard_link_counts_once(tmp_path):
+    progress = tmp_path / "progress"
+    progress.mkdir()
+    (progress / TIMING).write_text("step,seconds,memory_mb\n1,30,100\n2,30,200\n")
+    assert run_section({}, tmp_path, progress, tmp_path / "model").costs is None, (
+        "an older training predicted nothing"
+    )
+    (progress / PREDICTION).write_text('{"step_seconds": 120, "disk_bytes": 1e7}')
+    (progress / "last.pt").write_bytes(bytes(10**7))
+    (progress / "step-2.pt").hardlink_to(progress / "last.pt")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "teacher").write_bytes(bytes(5 * 10**6))
+    costs = run_section({}, tmp_path, progress, tmp_path / "model").costs
+    assert costs is not None
+    assert costs.rows == [["training steps, min", "2.0", "1.0"], ["disk, GB", "0.01", "0.02"]]

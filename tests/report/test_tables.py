@@ -1,6 +1,6 @@
 """Parameters are named where they are not the base's, and marked where they are not the recipe's either."""
 
-from dino_pipeline.report.tables import parameter_differences
+from dino_pipeline.report.tables import costs_table, parameter_differences
 
 BASE = {
     "epochs": 10,
@@ -29,3 +29,20 @@ def test_a_parameter_that_one_side_lacks_is_shown_as_absent():
     model = {**BASE, "backbone": {"options": {}}}
     (row,) = parameter_differences(model, base=BASE, recipe=BASE)
     assert (row.name, row.base, row.value) == ("backbone.options.depth", "4", "-")
+
+
+def test_what_was_predicted_stands_beside_what_was_used():
+    predicted = {"step_seconds": 90.0, "memory_bytes": 2e9, "disk_bytes": 5e8}
+    timing = [{"seconds": 60.0, "memory_mb": 1000.0}, {"seconds": 48.0, "memory_mb": 1500.0}]
+    table = costs_table(predicted, timing, disk_bytes=250_000_000)
+    assert table.head == ["", "predicted", "used"]
+    assert table.rows == [
+        ["training steps, min", "1.5", "1.8"],
+        ["memory of a process or GPU, GB", "2.00", "1.57"],  # 1500 MiB
+        ["disk, GB", "0.50", "0.25"],
+    ]
+
+
+def test_what_was_not_predicted_has_no_row():
+    table = costs_table({"step_seconds": 60.0}, [{"seconds": 60.0, "memory_mb": 1.0}], disk_bytes=1)
+    assert [row[0] for row in table.rows] == ["training steps, min"]

@@ -43,7 +43,7 @@ def judge(metrics, history=HEALTHY):
         (measured(0.6, 0.5, histogram=0.59), "unclear", "does as well"),
         (measured(0.52, 0.5), "unclear", "No clear gain"),
         (measured(0.8, 0.5, num_images=10), "unclear", "No clear gain"),
-        (measured(0.3, 0.5), "bad", "nothing of use"),
+        (measured(0.3, 0.5), "bad", "nothing useful"),
     ],
 )
 def test_a_gain_counts_only_beyond_the_error_of_so_many_images(metrics, tone, words):
@@ -70,7 +70,7 @@ def test_a_collapse_outweighs_a_gain_and_is_told():
         measured(0.8, 0.5), [row | {"teacher_temperature": 0.04, "teacher_momentum": 0.99}] * NUM_ROWS
     )
     assert judged.tone == "bad"
-    assert judged.sentences[-1].startswith("The training is in uniform collapse")
+    assert judged.sentences[-1].startswith("The training shows a uniform collapse")
 
 
 def test_imported_weights_have_no_student_and_no_training_to_judge():

@@ -128,7 +128,7 @@ def test_a_locked_database_costs_nothing_but_two_lines(
     assert "database is locked" in begins
     assert "dino-pipeline sync-mlflow" in reminds
     assert main(["sync-mlflow", "--project", str(project)]) == 1
-    assert "stays kept" in capsys.readouterr().err
+    assert "all records stay in data/.unsent" in capsys.readouterr().err
     locking.close()
 
     before = project / "before"
@@ -141,7 +141,7 @@ def test_a_locked_database_costs_nothing_but_two_lines(
     assert main(["sync-mlflow", "--project", str(project)]) == 0
     assert everything(client) == undisturbed
     assert main(["sync-mlflow", "--project", str(project)]) == 0
-    assert "Nothing is kept" in capsys.readouterr().out.splitlines()[-1]
+    assert "Nothing to send" in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_artifacts_that_cannot_be_written_are_kept_while_curves_go_on(
@@ -155,7 +155,7 @@ def test_artifacts_that_cannot_be_written_are_kept_while_curves_go_on(
     with caplog.at_level(logging.INFO):
         train(project, range(1, 4))
     (begins,) = warnings(caplog)
-    assert "does not take artifacts" in begins
+    assert "does not accept artifacts" in begins
     assert [file.name for file in kept(project)] == ["artifacts.jsonl"]
     run = client.get_run(tracking.model_run("f1").run_id)
     assert (run.info.status, run.data.metrics["loss"]) == ("FINISHED", 1.5)
@@ -231,7 +231,7 @@ def test_what_was_kept_for_another_store_stays(
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     assert main(["sync-mlflow", "--project", str(project)]) == 1
     said = capsys.readouterr().err
-    assert "was kept for http://127.0.0.1:9, and MLFLOW_TRACKING_URI leads to mlruns/mlflow.db" in said
+    assert "contains records for http://127.0.0.1:9, but MLFLOW_TRACKING_URI is mlruns/mlflow.db" in said
     assert kept(project)
     written = "".join(f.read_text() for f in (project / "data" / ".unsent").rglob("*") if f.is_file())
     assert "secret" not in written
@@ -303,8 +303,8 @@ def test_a_server_that_is_killed_and_comes_back_has_all_of_it_once(
     later.log_metrics({"test/knn_20": 0.7})
     later.set_tags({"verdict": "learned"})
     begins, ends = warnings(caplog)
-    assert "does not take records" in begins
-    assert "takes records again" in ends
+    assert "does not accept records" in begins
+    assert "accepts records again" in ends
     assert not kept(tmp_path)
     assert everything(MlflowClient(tracking_uri=server.uri)) == undisturbed
 

@@ -49,7 +49,9 @@ def test_after_a_repair_the_registered_model_loads_and_the_run_shows_its_artifac
     tracking.configure(now)
     with caplog.at_level(logging.WARNING):
         assert tracking.model_run("abc").run_id
-    assert f"still keeps its artifacts in {before}/mlruns/artifacts: `dino-pipeline repair" in caplog.text
+    assert (
+        f"still writes its artifacts to {before}/mlruns/artifacts: run `dino-pipeline repair" in caplog.text
+    )
 
     assert main(["repair-artifacts", "--project", str(now)]) == 0
     assert "Rewrote" in capsys.readouterr().out
@@ -101,7 +103,7 @@ def test_what_cannot_be_repaired_says_why(
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     assert main(["repair-artifacts", "--project", str(tmp_path)]) == 1
-    assert "there is no" in capsys.readouterr().err
+    assert "does not exist" in capsys.readouterr().err
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracking.example.org")
     assert main(["repair-artifacts", "--project", str(tmp_path)]) == 1
     assert "http://tracking.example.org" in capsys.readouterr().err

@@ -186,7 +186,7 @@ def test_rows_that_an_outage_held_up_are_sent_later(
     assert history(client, run.run_id, "loss") == [(1, 3.0), (2, 2.0), (3, 1.0)]
     begins, ends = [record.message for record in caplog.records if record.name.startswith("dino_pipeline")]
     assert "dino-pipeline sync-mlflow" in begins
-    assert "takes records again" in ends
+    assert "accepts records again" in ends
     assert not list((project / "data" / ".unsent").glob("*/*"))
 
 
@@ -212,7 +212,7 @@ def test_a_description_that_mlflow_would_not_take_ends_after_a_line() -> None:
     assert len(cut) <= 5000
     assert "\n".join(lines) == whole[: len("\n".join(lines))]
     assert lines[-1] in whole.splitlines()
-    assert "the whole text is among the run's artifacts" in last
+    assert "the run's artifacts contain the whole text" in last
     assert fitting("short") == "short"
 
 

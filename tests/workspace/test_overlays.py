@@ -10,7 +10,7 @@ def test_dotted_names_become_groups() -> None:
 
 
 def test_a_value_that_is_also_a_group_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"a\.b lies inside a"):
+    with pytest.raises(ValueError, match=r"a\.b cannot be set: a is already set"):
         nested({"a": 1, "a.b": 2})
 
 

@@ -25,7 +25,7 @@ RIGHT = {"seed": 0, "source": None, "tiles": {"size": 48}}
 
 def test_each_wrong_parameter_is_one_line_with_its_whole_name() -> None:
     assert group_errors("ingest", Ingest, RIGHT | {"sed": 3, "seed": "ten", "tiles": {"size": -1}}) == [
-        "ingest.sed is 3, and there is no such parameter: did you mean seed?",
+        "ingest.sed is 3, but there is no such parameter: did you mean seed?",
         "ingest.seed is 'ten': input should be a valid integer, unable to parse string as an integer",
         "ingest.tiles.size is -1: input should be greater than 0",
     ]

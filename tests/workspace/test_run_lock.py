@@ -41,7 +41,7 @@ def holder(file: Path) -> Iterator[subprocess.Popen[str]]:
 def test_the_second_is_told_who_holds_it_and_what_to_do(file: Path, holder: subprocess.Popen[str]) -> None:
     with (
         pytest.raises(
-            ValueError, match=rf"a run of smoke is under way.*process {holder.pid} since.*kill -INT"
+            ValueError, match=rf"a run of smoke is already running in process {holder.pid} since.*kill -INT"
         ),
         run_lock(file, "a run of smoke"),
     ):
@@ -74,7 +74,7 @@ def test_workers_of_a_study_share_it_and_keep_others_away(file: Path) -> None:
     with (
         run_lock(file, "the run", shared=True),
         run_lock(file, "the run", shared=True),
-        pytest.raises(ValueError, match="under way already"),
+        pytest.raises(ValueError, match="is already running"),
         run_lock(file, "the run"),
     ):
         pytest.fail("it was held")

@@ -1,7 +1,7 @@
 """The `dino-pipeline` command, one file per subcommand. docs/commands.md lists them.
 
-Each file has `add_command`, which adds its arguments and names the function that runs it. Before that function runs,
-only the standard library is imported.
+Each file except arguments.py has `add_command`, which adds its arguments and names the function that runs it.
+Before that function runs, only the standard library is imported.
 """
 
 from typing import Any

@@ -1,24 +1,25 @@
 """`dino-pipeline adopt --all`."""
 
 import argparse
-from pathlib import Path
 from typing import Any
+
+from dino_pipeline.cli.arguments import add_project
 
 
 def add_command(commands: Any) -> None:
     """Add `adopt` to the command line's subparsers."""
     parser = commands.add_parser(
         "adopt",
-        help="after an update of dino_pipeline: keep finished and unfinished trainings of before",
-        description="A training is found again by its fingerprint, and an update that says so in CHANGELOG.md gives "
-        "the same training another one. Give those of before the new one: nothing trains again, unfinished ones go "
-        "on. Runs and registered versions in MLflow bear both.",
+        help="after an update of dino_pipeline: keep earlier trainings, finished or not",
+        description="A training is found by its fingerprint. Some updates change fingerprints (CHANGELOG.md says "
+        "so). This gives earlier trainings their new fingerprint: nothing trains again, and unfinished "
+        "trainings continue. Runs and registered versions in MLflow keep both.",
     )
     parser.add_argument(
-        "fingerprints", nargs="*", metavar="FINGERPRINT", help="of before, as reports show it"
+        "fingerprints", nargs="*", metavar="FINGERPRINT", help="an earlier fingerprint, as reports show it"
     )
     parser.add_argument("--all", action="store_true", help="all trainings of the project")
-    parser.add_argument("--project", type=Path, default=Path(), help="the project's folder (here)")
+    add_project(parser)
     parser.set_defaults(make=_adopt)
 
 
@@ -27,8 +28,10 @@ def _adopt(options: argparse.Namespace) -> str:
     from dino_pipeline.tracking import configure
 
     if options.all == bool(options.fingerprints):
-        raise ValueError("name trainings by their fingerprints, or give --all")
+        raise ValueError("give the fingerprints of trainings, or --all")
     project = options.project.resolve()
     named = None if options.all else options.fingerprints
     lines = list(adopt(project, configure(project), named))
-    return "".join(f"{line}\n" for line in lines or ["there is no training here: nothing to adopt"])
+    return "".join(
+        f"{line}\n" for line in lines or ["this project has no trainings, so there is nothing to adopt"]
+    )

@@ -4,24 +4,25 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from dino_pipeline.cli.arguments import add_model, add_project
+
 
 def add_command(commands: Any) -> None:
     """Add `attend` to the command line's subparsers."""
     parser = commands.add_parser(
         "attend",
-        help="draw where a model looks in an image, or in every image of a folder",
-        description="For each image a folder below DIR: attention of each head over the image, the patches that hold "
-        "most of it, the principal components of the features as colours, and all of them side by side.",
+        help="draw the attention of a model on an image, or on every image of a folder",
+        description="Writes a folder below DIR for each image: the attention of each head, the patches that hold "
+        "most of it, the principal components of the features as colours, and all of these side by side.",
     )
     parser.add_argument("images", type=Path, help="an image, or a folder of images")
-    parser.add_argument(
-        "--model",
-        required=True,
-        help="a model's folder or .safetensors file, a recipe, an MLflow run id, or name@alias or name/version",
-    )
+    add_model(parser)
     parser.add_argument("--output", type=Path, required=True, help="the folder to write into")
     parser.add_argument(
-        "--size", type=int, default=480, help="of the shorter side in px (480); more shows more"
+        "--size",
+        type=int,
+        default=480,
+        help="length of the shorter side in px (480); larger shows more detail",
     )
     parser.add_argument(
         "--threshold", type=float, default=0.6, help="share of the attention that a mask keeps (0.6)"
@@ -31,11 +32,11 @@ def add_command(commands: Any) -> None:
         nargs="?",
         const="mean",
         choices=("mean", "union", "heads"),
-        help="also write a black and white PNG of each image's own size to DIR/masks, under the image's name: the "
-        "patches that hold THRESHOLD of the heads' mean attention (mean, when no rule is given), of any head's "
-        "(union), or a mask for each head in DIR/masks/head_N (heads)",
+        help="also write a black and white PNG of each image's size to DIR/masks, with the image's name: the patches "
+        "that hold THRESHOLD of the heads' mean attention (mean, the default), of any head's (union), or a mask "
+        "for each head in DIR/masks/head_N (heads)",
     )
-    parser.add_argument("--project", type=Path, default=Path(), help="the project's folder (here)")
+    add_project(parser)
     parser.set_defaults(make=_attend)
 
 
@@ -55,5 +56,5 @@ def _attend(options: argparse.Namespace) -> str:
     )
     lines = [f"{one.image}: {one.overview or f'left out, {one.problem}'}" for one in drawn]
     if not any(one.overview for one in drawn):
-        raise ValueError("\n".join([*lines, f"{options.images} holds no image that can be read"]))
+        raise ValueError("\n".join([*lines, f"{options.images} contains no readable image"]))
     return "\n".join(lines) + "\n"

@@ -12,9 +12,10 @@ def add_command(commands: Any) -> None:
     """Add `check-recipes` to the command line's subparsers."""
     parser = commands.add_parser(
         "check-recipes",
-        help="build every recipe, take two small real steps of each, and print what it costs",
-        description="Parameters; FLOPs of an image (all crops, teacher and student, forward and backward); memory "
-        "of each GPU, with 64 images on one; hours of one V100, at the rate of the paper's table 8.",
+        help="build every recipe, run two small training steps of each, and print its cost",
+        description="Prints parameters; FLOPs per image (all crops, teacher and student, forward and backward); "
+        "memory of each GPU, with 64 images on each; hours of one V100, at the rate of the paper's table "
+        "8.",
     )
     parser.add_argument("recipes", nargs="*", help="folders of conf/ (all)")
     parser.set_defaults(make=_check)

@@ -4,16 +4,18 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from dino_pipeline.cli.arguments import add_project
+
 
 def add_command(commands: Any) -> None:
     """Add `dvc-stages` to the command line's subparsers."""
     parser = commands.add_parser(
         "dvc-stages",
-        help="write dvc.yaml and evaluations/dvc.yaml anew",
-        description="Make the stages of DVC from what the pipelines read and write, the catalog, the groups of "
-        "parameters and the imports. A project that runs the installed package watches no code.",
+        help="write dvc.yaml and evaluations/dvc.yaml again",
+        description="Generates DVC's stages from the pipelines' inputs and outputs, the catalog, the parameters and "
+        "the imports. In a project that uses the installed package, the stages watch no code.",
     )
-    parser.add_argument("--project", type=Path, default=Path(), help="the project's folder (here)")
+    add_project(parser)
     parser.set_defaults(make=_write)
 
 
@@ -40,7 +42,7 @@ def stage_files(project: Path) -> dict[str, str]:
     from dino_pipeline.project.dvc_stages import project_catalog, write_stages
 
     if not (project / "conf" / "base").is_dir():
-        raise ValueError(f"{project.resolve()} is no project of dino_pipeline: it has no conf/base.")
+        raise ValueError(f"{project.resolve()} is not a project of dino_pipeline: it has no conf/base.")
     pipelines = stage_pipelines()
     code = project / "src" / "dino_pipeline"
     return write_stages(

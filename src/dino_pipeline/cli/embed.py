@@ -4,26 +4,24 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from dino_pipeline.cli.arguments import add_model, add_project
+
 
 def add_command(commands: Any) -> None:
     """Add `embed` to the command line's subparsers."""
     parser = commands.add_parser(
         "embed",
         help="write the embeddings of a folder of images to a Parquet file",
-        description="One row an image: path, sha256, embedding (float32, not normalised), the numbers that the "
-        "extract pipeline stores. Files that are no whole image are listed in FILE.left_out.csv.",
+        description="Writes one row per image: path, sha256, embedding (float32, not normalised), the same numbers "
+        "as the extract pipeline. FILE.left_out.csv lists the files that are not readable images.",
     )
-    parser.add_argument("images", type=Path, help="a folder of images, searched with its folders")
-    parser.add_argument(
-        "--model",
-        required=True,
-        help="a model's folder or .safetensors file, a recipe, an MLflow run id, or name@alias or name/version",
-    )
+    parser.add_argument("images", type=Path, help="a folder of images; subfolders are searched too")
+    add_model(parser)
     parser.add_argument("--output", type=Path, required=True, help="the Parquet file to write")
     parser.add_argument(
-        "--recipe", help="the recipe whose values of `extract` prepare the images (that of the model)"
+        "--recipe", help="the recipe whose values of `extract` prepare the images (the model's)"
     )
-    parser.add_argument("--project", type=Path, default=Path(), help="the project's folder (here)")
+    add_project(parser)
     parser.set_defaults(make=_embed)
 
 
@@ -34,6 +32,6 @@ def _embed(options: argparse.Namespace) -> str:
         options.images, options.model, options.output, recipe=options.recipe, project=options.project
     )
     return (
-        f"{options.output}: {done.num_images:,} images, {done.num_dimensions} dimensions\n"
-        f"{done.left_out_file}: {done.num_left_out:,} files are no image that can be read\n"
+        f"{options.output}: {done.num_images:,} images, {done.num_dimensions} dimensions\n{done.left_out_file}: "
+        f"{done.num_left_out:,} files are not readable images\n"
     )

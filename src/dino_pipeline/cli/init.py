@@ -9,16 +9,18 @@ def add_command(commands: Any) -> None:
     """Add `init` to the command line's subparsers."""
     parser = commands.add_parser(
         "init",
-        help="write a recipe for your own images, with a sentence on each choice",
-        description="Measure a set of images and write a recipe for it into PATH/conf. PATH is a checkout of "
-        "dino_pipeline or becomes a small project; then, there: kedro run --env=NAME",
+        help="write a recipe for your own images, with a comment on each choice",
+        description="Measures a set of images and writes a recipe for it into PATH/conf. PATH is a checkout of "
+        "dino_pipeline, or becomes a small project. Then run there: kedro run --env=NAME",
     )
     parser.add_argument("path", type=Path, help="the project's folder")
     parser.add_argument("--images", required=True, help="a folder, an archive, a list, torchvision:<name>")
-    parser.add_argument("--name", help="of the recipe (the images' own)")
-    parser.add_argument("--hours", type=float, help="to train for (1 on CPU, 24 on GPUs)")
+    parser.add_argument("--name", help="name of the recipe (the images' name)")
     parser.add_argument(
-        "--download", action="store_true", help="fetch a torchvision:<name> that is not there"
+        "--hours", type=float, help="hours that a whole kedro run may take (1 on CPU, 24 on GPUs)"
+    )
+    parser.add_argument(
+        "--download", action="store_true", help="download a torchvision:<name> that is missing"
     )
     parser.set_defaults(make=_init)
 

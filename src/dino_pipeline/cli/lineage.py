@@ -1,26 +1,27 @@
 """`dino-pipeline lineage NAME/VERSION|RUN|DATA_DIGEST|IMAGE|SHA256`."""
 
 import argparse
-from pathlib import Path
 from typing import Any
+
+from dino_pipeline.cli.arguments import add_project
 
 
 def add_command(commands: Any) -> None:
     """Add `lineage` to the command line's subparsers."""
     parser = commands.add_parser(
         "lineage",
-        help="say what made a model, or which models saw data or an image",
-        description="Of a model: the commit, data and parameters that made it, and whether each can still be had. Of "
-        "a data version or an image: the models that saw it.",
+        help="show what made a model, or which models used data or an image",
+        description="For a model: the commit, data and parameters that made it, and whether each is still available. "
+        "For a data version or an image: the models that used it.",
     )
     parser.add_argument(
         "of",
         help="a registered name/version or name@alias, an MLflow run id, a data digest, an image's path or its sha256",
     )
     parser.add_argument(
-        "--verify", action="store_true", help="hash every image again, and not only some (lineage.num_hashed)"
+        "--verify", action="store_true", help="hash every image again, not only a sample (lineage.num_hashed)"
     )
-    parser.add_argument("--project", type=Path, default=Path(), help="the project's folder (here)")
+    add_project(parser)
     parser.set_defaults(make=_lineage)
 
 

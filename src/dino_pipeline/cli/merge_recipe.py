@@ -1,20 +1,21 @@
 """`dino-pipeline merge-recipe NAME`, for a recipe of several files."""
 
 import argparse
-from pathlib import Path
 from typing import Any
+
+from dino_pipeline.cli.arguments import add_project
 
 
 def add_command(commands: Any) -> None:
     """Add `merge-recipe` to the command line's subparsers."""
     parser = commands.add_parser(
         "merge-recipe",
-        help="make a recipe of several files one file, parameters.yml",
-        description="Join the files of conf/NAME, comments too, into its parameters.yml. No value changes; where one "
-        "would be lost, nothing is written.",
+        help="merge a recipe of several files into one, parameters.yml",
+        description="Joins the files of conf/NAME, with their comments, into parameters.yml. No value changes; if "
+        "one would be lost, nothing is written.",
     )
     parser.add_argument("recipes", nargs="+", metavar="NAME", help="a folder of conf/")
-    parser.add_argument("--project", type=Path, default=Path(), help="the project's folder (here)")
+    add_project(parser)
     parser.set_defaults(make=_merge)
 
 
@@ -24,16 +25,14 @@ def _merge(options: argparse.Namespace) -> str:
     lines = []
     for name in options.recipes:
         if name in ("base", "local"):
-            raise ValueError(f"conf/{name} is no recipe: it keeps its files.")
+            raise ValueError(f"conf/{name} is not a recipe: its files stay.")
         files = merge_recipe(options.project / "conf" / name)
         lines.append(
-            f"conf/{name}/parameters.yml: {len(files)} files merged, and removed."
+            f"conf/{name}/parameters.yml: {len(files)} files merged and removed."
             if files
-            else f"conf/{name} is one file already."
+            else f"conf/{name} is already one file."
         )
     stages = options.project / "dvc.yaml"
     if stages.exists() and "conf/${recipe}/parameters_" in stages.read_text():
-        lines.append(
-            "dvc.yaml watches files that recipes no longer have: `dino-pipeline dvc-stages` writes it anew."
-        )
+        lines.append("dvc.yaml watches files that recipes no longer have: run `dino-pipeline dvc-stages`.")
     return "\n".join([*lines, ""])

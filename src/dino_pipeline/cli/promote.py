@@ -1,32 +1,33 @@
 """`dino-pipeline promote NAME [VERSION] [--rollback] [--reason TEXT] [--verify] | --log`."""
 
 import argparse
-from pathlib import Path
 from typing import Any
+
+from dino_pipeline.cli.arguments import add_project
 
 
 def add_command(commands: Any) -> None:
     """Add `promote` to the command line's subparsers."""
     parser = commands.add_parser(
         "promote",
-        help="make a registered version the champion, where it is better; or take that back",
-        description="Measures champion and challenger on the same validation images and moves the alias where the gain "
-        "is what the group promote of the parameters asks for. Every move is an entry of a log in MLflow.",
+        help="make a registered version the champion if it is better, or undo that",
+        description="Measures champion and challenger on the same validation images, and moves the alias if the gain "
+        "is as large as the parameters `promote` require. A log in MLflow records every move.",
     )
     parser.add_argument("name", help="the registered model, such as dino-cifar10")
     parser.add_argument("version", type=int, nargs="?", help="the challenger's number")
     parser.add_argument(
-        "--rollback", action="store_true", help="return to the champion before, with a --reason"
+        "--rollback", action="store_true", help="return to the previous champion; needs --reason"
     )
     parser.add_argument(
         "--reason",
-        help="why; needed without labels, to roll back, and for a first champion that raw pixels beat",
+        help="the reason; required without labels, for a rollback, and for a first champion worse than raw pixels",
     )
     parser.add_argument(
-        "--verify", action="store_true", help="hash every image again, and not only some (lineage.num_hashed)"
+        "--verify", action="store_true", help="hash every image again, not only a sample (lineage.num_hashed)"
     )
-    parser.add_argument("--log", action="store_true", help="say what was promoted, and change nothing")
-    parser.add_argument("--project", type=Path, default=Path(), help="the project's folder (here)")
+    parser.add_argument("--log", action="store_true", help="print the promotions, and change nothing")
+    add_project(parser)
     parser.set_defaults(make=_promote)
 
 
@@ -55,9 +56,7 @@ def _promote(options: argparse.Namespace) -> str:
             options.name, roll_back(registry, options.name, options.version, reason=options.reason)
         )
     if options.version is None:
-        raise ValueError(
-            f"name the version that is to be the champion: dino-pipeline promote {options.name} 3"
-        )
+        raise ValueError(f"give the version to promote, for example: dino-pipeline promote {options.name} 3")
     challenger = registered_version(client, options.name, options.version)
     recipe = project_parameters(project, challenger.tags.get("recipe", "base"))
     record = promote(

@@ -9,14 +9,12 @@ def add_command(commands: Any) -> None:
     """Add `repair-artifacts` to the command line's subparsers."""
     parser = commands.add_parser(
         "repair-artifacts",
-        help="after the project was moved: let MLflow find its artifacts again",
-        description="MLflow's database holds absolute addresses of artifacts. Rewrite those that lead to where this "
-        "project was before, all at once.",
+        help="after the project was moved: correct the addresses of MLflow's artifacts",
+        description="MLflow's database contains absolute addresses of artifacts. This rewrites those that point to the "
+        "project's old folder, all at once.",
     )
-    parser.add_argument(
-        "--project", type=Path, default=Path(), help="the project's folder, as it is now (here)"
-    )
-    parser.add_argument("--dry-run", action="store_true", help="only say how many rows would change")
+    parser.add_argument("--project", type=Path, default=Path(), help="the project's present folder (here)")
+    parser.add_argument("--dry-run", action="store_true", help="only print how many rows would change")
     parser.set_defaults(make=_repair)
 
 
@@ -26,7 +24,7 @@ def _repair(options: argparse.Namespace) -> str:
 
     before, now, num_rows = repair_addresses(configure(options.project), dry_run=options.dry_run)
     if not num_rows:
-        return f"Nothing to repair: MLflow's addresses lead to {now}.\n"
+        return f"Nothing to repair: MLflow's addresses point to {now}.\n"
     verb = "Would rewrite" if options.dry_run else "Rewrote"
     lines = [f"{verb} {before} to {now} in"]
     lines += [f"  {count:6,} rows of {name}" for name, count in num_rows.items()]

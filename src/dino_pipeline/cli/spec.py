@@ -1,7 +1,6 @@
 """`dino-pipeline spec --recipe NAME --manifest FILE --folder DIR`."""
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ def add_command(commands: Any) -> None:
         "--images",
         type=Path,
         default=Path(),
-        help="the folder that the manifest's paths, and a loss of your own, are relative to (here)",
+        help="paths in the manifest, and a loss of your own, are relative to this folder (here)",
     )
     parser.add_argument("--folder", type=Path, required=True, help="where the training keeps its progress")
     parser.add_argument(
@@ -41,10 +40,11 @@ def _spec(options: argparse.Namespace) -> str:
     from dino_pipeline.dino.training.preparation import prepare_for_workers
     from dino_pipeline.pipeline_registry import stage_pipelines
     from dino_pipeline.recipes.reading import conf_here, recipe_parameters
+    from dino_pipeline.workspace.overlays import settings
     from dino_pipeline.workspace.parameter_errors import parameter_errors
 
     try:
-        parameters = recipe_parameters(options.recipe, _settings(options.set), conf=conf_here())
+        parameters = recipe_parameters(options.recipe, settings(options.set), conf=conf_here())
     except MissingConfigException as error:
         raise ValueError(str(error)) from error
     wrong = parameter_errors(parameters, stage_pipelines())
@@ -64,20 +64,3 @@ def _spec(options: argparse.Namespace) -> str:
         return text
     options.output.write_text(text, encoding="utf-8")
     return ""
-
-
-def _settings(settings: Sequence[str]) -> dict[str, Any]:
-    """Turn `["a.b=1"]` into `{"a": {"b": 1}}`.
-
-    Raises:
-        ValueError: a setting has no `=`.
-    """
-    import yaml
-
-    from dino_pipeline.workspace.overlays import nested
-
-    for setting in settings:
-        if "=" not in setting:
-            raise ValueError(f"--set wants KEY=VALUE, such as pretrain.epochs=3, and got {setting!r}.")
-    pairs = (setting.split("=", 1) for setting in settings)
-    return nested({name: yaml.safe_load(text) for name, text in pairs})

@@ -1,19 +1,19 @@
 """`dino-pipeline sync-mlflow`, after an outage of MLflow's store."""
 
 import argparse
-from pathlib import Path
 from typing import Any
+
+from dino_pipeline.cli.arguments import add_project
 
 
 def add_command(commands: Any) -> None:
     """Add `sync-mlflow` to the command line's subparsers."""
     parser = commands.add_parser(
         "sync-mlflow",
-        help="after an outage of MLflow: send what was kept of runs",
-        description="What MLflow's store did not take of runs is kept in data/.unsent. Send it; what the store has "
-        "already is not doubled.",
+        help="after an outage of MLflow: send the kept records of runs",
+        description="Records that MLflow's store did not accept are kept in data/.unsent. This sends them, each once.",
     )
-    parser.add_argument("--project", type=Path, default=Path(), help="the project's folder (here)")
+    add_project(parser)
     parser.set_defaults(make=_sync)
 
 
@@ -24,5 +24,5 @@ def _sync(options: argparse.Namespace) -> str:
     configure(options.project)
     sent = send_spooled_runs()
     if not sent:
-        return "Nothing is kept: MLflow's store has everything.\n"
+        return "Nothing to send: MLflow's store has everything.\n"
     return "".join(f"sent: {name}\n" for name in sent)

@@ -47,8 +47,8 @@ def published_accuracies(model: PublishedModel) -> list[str]:
     if not known:
         return []
     return [
-        f"published of {known['title']} on ImageNet, not measured here: k-NN (k=20) {known['knn']:.1f}, "
-        f"linear {known['linear']:.1f}"
+        f"published for {known['title']} on ImageNet, not measured here: k-NN (k=20) {known['knn']:.1f}, linear "
+        f"{known['linear']:.1f}"
     ]
 
 
@@ -85,7 +85,7 @@ def kept(model: PublishedModel, report: Mapping[str, Any], *, num_neighbors: int
         num_parameters(backbone) for backbone in (from_dict(BackboneConfig, model.config["backbone"]), config)
     )
     parts = [
-        f"of the frozen teacher ({config.name}) {own:,} of {whole:,} parameters are kept "
+        f"the student has {own:,} of the {whole:,} parameters of the frozen teacher, {config.name} "
         f"({100 * own / whole:.0f} %)"
     ]
     split = "test" if report["num_images"]["test"] else "val"

@@ -56,7 +56,8 @@ def import_checkpoint(
         found = find_weights(config.checkpoint, project_folder)
         if found.network != "teacher":
             raise ValueError(
-                f"model.checkpoint is {config.checkpoint}: name its folder, whose student is measured too"
+                f"model.checkpoint is {config.checkpoint}: give its folder instead, so that the student is "
+                "measured too"
             )
         logger.info("model: %s", found.folder)
         return found.folder

@@ -1,9 +1,10 @@
 """The only tracked training. It locks its folder, and reports to its model's MLflow run and to the screen."""
 
+import json
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.launching.torchrun import num_processes
 from dino_pipeline.dino.metrics.collapse import diagnose_training
+from dino_pipeline.dino.partial import written_whole
 from dino_pipeline.dino.progress import EVERY_SECONDS, FIRST_SECONDS, Progress
 from dino_pipeline.dino.training import launch as launching
 from dino_pipeline.dino.training.checkpoint import checkpoint_step
@@ -24,13 +26,16 @@ from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, T
 from dino_pipeline.dino.training.history import (
     CURRENT_STEP,
     HISTORY,
+    PREDICTION,
     TIMING,
     HistoryReader,
+    Rows,
     numbers,
     read_rows,
 )
 from dino_pipeline.dino.training.kept_checkpoints import LAST
 from dino_pipeline.dino.training.preparation import Prepared, fill_folder, prepare
+from dino_pipeline.dino.training.profiling import PROFILE
 from dino_pipeline.dino.training.progress import adopted_from
 from dino_pipeline.dino.training.skipped import SKIPPED
 from dino_pipeline.dino.training.unreadable import UNREADABLE
@@ -41,8 +46,6 @@ from dino_pipeline.tracking.runs import DATA_TAG, MANIFESTS, manifest_artifact
 from dino_pipeline.tracking.sessions import log_session
 from dino_pipeline.tracking.system_metrics import SystemMetrics
 from dino_pipeline.workspace.run_lock import run_lock
-
-Rows = Sequence[Mapping[str, float]]
 
 logger = logging.getLogger(__name__)
 
@@ -136,6 +139,7 @@ class Trainer:
                 self._log_inputs(run, spec)
 
                 def follow() -> None:
+                    _predict_once(run, spec)
                     rows = display.update()
                     run.log_rows(rows)
                     on_progress(rows)
@@ -282,6 +286,27 @@ def _log_outcome(run: tracking.ModelRun, spec: TrainingSpec) -> None:
         logger.info("%s", sentence(verdict))
         run.set_tags({"verdict": verdict["verdict"]})
         run.log_json(verdict, "verdict.json")
+
+
+def _predict_once(run: tracking.ModelRun, spec: TrainingSpec) -> None:
+    """Keep and log what the training is predicted to take, as soon as its trial steps are measured."""
+    folder = Path(spec.folder)
+    if (folder / PREDICTION).is_file() or not (folder / PROFILE).is_file():
+        return
+    from dino_pipeline.recipes.cost import memory_bytes, training_bytes, training_cost
+
+    profile = json.loads((folder / PROFILE).read_text())
+    prediction = {"step_seconds": profile["seconds_per_step"] * profile["num_steps"]}
+    try:
+        cost = training_cost(spec.pretrain, root=Path(spec.image_root))
+    except (RuntimeError, TypeError, ValueError) as error:  # a loss of the user's own may want data
+        logger.debug("memory and disk are not predicted: %s", error)
+    else:
+        prediction["memory_bytes"] = memory_bytes(spec.pretrain, spec.launch, cost)
+        prediction["disk_bytes"] = training_bytes(spec.monitoring, cost, profile["num_steps"])
+    with written_whole(folder / PREDICTION) as partial:
+        partial.write_text(json.dumps(prediction))
+    run.log_json(prediction, PREDICTION)
 
 
 def _session_facts(spec: TrainingSpec) -> dict[str, Any]:

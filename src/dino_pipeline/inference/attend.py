@@ -56,7 +56,7 @@ def attend(
     if not images.exists():
         raise ValueError(f"{images} does not exist")
     if size < 1 or not 0 < mass <= 1:
-        raise ValueError("--size is a number of pixels, and --threshold a share above 0 and at most 1")
+        raise ValueError("--size must be a number of pixels, and --threshold a share above 0 and at most 1")
     weights = find_weights(model, project.resolve())
     config = read_model(weights.folder).config
     read_as = from_dict(ImagesConfig, config["images"])
@@ -151,7 +151,7 @@ def foreground_masks(
     """
     if not isinstance(backbone, ViTBackbone):
         raise ValueError(
-            "--masks needs a ViT, whose [CLS] attends to patches: this network has no such attention"
+            "--masks needs a ViT, whose [CLS] token attends to patches: this network has no such attention"
         )
     height, width = fitted(*image.shape[:2], size=size, patch=cell_size(backbone))
     attention = class_attention(backbone, normalise(resized(image, height, width), *statistics))[0]

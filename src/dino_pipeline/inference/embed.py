@@ -60,9 +60,9 @@ def embed_folder(
         ValueError: the folder, the model or the recipe does not exist, the output exists, or the folder has no image.
     """
     if not images.is_dir():
-        raise ValueError(f"{images} is no folder")
+        raise ValueError(f"{images} is not a folder")
     if output.exists():
-        raise ValueError(f"{output} exists: remove it, or name another file")
+        raise ValueError(f"{output} already exists: remove it, or give another file")
     weights = find_weights(model, project.resolve())
     published = read_model(weights.folder)
     try:
@@ -71,7 +71,7 @@ def embed_folder(
         parameters = recipe_parameters(name, conf=own if (own / name).is_dir() else None)
     except MissingConfigException as error:
         raise ValueError(
-            f"{error} Name one by --recipe, whose values of `extract` suit the model."
+            f"{error} Give a recipe with --recipe whose values of `extract` suit the model."
         ) from error
     config = from_dict(ExtractConfig, parameters["extract"])
     transform = evaluation_transform(published, resize=config.resize, crop=config.crop)
@@ -96,7 +96,7 @@ def embed_folder(
         )
         writer.close()
         if not writer.num_rows:
-            raise ValueError(f"none of the {len(left_out):,} files is an image that can be read")
+            raise ValueError(f"none of the {len(left_out):,} files is a readable image")
         _write_left_out(left_out_file, left_out)  # before the embeddings appear
     return EmbeddedFolder(writer.num_rows, backbone.num_features, left_out_file, len(left_out))
 

@@ -10,7 +10,7 @@ from dino_pipeline.dino.core.config import frozen
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
-_GROUP_FORMS = "it is null, {level: N} or {pattern: REGEX}"
+_GROUP_FORMS = "give null, {level: N} or {pattern: REGEX}"
 
 
 @frozen
@@ -47,9 +47,11 @@ class GroupConfig:
             try:
                 groups = re.compile(self.pattern).groups
             except re.error as error:
-                raise ValueError(f"pattern is no regular expression: {error}") from error
+                raise ValueError(f"pattern is not a valid regular expression: {error}") from error
             if not groups:
-                raise ValueError("pattern has no parentheses around what names the group: (?P<group>...)")
+                raise ValueError(
+                    "pattern has no parentheses: put them around the group's name, as in (?P<group>...)"
+                )
 
 
 def _with_both(values: Any) -> Any:

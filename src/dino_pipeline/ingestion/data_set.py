@@ -2,20 +2,28 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from dino_pipeline.ingestion.config import IngestConfig
 
-_IMAGENET_TRAIN = 1_268_355  # without the 1 % that the recipes set aside for validation
-# An estimate: the number of validation images varies around the recipe's fraction.
-_NUM_TRAIN_IMAGES = {
-    "data/01_raw/imagenet": _IMAGENET_TRAIN,
-    "torchvision:CIFAR10": 45_000,
-    "torchvision:FashionMNIST": 53_967,
-    "torchvision:Imagenette-160": 8_522,
-    "data/01_raw/cifar10_jpeg_q90.tar.gz": 45_000,
-    "embedded:photographs": 1_800,
-    "embedded:digits": 1_274,
+
+class KnownImages(NamedTuple):
+    """Images of a source in the splits of the recipes that name it. Carved splits vary around their fraction."""
+
+    num_train: int
+    num_held_out: int  # val and test
+    num_classes: int
+
+
+# ImageNet: 1 % of train is set aside for validation, and its val folder is the test split.
+_KNOWN = {
+    "data/01_raw/imagenet": KnownImages(1_268_355, 62_812, 1000),
+    "torchvision:CIFAR10": KnownImages(45_000, 15_000, 10),
+    "torchvision:FashionMNIST": KnownImages(53_967, 16_033, 10),
+    "torchvision:Imagenette-160": KnownImages(8_522, 4_872, 10),
+    "data/01_raw/cifar10_jpeg_q90.tar.gz": KnownImages(45_000, 15_000, 10),
+    "embedded:photographs": KnownImages(1_800, 740, 18),
+    "embedded:digits": KnownImages(1_274, 523, 10),
 }
 
 
@@ -42,7 +50,15 @@ def named_after(source: str) -> str:
     return words if words[0].isalpha() else f"images_{words}"
 
 
+def known_images(config: IngestConfig) -> KnownImages | None:
+    """Images of a known source; None where only ingestion can count them."""
+    known = _KNOWN.get(config.sources[0]) if config.sources else None
+    return known and known._replace(
+        num_train=min(known.num_train, config.max_train_images or known.num_train)
+    )
+
+
 def known_num_train_images(config: IngestConfig) -> int | None:
     """Number of train images of a known source; None where only ingestion can count them."""
-    known = _NUM_TRAIN_IMAGES.get(config.sources[0]) if config.sources else None
-    return min(known, config.max_train_images or known) if known else None
+    known = known_images(config)
+    return known and known.num_train

@@ -52,7 +52,7 @@ def drop_duplicates(
         place = relative_path(first.file.path, project_folder)
         place += f":{first.file.member}" if first.file.member else ""
         dropped += [
-            (row.file, f"duplicate: of {place}, which is in {first.split}")
+            (row.file, f"duplicate: same bytes as {place} in {first.split}")
             for row in others
             if row.split != first.split or which == "all"
         ]

@@ -70,11 +70,11 @@ def exclude(rows: Sequence[ManifestRow], exclusions: Exclusions, project_folder:
     logger.info("ingest.exclude leaves out %s images (%s)", f"{len(dropped):,}", name)
     if num_not_found:
         logger.warning(
-            "%d images that %s excludes are not among the sources: is it a list of these images?",
+            "%d images listed in %s are not among the sources: check that the list belongs to these images",
             num_not_found,
             name,
         )
-    reason = f"excluded: {name} says so (ingest.exclude)"
+    reason = f"excluded: listed in {name} (ingest.exclude)"
     return Excluded(stay, [(row.file, reason) for row in dropped], num_not_found)
 
 
@@ -82,15 +82,15 @@ def _find(name: str, project_folder: Path) -> Path:
     file = project_folder / Path(name).expanduser()
     if not file.is_file():
         raise ValueError(
-            f"ingest.exclude: there is no file {file}. A relative path starts at {project_folder}; "
-            "null excludes nothing."
+            f"ingest.exclude: {file} does not exist. A relative path starts at {project_folder}; null excludes "
+            "nothing."
         )
     reports = project_folder / "data" / "08_reporting"
     if reports.resolve() in file.resolve().parents:
         # The next list covers only the images that remain. It would bring back the images that this list leaves out.
         raise ValueError(
-            f"ingest.exclude: {name} is replaced by the next run of data_quality. "
-            "Copy it to a place of your own, such as the recipe's folder in conf, and name the copy."
+            f"ingest.exclude: the next run of data_quality replaces {name}. Copy it to another folder, such as "
+            "the recipe's in conf, and give the copy."
         )
     return file
 
@@ -103,14 +103,14 @@ def _unwanted(file: Path) -> set[_Key]:
     missing = [column for column in COLUMNS if column not in table]
     if missing:
         raise ValueError(
-            f"ingest.exclude: {file} has no column {', '.join(missing)}, only {', '.join(table.columns)}: "
-            "give a list as data_quality writes it."
+            f"ingest.exclude: {file} has no column {', '.join(missing)}, only {', '.join(table.columns)}: give a "
+            "list in the format that data_quality writes."
         )
     # An image may occur twice, as a near-duplicate and as an outlier: one "false" is enough.
     kept: dict[str, dict[_Place, bool]] = defaultdict(dict)
     for line, (content, path, member, keep) in enumerate(table[list(COLUMNS)].itertuples(index=False), 2):
         if keep.lower() not in _KEEP:
-            raise ValueError(f"ingest.exclude: {file}, line {line}: keep is {keep!r}; it is true or false.")
+            raise ValueError(f"ingest.exclude: {file}, line {line}: keep is {keep!r}: write true or false.")
         place = (path, member)
         kept[content][place] = kept[content].get(place, True) and _KEEP[keep.lower()]
     unwanted: set[_Key] = set()
@@ -130,6 +130,6 @@ def _check_splits(rows: Sequence[ManifestRow], stay: Sequence[ManifestRow], name
     for split in SPLITS:
         if before[split] and not after[split]:
             raise ValueError(
-                f"ingest.exclude: {name} leaves out all {before[split]:,} images of {split}: "
-                "set keep to true for some of them."
+                f"ingest.exclude: {name} excludes all {before[split]:,} images of {split}: set keep to true for "
+                "some of them."
             )

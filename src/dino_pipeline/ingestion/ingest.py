@@ -64,13 +64,15 @@ def ingest(
     named = " and ".join(config.sources)
     files = [file for listing in listings for file in listing.files]
     if not files:
-        raise ValueError(f"ingest.source: {named} holds no files. Put images there, or name another.")
+        raise ValueError(
+            f"ingest.source: {named} contains no files. Put images there, or give another source."
+        )
     facts = gather_facts(files, config, images, cache_folder)
     reasons = [_objection(fact, config.minimum_size) for fact in facts]
     if all(reasons):
         raise ValueError(
-            f"ingest.source: {named} holds no usable image: {count_kinds(reasons)}. "
-            "Is this the right folder, and is ingest.minimum_size right?"
+            f"ingest.source: {named} contains no usable image: {count_kinds(reasons)}. Check that this is the "
+            "right folder, and check ingest.minimum_size."
         )
 
     rows, refused = _place(listings, facts, reasons, config.group)
@@ -119,14 +121,14 @@ def _place(
             if place is None:
                 refused.append((file, reason))
             elif place.split is None:
-                refused.append((file, "outside the split folders: it lies beside them"))
+                refused.append((file, "outside the split folders: move it into one of them"))
             else:
                 group = group_of(file.name, place, by_path)
                 rows.append(ManifestRow(file, fact, place.split, place.label, group, is_given))
     num_alone = sum(row.group is None for row in rows)
     if by_path and num_alone:
         logger.warning(
-            "ingest.group finds no group in the paths of %s of %s images: each of them stands alone",
+            "ingest.group finds no group in the paths of %s of %s images: each of these is its own group",
             f"{num_alone:,}",
             f"{len(rows):,}",
         )

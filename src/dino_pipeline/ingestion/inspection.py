@@ -60,7 +60,7 @@ def inspect(file: SourceFile, limits: Limits) -> Facts:
     ) as error:  # zipfile raises the latter for an unknown compression
         return _refused(f"cannot be read: {error}")
     except MemoryError:
-        return _refused("too many pixels: they do not fit into memory")
+        return _refused("too many pixels: the image does not fit into memory")
     height, width, _ = pixels.shape
     return Facts(width, height, hashlib.sha256(data).hexdigest(), "")
 

@@ -112,7 +112,9 @@ def _has_split_folders(images: list[Parts], folders: list[Parts]) -> bool:
     if len(splits) == 1 and classes:
         # "train" is also a vehicle: CIFAR-100 and VOC have such a class
         logger.warning(
-            "The folder %s is taken as a class, beside %s", *splits, ", ".join(sorted(classes)[:5])
+            "The folder %s is read as a class, like the folders beside it: %s",
+            *splits,
+            ", ".join(sorted(classes)[:5]),
         )
         return False
     return bool(splits)
@@ -123,8 +125,8 @@ def _check_splits(images: list[Parts], folders: list[Parts]) -> None:
     for folder in sorted({parts[0] for parts in folders if parts[0].lower() in SPLIT_NAMES}):
         if SPLIT_NAMES[folder.lower()] not in filled:
             raise ValueError(
-                f"the split folder {folder!r} has no usable image: fill it, or remove it and let ingest "
-                "carve one by ingest.validation_fraction and ingest.test_fraction."
+                f"the split folder {folder!r} has no usable image: add some, or remove the folder, and ingest "
+                "carves the split by ingest.validation_fraction or ingest.test_fraction."
             )
     if SPLITS[0] not in filled:
         raise ValueError(

@@ -98,7 +98,7 @@ def _storable(file: SourceFile) -> SourceFile:
             name=_escaped(file.name),
             path=_escaped(file.path),
             member=None if file.member is None else _escaped(file.member),
-            problem="cannot be read: its name is not UTF-8, rename it",
+            problem="cannot be read: its name is not UTF-8; rename it",
         )
     return file
 

@@ -40,7 +40,7 @@ def read_kept_splits(cache_folder: Path) -> dict[str, str]:
         return {}
     table = pq.read_table(file)
     logger.info(
-        "%s images keep the split that an earlier version gave them; delete %s to split them anew",
+        "%s images keep the split that an earlier version gave them; delete %s to split them again",
         f"{table.num_rows:,}",
         file,
     )
@@ -87,8 +87,8 @@ def fill_splits(
     for number_wanted, (split, fraction) in zip(range(len(wanted), 0, -1), wanted, strict=True):
         if len(pool) <= number_wanted:
             raise ValueError(
-                f"{len(pool)} distinct images or groups are too few to carve {split} out of train: give more, "
-                "or set ingest.validation_fraction (or test_fraction) to 0."
+                f"{len(pool)} distinct images or groups are too few to carve {split} out of train: add images, or "
+                "set ingest.validation_fraction (or test_fraction) to 0."
             )
         chosen = _share(pool, split, fraction, config.seed, at_most=len(pool) - number_wanted)
         for place in chosen:
@@ -188,7 +188,7 @@ def _belonging_together(rows: Sequence[ManifestRow]) -> list[_Together]:
     linked = [sorted(names) for names in groups.values() if len(names) > 1]
     if linked:
         logger.warning(
-            "%d groups share equal images with others, so that those stand in one split: %s",
+            "%d groups share identical images with other groups, so those get the same split: %s",
             sum(map(len, linked)),
             "; ".join(" and ".join(names) for names in sorted(linked)[:5]),
         )
@@ -203,8 +203,8 @@ def _given_split_of_group(rows: Sequence[ManifestRow]) -> dict[str, str]:
     for row in rows:
         if row.group is not None and row.is_given and given.setdefault(row.group, row.split) != row.split:
             raise ValueError(
-                f"the group {row.group!r} has images in {given[row.group]} and in {row.split}, and a group stands in "
-                "one split: correct the split or the group in the source, or ingest.group."
+                f"the group {row.group!r} has images in {given[row.group]} and in {row.split}, but all images of "
+                "a group must have one split: correct the split or the group in the source, or ingest.group."
             )
     return given
 

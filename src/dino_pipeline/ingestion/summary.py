@@ -47,18 +47,18 @@ def report(summary: dict[str, Any]) -> None:
     num_unlabelled = summary["num_images"] - sum(summary["classes"].values())
     classes = f"{summary['num_classes']} classes" if summary["num_classes"] else "unlabelled"
     if summary["num_classes"] and num_unlabelled:
-        classes += f", and {num_unlabelled:,} images without one, so it counts as unlabelled"
+        classes += f", but {num_unlabelled:,} images have no label, so the data set counts as unlabelled"
     if summary["num_groups"]:
         classes += f"; {summary['num_groups']:,} groups"
     logger.info("Ingested %s images (%s; %s)", f"{summary['num_images']:,}", splits, classes)
     if summary["quarantined"]:
         counts = ", ".join(f"{count} {kind}" for kind, count in summary["quarantined"].items())
-        logger.warning("Quarantined %s: the quarantine table says why, file by file", counts)
+        logger.warning("Quarantined %s: the quarantine table gives the reason for each file", counts)
     duplicates = summary["duplicates"]
     if duplicates["groups"]:
         logger.warning(
-            "%d images are equal to another byte for byte (%d sets, %d across splits, %d of several labels); "
-            "%d dropped (ingest.drop_duplicates). The duplicates table names them",
+            "%d images have the same bytes as another one (%d sets, %d across splits, %d with different labels); "
+            "%d dropped (ingest.drop_duplicates). The duplicates table lists them",
             duplicates["images"],
             duplicates["groups"],
             duplicates["groups_across_splits"],
@@ -68,10 +68,15 @@ def report(summary: dict[str, Any]) -> None:
     for split, count in summary["held_out_images_also_in_train"].items():
         if count:
             logger.warning(
-                "%d images of %s are also in train, byte for byte: scores will flatter", count, split
+                "%d images of %s are also in train, byte for byte: its scores will be too high "
+                "(ingest.drop_duplicates)",
+                count,
+                split,
             )
     if summary["classes_missing_in_train"]:
-        logger.warning("train has no image of %s", ", ".join(summary["classes_missing_in_train"][:10]))
+        logger.warning(
+            "train has no images of these classes: %s", ", ".join(summary["classes_missing_in_train"][:10])
+        )
 
 
 def _kind(reason: str) -> str:

@@ -40,22 +40,22 @@ def adopt(project: Path, store: Store, fingerprints: Sequence[str] | None) -> It
         unknown = set(fingerprints) - {name for folder in folders for name in _names(folder)}
         if unknown:
             known = ", ".join(folder.name for folder in folders) or "none"
-            raise ValueError(f"there is no training {', '.join(sorted(unknown))}; there are: {known}")
+            raise ValueError(f"there is no training {', '.join(sorted(unknown))}; existing: {known}")
         folders = [folder for folder in folders if not _names(folder).isdisjoint(fingerprints)]
     for folder in folders:
         try:
             yield f"{folder.name}: {_adopt_one(folder, models, project, store)}"
         except (ValueError, OSError) as error:
-            yield f"{folder.name}: left as it is, {_in_short(error)}"
+            yield f"{folder.name}: not changed, {_in_short(error)}"
 
 
 def _adopt_one(folder: Path, models: Path, project: Path, store: Store) -> str:
     if not (folder / SPEC).is_file():
-        return f"keeps its identity: it was not trained here (no {SPEC})"
+        return f"keeps its fingerprint: it was not trained here (no {SPEC})"
     training = read_training(folder)
     what = f"recipe {training.spec.recipe}, {_state(training)}"
     if training.is_moved:
-        return f"{what}; it has its identity already"
+        return f"{what}; already has its new fingerprint"
     earlier, fingerprint = folder.name, training.spec.fingerprint
     with ExitStack() as locks:
         # First the recipe's own training, and trainings that two recipes share.
@@ -68,7 +68,7 @@ def _adopt_one(folder: Path, models: Path, project: Path, store: Store) -> str:
                 add_identity(published.parent, earlier=earlier, fingerprint=fingerprint)
         _keep_splits(project, training)
         move(training)  # last: while the earlier folder exists, the adoption is not finished
-    return f"{what}; now {fingerprint}"
+    return f"{what}; new fingerprint {fingerprint}"
 
 
 def _keep_splits(project: Path, training: AdoptableTraining) -> None:
@@ -83,7 +83,7 @@ def _state(training: AdoptableTraining) -> str:
     if (training.folder / FINISHED).is_dir():
         return "finished"
     last = training.folder / LAST
-    return f"unfinished after step {checkpoint_step(last)}" if last.is_file() else "hardly begun"
+    return f"unfinished after step {checkpoint_step(last)}" if last.is_file() else "no checkpoint yet"
 
 
 def _names(folder: Path) -> set[str]:
@@ -96,4 +96,4 @@ def _in_short(error: Exception) -> str:
     wrong = [
         f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in error.errors(include_url=False)
     ]
-    return f"this code does not read its {SPEC}: {'; '.join(wrong)}"
+    return f"this version cannot read its {SPEC}: {'; '.join(wrong)}"

@@ -11,7 +11,7 @@ _SPLITS = {"val": "validation", "test": "test"}
 _NETWORKS = {
     "teacher": "**teacher (this model)**",
     "student": "student",
-    "frozen_teacher": "the teacher it was distilled from",
+    "frozen_teacher": "the teacher of its distillation",
     "random": "baseline: random initialisation",
     "pixels": "baseline: raw pixels",
     "histogram": "baseline: colour histogram",
@@ -41,14 +41,14 @@ def model_card(
     """
     config = published.config
     images = config["images"]
-    learned = "weights imported from elsewhere" if published.imported else "pretrained without labels by DINO"
+    learned = "imported weights" if published.imported else "pretrained without labels by DINO"
     sections = {
         "Intended use": [
-            f"Embeddings of images like those of *{summary['name']}*, for search, k-NN, linear classifiers, finding "
-            "doubles, and as a start for fine-tuning.",
-            f"In: images of {images['channels']} channel(s), {images['bits']} bits; {crop} x {crop} pixels are seen. "
-            "Out: one vector an image, not normalised.",
-            "Not for decisions about people, nor for other kinds of images without measuring there first.",
+            f"Embeddings of images like those of *{summary['name']}*, for search, k-NN, linear classifiers, "
+            "duplicate detection, and as initial weights for fine-tuning.",
+            f"Input: images of {images['channels']} channel(s), {images['bits']} bits; the model sees {crop} x "
+            f"{crop} pixels. Output: one vector per image, not normalised.",
+            "Not for decisions about people, and not for other kinds of images without measuring on them first.",
         ],
         "Data": _data(published, summary),
         "Metrics": [_table(metrics), *(f"{name}: {why}" for name, why in metrics["skipped"].items())],
@@ -70,11 +70,11 @@ def _data(published: PublishedModel, summary: Mapping[str, Any]) -> list[str]:
     splits = ", ".join(f"{split} {count:,}" for split, count in summary["splits"].items())
     lines = [f"*{summary['name']}*: {summary['num_images']:,} images ({splits}), sha256 {summary['digest']}."]
     if published.imported:
-        lines = [f"Trained on: unknown to this project. Measured on {lines[0]}"]
+        lines = [f"Training data: unknown to this project. Measured on {lines[0]}"]
     classes = summary["classes"]
     if classes:
         names = ", ".join(list(classes)[:_SHOWN_CLASSES]) + (", ..." if len(classes) > _SHOWN_CLASSES else "")
-        lines.append(f"{len(classes):,} classes, used to measure only: {names}.")
+        lines.append(f"{len(classes):,} classes, used for evaluation only: {names}.")
     else:
         lines.append("No labels.")
     return lines
@@ -126,16 +126,18 @@ def _limits(published: PublishedModel, metrics: Mapping[str, Any], summary: Mapp
             if metrics[split][name].get("linear", 0.0) >= accuracy
         ]
         if better:
-            limits.append(f"In the linear probe no better than: {', '.join(better)}.")
+            limits.append(f"In the linear probe it is no better than: {', '.join(better)}.")
     for name, count in summary["held_out_images_also_in_train"].items():
         if count:
-            limits.append(f"{count:,} images of {_SPLITS[name]} are also in train: their scores flatter.")
+            limits.append(
+                f"{count:,} images of {_SPLITS[name]} are also in train, so its scores are too high."
+            )
     if summary["quarantined"]:
         counts = ", ".join(f"{count:,} {kind}" for kind, count in summary["quarantined"].items())
-        limits.append(f"Files that were left out: {counts}.")
+        limits.append(f"Excluded files: {counts}.")
     if not published.imported:
         limits.append(
-            f"It has seen {summary['splits']['train']:,} images and repeats what is one-sided in them; nothing was "
-            "tested for fairness or for other sources."
+            f"It was trained on {summary['splits']['train']:,} images and repeats their biases; it was not tested "
+            "for fairness or on other sources."
         )
     return limits

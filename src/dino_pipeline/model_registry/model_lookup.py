@@ -26,7 +26,7 @@ def is_weight_file(path: Path) -> bool:
     if path.suffix not in _WEIGHT_FILES:
         return False
     if not path.is_file():
-        raise ValueError(f"there is no file {path}")
+        raise ValueError(f"{path} does not exist")
     return not (path.parent / DESCRIPTION).is_file()
 
 
@@ -64,15 +64,15 @@ def find_weights(name: str, project: Path) -> PublishedWeights:
             sorted(folder.name for folder in models.glob("*") if (folder / DESCRIPTION).is_file())
         )
         raise ValueError(
-            f"there is no model {name!r}: give a model's folder, one of its .safetensors files, a recipe that was "
-            f"trained here ({there or 'none was'}), an MLflow run id, or a registered name@alias or name/version."
+            f"there is no model {name!r}: give a model's folder, one of its .safetensors files, a trained recipe "
+            f"({there or 'there is none yet'}), an MLflow run id, or a registered name@alias or name/version."
         )
     found = _of_fingerprint(models, fingerprint)
     if found:
         return PublishedWeights(found, "teacher")
     raise ValueError(
-        f"the weights of {name} (fingerprint {fingerprint[:8]}) are not on this machine: `dvc pull` brings those of "
-        "the recipes, or give the model's folder."
+        f"the weights of {name} (fingerprint {fingerprint[:8]}) are not on this machine: run `dvc pull` for the "
+        "recipes' models, or give the model's folder."
     )
 
 

@@ -64,10 +64,10 @@ def origin_of_weights(name: str, project: Path) -> Origin:
         return _origin_of_ours(spec["fingerprint"], spec["recipe"], spec["pretrain"])
     if _OFFICIAL.fullmatch(path.name):
         return Origin(
-            f"official DINO weights, by the file's name ({path.name}); its content was compared with nothing",
+            f"official DINO weights, according to the file's name ({path.name}); its content was not checked",
             OFFICIAL_LICENCE,
         )
-    return Origin(f"{path.name}, of which nothing else is recorded", UNKNOWN)
+    return Origin(f"{path.name}, with no further record", UNKNOWN)
 
 
 def origin_of_model(config: Mapping[str, Any], run_tags: Mapping[str, str]) -> Origin:
@@ -89,14 +89,14 @@ def origin_of_model(config: Mapping[str, Any], run_tags: Mapping[str, str]) -> O
 
 
 def _unrecorded(known: str) -> Origin:
-    return Origin(f"{known}, of which no run here has a record", UNKNOWN)
+    return Origin(f"{known}, with no record in this store", UNKNOWN)
 
 
 def _taught(student: Origin, teacher: Origin) -> Origin:
     licences = (
-        teacher.licence if student == RANDOM else f"{student.licence}; of the teacher: {teacher.licence}"
+        teacher.licence if student == RANDOM else f"{student.licence}; the teacher's: {teacher.licence}"
     )
-    return Origin(f"{student.origin}, taught by {teacher.origin}", licences)
+    return Origin(f"{student.origin}, distilled from {teacher.origin}", licences)
 
 
 def _origin_of_ours(fingerprint: str, recipe: str, config: Mapping[str, Any]) -> Origin:

@@ -107,7 +107,7 @@ def _photograph(name: str | None, project_folder: Path, images: ImagesConfig) ->
         return as_asked(read_photograph(name.removeprefix("embedded:")), images) if is_seen else None
     path = project_folder / Path(name).expanduser()
     if not path.is_file():
-        raise ValueError(f"evaluate.photograph.image: there is no file {path}")
+        raise ValueError(f"evaluate.photograph.image: {path} does not exist")
     return decode_image(path.read_bytes(), images)
 
 

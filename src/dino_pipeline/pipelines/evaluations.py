@@ -67,7 +67,7 @@ def catalog_entries(evaluation: Evaluation[Any], recipe: str) -> dict[str, dict[
     """
     entries: dict[str, dict[str, Any]] = {}
     if evaluation.check:
-        reason = "a list of the user's own files, which a parameter names"
+        reason = "a list of the user's own files, which a parameter gives"
         entries[_found(evaluation.name)] = {"type": "MemoryDataset", "metadata": {"unwatched": reason}}
     for name, output in evaluation.outputs.items():
         path = output.path if isinstance(output, Folder) else output
@@ -75,7 +75,7 @@ def catalog_entries(evaluation: Evaluation[Any], recipe: str) -> dict[str, dict[
         filepath = f"data/{layer or _REPORTING}/{recipe}/{file}"
         if isinstance(output, Folder):
             entries[name] = {"type": _FOLDER, "filepath": filepath, "marker": output.marker}
-            metadata = {"unwatched": f"where {name} comes to be; emptied first"}
+            metadata = {"unwatched": f"where {name} is written; emptied first"}
             entries[working_folder(name)] = {"type": _FOLDER, "filepath": filepath, "metadata": metadata}
         else:
             entries[name] = {**_DATASETS[Path(file).suffix], "filepath": filepath}

@@ -58,8 +58,7 @@ def pretrain(
     for other, its_spec in unfinished(training_folder, recipe, other_than=identity).items():
         differing = differing_keys(its_spec["pretrain"], resolved) or ["data or code"]
         logger.info(
-            "an unfinished training differs in %s; to continue from it all the same: "
-            "--params=launch.adopt_progress=%s",
+            "an unfinished training differs in %s; to continue from it anyway: --params=launch.adopt_progress=%s",
             ", ".join(differing),
             other,
         )

@@ -79,7 +79,7 @@ def register_model(
         write=partial(write_served, model, contents),
     )
     if registered is None:
-        logger.warning("%s is registered once MLflow's store has what was kept for it", name)
+        logger.warning("%s will be registered when MLflow's store has received all kept records", name)
     elif registered.is_new:
         logger.info("registered %s version %s as %s", name, registered.number, config.alias)
     else:

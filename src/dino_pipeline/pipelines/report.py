@@ -69,7 +69,7 @@ def draw_report(
     run = tracking.model_run(published.fingerprint)
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / REPORT
-        section = run_section(run.facts(), project_folder, training_folder / published.fingerprint)
+        section = run_section(run.facts(), project_folder, training_folder / published.fingerprint, model)
         copy.write_text(render(content, section), encoding="utf-8")
         run.log_artifact(copy)
     logger.info("%s", content.verdict.headline)

@@ -36,13 +36,13 @@ class FolderDataset(AbstractDataset[Path, Path]):
                 self._filepath.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise DatasetError(
-                    f"The folder {self._filepath} cannot be made ({error.strerror}): make room for it and let this "
-                    "user write there, or name another in conf/local/catalog.yml."
+                    f"The folder {self._filepath} cannot be created ({error.strerror}): free the disk or correct "
+                    "its permissions, or give another folder in conf/local/catalog.yml."
                 ) from error
         elif not self._exists():
             raise DatasetError(
-                f"There is no {self._filepath.name}/{self._marker} in {self._filepath.parent} yet. "
-                "`kedro run` makes it, as does `kedro run --pipeline=<name>`, which brings all that it needs."
+                f"There is no {self._filepath.name}/{self._marker} in {self._filepath.parent} yet. Create it with "
+                "`kedro run`, or with `kedro run --pipeline=<name>`, which runs all stages that it needs."
             )
         return self._filepath.absolute()
 
@@ -53,7 +53,9 @@ class FolderDataset(AbstractDataset[Path, Path]):
             DatasetError: the folder lacks the marker, or this is a working folder.
         """
         if self._marker is None or not (data / self._marker).is_file():
-            raise DatasetError(f"{data} holds no {self._marker}: it is not a finished {self._filepath.name}.")
+            raise DatasetError(
+                f"{data} contains no {self._marker}, so it is not a finished {self._filepath.name}."
+            )
         if data.absolute() == self._filepath.absolute():
             return
         self._filepath.parent.mkdir(parents=True, exist_ok=True)
@@ -91,7 +93,7 @@ class OptionalDataset(AbstractDataset[Any, Any]):
         Raises:
             DatasetError: always.
         """
-        raise DatasetError(f"{self} is only read.")
+        raise DatasetError(f"{self} is read-only.")
 
     def _exists(self) -> bool:
         return self._dataset.exists()

@@ -29,7 +29,7 @@ class _StoredFile(AbstractDataset[T, T], Generic[T]):
         """
         if not self._exists():
             raise DatasetError(
-                f"There are no {self.what} at {self._filepath} yet: kedro run --pipeline={self.stage} makes them."
+                f"There are no {self.what} at {self._filepath} yet: run kedro run --pipeline={self.stage}."
             )
         return self.read(self._filepath)
 

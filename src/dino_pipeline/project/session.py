@@ -29,6 +29,9 @@ class PlainSession(KedroSession):
             click.ClickException: input, parameters or files are wrong, or the recipe runs already; carries only
                 the text.
         """
+        if list(kwargs.get("tags") or ()) == ["dry_run"] and not kwargs.get("pipeline_names"):
+            # Not part of the default pipeline, whose every run would predict its cost.
+            kwargs["pipeline_names"] = ["cost"]
         try:
             recipe = self._get_config_loader()["globals"]["recipe"]
             # Products lie in folders of the recipe's name, so another recipe may run at the same time.
@@ -48,7 +51,9 @@ class PlainSession(KedroSession):
         except (*_FORESEEN, RuntimeError) as error:
             if os.environ.get(_ASK_FOR_TRACEBACK) or not _is_foreseen(error):
                 raise
-            raise click.ClickException(f"{error} ({_ASK_FOR_TRACEBACK}=1 shows where.)") from error
+            raise click.ClickException(
+                f"{error} (Set {_ASK_FOR_TRACEBACK}=1 to see the traceback.)"
+            ) from error
 
 
 def _is_foreseen(error: Exception) -> bool:

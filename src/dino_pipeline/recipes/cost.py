@@ -12,11 +12,16 @@ from dino_pipeline.dino.core.losses.loss import LossInput, build_loss
 from dino_pipeline.dino.core.models.student_teacher import teacher_logits
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.core.state import build_networks
+from dino_pipeline.dino.launching.torchrun import num_processes
+from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig
 
 # The rate that a V100 sustained in the paper's own ViT-S/16 (arXiv:2104.14294, table 8: 2x224 and 10x96 px, 100
 # epochs in 24.2 h on 16 GPUs), by this module's count of its FLOPs.
 V100_FLOPS = 11.3e12
 _STUDENT_BYTES = 4 * 4  # weight, gradient, AdamW's two moments: float32
+# Main memory of Python, torch and the other libraries, as a small training has it.
+_PROCESS_BYTES = 950_000_000
+_FLOAT_BYTES = 4
 _TEACHER_BYTES = 4  # weight; a snapshot likewise
 # Under autocast matrix products keep half precision; norms and the loss keep float32.
 _HALF_SHARE = 0.6
@@ -97,6 +102,22 @@ def training_cost(config: PretrainConfig, *, root: Path = Path()) -> Cost:
         state_bytes=_STUDENT_BYTES * num_parameters + teacher_bytes * num_in_teacher,
         bytes_per_image=round((large - small) / 2 * share),
     )
+
+
+def memory_bytes(config: PretrainConfig, launch: LaunchConfig, cost: Cost) -> int:
+    """Memory of a training on one GPU, or in one process."""
+    at_once = config.batch_size // num_processes(launch.cpu_processes) // config.accumulation_steps
+    own = 0 if torch.cuda.is_available() else _PROCESS_BYTES
+    return own + cost.memory_bytes(max(1, at_once))
+
+
+def training_bytes(monitoring: MonitoringConfig, cost: Cost, num_steps: int) -> int:
+    """Disk that a training takes: its checkpoints, and the finished model where it trains and where it is published."""
+    network = _FLOAT_BYTES * (cost.backbone_parameters + cost.head_parameters)
+    every = monitoring.keep_checkpoint_every_steps
+    kept = monitoring.keep_last_checkpoints + (num_steps // every if every else 0)
+    # A checkpoint has all that a step needs but gradients; the model has teacher and student.
+    return kept * (cost.state_bytes - network) + 2 * 2 * network
 
 
 def _crops(config: PretrainConfig, num_images: int) -> list[Tensor]:

@@ -14,7 +14,7 @@ from dino_pipeline.workspace.config_loader import files_to_merge
 
 # Comments that are written anew, or were true of each single file only.
 _REPLACED = re.compile(
-    rf"^{re.escape(UNCHANGED)}\n(\w+: {{}}\n)*|^# As in base; DVC watches this file\.\n|"
+    rf"^{re.escape(UNCHANGED)}\n(\w+: {{}}\n)*|^# As in base; DVC (?:watches this file|wants to find them)\.\n|"
     r"^# By `.*`, for the images and the machine that globals\.yml tells of; yours to change\.\n|^---\n",
     re.MULTILINE,
 )
@@ -70,11 +70,14 @@ def _heading(file: Path) -> str:
     name = file.parent.name
     if values.pop("recipe", name) != name:
         raise ValueError(
-            f"{file} names the recipe otherwise than its folder, and data/ has folders of that name: rename "
-            f"{file.parent} likewise first."
+            f"{file} gives the recipe another name than its folder, and data/ has folders of that name: rename "
+            f"{file.parent} to it first."
         )
     if values:
-        raise ValueError(f"{file} also gives {', '.join(values)}, which parameters.yml has no place for.")
+        raise ValueError(
+            f"{file} also sets {', '.join(values)}, which parameters.yml cannot contain: remove them or move them "
+            "elsewhere."
+        )
     return "\n".join(line for line in file.read_text().splitlines() if line.startswith("#"))
 
 
@@ -90,9 +93,7 @@ def _joined(parts: list[Path]) -> tuple[list[str], dict[str, Any]]:
         twice = own.keys() & values.keys()
         if twice:
             group = min(twice)
-            raise ValueError(
-                f"{group} stands in {home[group]} and in {file}: bring it into one of them first."
-            )
+            raise ValueError(f"{group} is in {home[group]} and in {file}: move it into one of them first.")
         text = _REPLACED.sub("", file.read_text())
         comments = [line for line in text.splitlines() if line.startswith("#")]
         if own or comments:
@@ -106,9 +107,9 @@ def _plain(file: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(file.read_text()) or {}
     except yaml.YAMLError as error:
-        raise ValueError(f"{file} is no plain YAML: {error}") from error
+        raise ValueError(f"{file} is not plain YAML: {error}") from error
     if not isinstance(values, Mapping):
-        raise ValueError(f"{file} holds no groups of parameters.")
+        raise ValueError(f"{file} contains no groups of parameters.")
     if "${" in yaml.safe_dump(values):
         raise ValueError(
             f"{file} has an interpolation, ${{...}}, which DVC does not read: write the value itself."
@@ -122,7 +123,7 @@ def _verify(text: str, values: Mapping[str, Any], folder: Path) -> None:
         merged = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ValueError(
-            f"The files of {folder} do not join line by line: merge them by hand. ({error})"
+            f"The files of {folder} cannot be joined line by line: merge them by hand. ({error})"
         ) from error
     kept = {group: inside for group, inside in merged.items() if inside != {}}
     if kept != values or len(set(names)) != len(names):

@@ -10,7 +10,7 @@ import yaml
 
 from dino_pipeline.recipes.reading import watched_groups
 
-UNCHANGED = "# As in base; DVC wants to find them."
+UNCHANGED = "# Unchanged; DVC needs these lines."
 _WIDTH = 118
 
 

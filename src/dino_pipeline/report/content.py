@@ -1,5 +1,6 @@
 """Gather the content of the page from the outputs of the earlier pipelines."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.core.models.backbone import Backbone
 from dino_pipeline.dino.evaluation.features import Features
 from dino_pipeline.dino.metrics.collapse import Settings
-from dino_pipeline.dino.training.history import HISTORY, TIMING, numbers, read_rows
+from dino_pipeline.dino.training.history import HISTORY, PREDICTION, TIMING, numbers, read_rows
 from dino_pipeline.dino.weights.published import (
     PublishedModel,
     evaluation_transform,
@@ -27,6 +28,7 @@ from dino_pipeline.report.pictures import Picture, first_views, nearest
 from dino_pipeline.report.tables import (
     SPLIT_NAMES,
     accuracy_bars,
+    costs_table,
     measures_table,
     parameter_differences,
     sizes_table,
@@ -117,20 +119,30 @@ def gather(
     )
 
 
-def run_section(run: Mapping[str, str], project_folder: Path, progress: Path) -> RunSection:
+def run_section(run: Mapping[str, str], project_folder: Path, progress: Path, model: Path) -> RunSection:
     """Facts of the run, the commit that makes the page, and curves if this machine trained the model.
 
     Args:
         run: facts of the model's run; empty if MLflow's store does not answer.
         project_folder: its commit is named.
         progress: the folder of this training's progress, which may not exist here.
+        model: the published model's folder.
     """
-    timing = progress / TIMING
+    timing, prediction = progress / TIMING, progress / PREDICTION
     rows = [numbers(row) for row in read_rows(timing)] if timing.is_file() else []
     return RunSection(
         facts=[*run.items(), ("commit of this page", commit_in_words(origin_tags(project_folder)))],
         timing=timing_charts(rows) if rows else [],
+        costs=costs_table(json.loads(prediction.read_text()), rows, disk_bytes=_disk_bytes(progress, model))
+        if rows and prediction.is_file()
+        else None,
     )
+
+
+def _disk_bytes(*folders: Path) -> int:
+    """Bytes of the files. A hard link takes none."""
+    files = [file.stat() for folder in folders for file in folder.rglob("*") if file.is_file()]
+    return sum({(file.st_dev, file.st_ino): file.st_size for file in files}.values())
 
 
 def _facts(

@@ -1,23 +1,23 @@
 """Plot the training's history as charts, each with a description of a healthy curve."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
+from dino_pipeline.dino.training.history import Rows
 from dino_pipeline.plotting.charts import Chart, Color, Level, Line
-
-Rows = Sequence[Mapping[str, float]]
 
 _NETWORKS: tuple[tuple[str, Color], ...] = (("teacher", "teacher"), ("student", "student"))
 _SCHEDULES = {
     "learning_rate": ("Learning rate", "Warm-up, then a half cosine."),
-    "weight_decay": ("Weight decay", "Rises: late training is regularised more."),
+    "weight_decay": ("Weight decay", "Rises, so that late training is regularised more."),
     "teacher_momentum": (
         "Teacher momentum",
-        "How slowly the teacher follows the student; towards 1 it stands still.",
+        "How slowly the teacher follows the student; at 1 it does not move.",
     ),
     "teacher_temperature": (
         "Teacher temperature",
-        "Low is sharp. Too low collapses to one answer, too high to none.",
+        "A low temperature gives sharp outputs. Too low leads to collapse to one prototype, too high to a "
+        "uniform output.",
     ),
 }
 
@@ -39,8 +39,8 @@ def training_charts(history: Rows, *, num_prototypes: int | None) -> list[Chart]
             name="loss",
             title="Loss",
             caption=(
-                "Starts near ln K, the value of a teacher and a student that know nothing. It may rise when the last "
-                "layer is set free, and then falls. Flat at ln K is a collapse; its size says nothing about quality."
+                "Starts near ln K, the value before any learning. It may rise when the last layer is unfrozen, "
+                "and then falls. A flat line at ln K is a collapse. Its size says nothing about quality."
             ),
             lines=[_line(history, "loss")],
             levels=[uniform],
@@ -49,8 +49,8 @@ def training_charts(history: Rows, *, num_prototypes: int | None) -> list[Chart]
             name="entropy",
             title="Teacher entropy",
             caption=(
-                "How undecided the teacher is, in nats. At ln K it says nothing (uniform collapse), at 0 it says the "
-                "same of every image or is certain of each; healthy trainings lie between."
+                "How uncertain the teacher is, in nats. At ln K its output is uniform (collapse); at 0 it is the "
+                "same for every image, or certain for each. Healthy trainings lie between."
             ),
             lines=[_line(history, "teacher_entropy")],
             levels=[uniform],
@@ -60,8 +60,8 @@ def training_charts(history: Rows, *, num_prototypes: int | None) -> list[Chart]
             name="kl",
             title="KL divergence, teacher to student",
             caption=(
-                "Loss less entropy: what the student has yet to learn. At 0 both say the same of everything, "
-                "and there is nothing left to learn from."
+                "Loss minus entropy: what the student has yet to learn. At 0 both networks give the same output, "
+                "and nothing is left to learn."
             ),
             lines=[_line(history, "kl")],
             from_zero=True,
@@ -91,7 +91,7 @@ def timing_charts(timing: Rows) -> list[Chart]:
         Chart(
             name="throughput",
             title="Throughput",
-            caption="Images a second, over all processes.",
+            caption="Images per second, over all processes.",
             lines=[_line(timing, "images_per_second", x="step")],
             x_label="step",
             from_zero=True,
@@ -99,7 +99,8 @@ def timing_charts(timing: Rows) -> list[Chart]:
         Chart(
             name="data-wait",
             title="Waiting for data",
-            caption="Share of the time in which the network had no batch. Above a few percent: more loader workers.",
+            caption="Share of the time in which the network had no batch. If it is more than a few percent, use more "
+            "loader workers.",
             lines=[_line(timing, "data_wait_share", x="step", factor=100)],
             x_label="step",
             from_zero=True,
@@ -112,7 +113,7 @@ def _gradient_norm(history: Rows) -> Chart:
     return Chart(
         name="gradient-norm",
         title="Gradient norm",
-        caption="Before clipping. Spikes are common early; a steady climb announces trouble.",
+        caption="Before clipping. Spikes are common early; a steady rise is a warning.",
         lines=[_line(history, "gradient_norm")],
         from_zero=True,
     )
@@ -126,8 +127,8 @@ def _online_charts(history: Rows) -> list[Chart]:
                 name="online-knn",
                 title="k-NN on validation, while training",
                 caption=(
-                    "The teacher, an average of past students, runs ahead of the student in a healthy training. "
-                    "This, not the loss, says whether it learns."
+                    "In a healthy training the teacher, an average of past students, is better than the student. "
+                    "This curve, not the loss, shows whether the network learns."
                 ),
                 lines=_both(history, "knn", factor=100),
                 is_percentage=True,
@@ -138,7 +139,8 @@ def _online_charts(history: Rows) -> list[Chart]:
             Chart(
                 name="online-rank",
                 title="Effective rank of the features",
-                caption="In how many directions features differ. A fall towards 1 is a collapse; no labels are needed.",
+                caption="The number of directions in which features differ, measured without labels. A fall towards "
+                "1 is a collapse.",
                 lines=_both(history, "effective_rank"),
                 from_zero=True,
             )

@@ -66,6 +66,7 @@ class RunSection:
 
     facts: FactRows
     timing: list[Chart]
+    costs: Table | None = None  # predicted and used; None where this machine did not train the model
 
 
 def render(content: Content, run: RunSection | None) -> str:

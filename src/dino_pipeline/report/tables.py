@@ -1,6 +1,6 @@
 """The tables of the report: accuracies, the data, and the training parameters that a model changed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,34 @@ class ParameterDifference:
     recipe: str
     value: str
     is_own: bool
+
+
+def costs_table(
+    predicted: Mapping[str, float], timing: Sequence[Mapping[str, float]], *, disk_bytes: int
+) -> Table:
+    """What the training was predicted to take, beside what it took; a row for what was predicted.
+
+    Args:
+        predicted: `step_seconds`, and where they could be counted `memory_bytes` and `disk_bytes`.
+        timing: the rows of timing.csv.
+        disk_bytes: that the training's files take.
+    """
+    used = {
+        "step_seconds": sum(row["seconds"] for row in timing),
+        "memory_bytes": max(row["memory_mb"] for row in timing) * 2**20,
+        "disk_bytes": disk_bytes,
+    }
+    units = {
+        "step_seconds": ("training steps, min", 60, "{:,.1f}"),
+        "memory_bytes": ("memory of a process or GPU, GB", 1e9, "{:,.2f}"),
+        "disk_bytes": ("disk, GB", 1e9, "{:,.2f}"),
+    }
+    rows = [
+        [title, form.format(predicted[name] / unit), form.format(used[name] / unit)]
+        for name, (title, unit, form) in units.items()
+        if name in predicted
+    ]
+    return Table(head=["", "predicted", "used"], rows=rows, groups=[])
 
 
 def accuracy_bars(metrics: Mapping[str, Any], split: str, num_neighbors: int) -> list[Bar]:

@@ -54,10 +54,10 @@ def verdict(
         _judge_accuracy(metrics, split, f"knn_{num_neighbors}") if measured else _describe(metrics, split)
     )
     if not was_trained_here:
-        sentences = [*judged.sentences, "The weights were imported: their training left no record here."]
+        sentences = [*judged.sentences, "The weights were imported, so there is no record of their training."]
         return ModelVerdict(tone=judged.tone, headline=judged.headline, sentences=sentences)
     collapse = diagnose(history, training)
-    sentence = f"The training is in {collapse}." if collapse else _loss_sentence(history, training)
+    sentence = f"The training shows a {collapse}." if collapse else _loss_sentence(history, training)
     sentences = [*judged.sentences, sentence]
     return ModelVerdict(
         tone="bad" if collapse else judged.tone, headline=judged.headline, sentences=sentences
@@ -85,11 +85,11 @@ def _judge_accuracy(metrics: Mapping[str, Any], split: str, key: str) -> ModelVe
     elif over_random.is_loss:
         tone = "bad"
         meaning = (
-            f"The network learned nothing of use: {over_random} less than the same network before training."
+            f"The network learned nothing useful: {over_random} less than the same network before training."
         )
     else:
         tone = "unclear"
-        meaning = f"No clear gain over the same network before training: {over_random} apart."
+        meaning = f"No clear gain over the same network before training: a difference of {over_random}."
     sentences = [
         meaning,
         f"Guessing among the {metrics['num_classes']} classes gives about {_percent(1 / metrics['num_classes'])}.",
@@ -132,21 +132,21 @@ def _describe(metrics: Mapping[str, Any], split: str) -> ModelVerdict:
     rank = {name: metrics[split][name]["effective_rank"] for name in ("teacher", "random")}
     return ModelVerdict(
         tone="unclear",
-        headline="Without labels nothing here is right or wrong: the neighbours below are the verdict.",
+        headline="Without labels there is no accuracy: judge by the neighbours below.",
         sentences=[
-            "They should show the same kind of thing as their query, not merely its colour.",
+            "They should show the same kind of object as their query, not only the same colours.",
             f"The teacher's features of held-out images spread over {rank['teacher']:.1f} effective dimensions "
-            f"(before training: {rank['random']:.1f}). Near 1 they would all be alike.",
+            f"(before training: {rank['random']:.1f}). At 1 they would all be alike.",
         ],
     )
 
 
 def _loss_sentence(history: Sequence[Mapping[str, float]], training: Settings | None) -> str:
     if not history:
-        return "The training wrote no history."
+        return "There is no history of the training."
     went = f"The loss went from {history[0]['loss']:.2f} to {history[-1]['loss']:.2f}"
     if training is None:
-        return f"{went}; a loss without distributions shows no collapse: look at the effective rank."
+        return f"{went}; this loss compares no distributions, so it cannot show a collapse: look at the effective rank."
     return (
         f"{went} (ln K = {math.log(training.num_prototypes):.2f}) and the training shows no sign of collapse."
     )

@@ -36,7 +36,7 @@ def send(stored: StoredRun, record: Record, source: Path | None) -> None:
     except MlflowException as error:
         if error.error_code != "INVALID_PARAMETER_VALUE":
             raise
-        logger.warning("MLflow refuses some of a run's %s: %s", record["kind"], in_short(error))
+        logger.warning("MLflow rejects some of a run's %s: %s", record["kind"], in_short(error))
 
 
 def grouped(records: Sequence[Record]) -> list[list[Record]]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 _MAX_DESCRIPTION_LENGTH = 5000
-_CUT = "\n... the whole text is among the run's artifacts"
+_CUT = "\n... the run's artifacts contain the whole text"
 
 
 class Registered(NamedTuple):

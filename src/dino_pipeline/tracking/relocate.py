@@ -37,12 +37,15 @@ def repair_addresses(store: Store, *, dry_run: bool) -> Relocation:
     """
     if store.file is None:
         raise ValueError(
-            f"only an sqlite file holds addresses to repair, and MLFLOW_TRACKING_URI is {store.uri}"
+            f"addresses can be repaired in an sqlite file only, but MLFLOW_TRACKING_URI is {store.uri}"
         )
     now = store.file.parent
     for path in (store.file, now / ARTIFACTS_FOLDER):
         if not path.exists():
-            raise ValueError(f"there is no {path}: move mlruns/ with its database and artifacts, then repair")
+            raise ValueError(
+                f"{path} does not exist: move mlruns/ here with its database and artifacts, then run this command "
+                "again"
+            )
     try:
         with closing(sqlite3.connect(store.file, timeout=_SECONDS_TO_WAIT, isolation_level=None)) as database:
             database.execute("BEGIN IMMEDIATE")
@@ -51,7 +54,7 @@ def repair_addresses(store: Store, *, dry_run: bool) -> Relocation:
             database.execute("ROLLBACK" if dry_run else "COMMIT")
     except sqlite3.Error as error:
         raise ValueError(
-            f"{store.file} cannot be changed ({error}): end what uses it, such as `make ui`"
+            f"{store.file} cannot be changed ({error}): stop the programs that use it, such as `make ui`"
         ) from error
     return Relocation(before, now, num_rows)
 
@@ -61,7 +64,7 @@ def _folder_of_before(database: sqlite3.Connection, file: Path) -> Path:
         "SELECT artifact_location FROM experiments WHERE name = ?", [EXPERIMENT]
     ).fetchone()
     if row is None:
-        raise ValueError(f"{file} has no run of this project: there is nothing to repair")
+        raise ValueError(f"{file} contains no run of this project, so there is nothing to repair")
     return local_path(row[0]).parent
 
 

@@ -34,8 +34,8 @@ class Retry:
         if not self.is_failing:
             self._pause = _SECONDS_TO_FIRST_TRY
             logger.warning(
-                "MLflow's store does not take %s, and all goes on without it (%s): what it misses is kept in "
-                "data/.unsent, and sent when it answers again or by `%s`",
+                "MLflow's store does not accept %s (%s). The run continues; the missing records are kept in "
+                "data/.unsent and sent when the store answers again, or by `%s`",
                 self._channel,
                 in_short(error),
                 SYNC_COMMAND,
@@ -48,5 +48,5 @@ class Retry:
     def succeed(self) -> None:
         """Record that the store has everything. The end of an outage is logged."""
         if self.is_failing:
-            logger.warning("MLflow's store takes %s again, and has what was kept for it", self._channel)
+            logger.warning("MLflow's store accepts %s again and has received all kept records", self._channel)
         self.is_failing = False

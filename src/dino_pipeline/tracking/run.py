@@ -143,7 +143,9 @@ class ModelRun:
 
         if self.ask(read):
             return found
-        return {"MLflow run": f"not reached; kept in data/.unsent, and sent by {SYNC_COMMAND}"}
+        return {
+            "MLflow run": f"not reached; its records are kept in data/.unsent, and `{SYNC_COMMAND}` sends them"
+        }
 
     def log_again(self, records: Sequence[Record], folder: Path) -> None:
         """Log what a `Recording` kept.
@@ -204,7 +206,11 @@ class ModelRun:
             try:
                 self._spool.append(channel, record, source)
             except OSError as error:
-                logger.warning("%s is lost to MLflow, for it cannot be kept: %s", record["kind"], error)
+                logger.warning(
+                    "MLflow will lack %s, because it cannot be written to data/.unsent: %s",
+                    record["kind"],
+                    error,
+                )
             return False
 
     def _is_free(self, channel: str) -> bool:

@@ -156,7 +156,7 @@ def _check_place(address: str, store: Store) -> None:
 @cache
 def _warn_of_move(address: str) -> None:
     logger.warning(
-        "this project was moved or copied, and MLflow still keeps its artifacts in %s: "
-        "`dino-pipeline repair-artifacts` puts that right",
+        "this project was moved or copied, but MLflow still writes its artifacts to %s: run `dino-pipeline "
+        "repair-artifacts`",
         address,
     )

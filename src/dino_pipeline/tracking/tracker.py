@@ -123,7 +123,7 @@ def fingerprint_of(name: str, store: Store) -> str | None:
     except store_errors() as error:
         raise ValueError(f"{name}: MLflow's store has no such model ({in_short(error)})") from error
     if FINGERPRINT_TAG not in tags:
-        raise ValueError(f"{name} bears no fingerprint: it is not a model of this project")
+        raise ValueError(f"{name} has no fingerprint, so it is not a model of this project")
     return str(tags[FINGERPRINT_TAG])
 
 
@@ -147,15 +147,17 @@ def send_spooled_runs() -> list[str]:
         spec = spool.spec()
         if spec.store != address:
             raise ValueError(
-                f"{spool.folder} was kept for {spec.store}, and MLFLOW_TRACKING_URI leads to {address}: set it to "
-                "that one, or write the new address into opening.json if the server has moved"
+                f"{spool.folder} contains records for {spec.store}, but MLFLOW_TRACKING_URI is {address}: set it "
+                "to the former, or write the new address into opening.json there if the server has moved"
             )
         try:
             connect(_store)
         except store_errors() as error:
-            raise ValueError(f"MLflow's store does not answer, all stays kept: {in_short(error)}") from error
+            raise ValueError(
+                f"MLflow's store does not answer, so all records stay in data/.unsent: {in_short(error)}"
+            ) from error
         if not ModelRun(_store, spec, spool, _retries).sync():
-            raise ValueError(f"MLflow's store does not take all of it; the rest stays in {spool.folder}")
+            raise ValueError(f"MLflow's store does not accept all records; the rest stays in {spool.folder}")
         sent.append(spec.name)
     return sent
 
@@ -175,7 +177,7 @@ def rename_model(store: Store, earlier: str, fingerprint: str) -> None:
         ValueError: the store does not answer, or some records of the run are still spooled.
     """
     if has_spooled(store, earlier):
-        raise ValueError(f"MLflow lacks some of its run: `{SYNC_COMMAND}` first")
+        raise ValueError(f"MLflow lacks some records of its run: run `{SYNC_COMMAND}` first")
     quieten()
     condition = f"tags.{FINGERPRINT_TAG} = '{earlier}'"
     with plain_errors():
@@ -194,14 +196,14 @@ def rename_model(store: Store, earlier: str, fingerprint: str) -> None:
 def remind_of_spool() -> None:
     """Log the command that sends spooled records, if there are any."""
     if _store is not None and spooled_runs(_spool_root(_store)):
-        logger.warning("kept for MLflow in %s: `%s` sends it", FOLDER, SYNC_COMMAND)
+        logger.warning("%s contains records that MLflow lacks: send them with `%s`", FOLDER, SYNC_COMMAND)
 
 
 def _open(
     found_by: tuple[str, str], *, name: str, tags: Mapping[str, str] | None, is_training: bool
 ) -> ModelRun:
     if _store is None:
-        logger.debug("No tracking is configured: run %s is not tracked.", name)
+        logger.debug("Tracking is not configured: run %s is not tracked.", name)
         return UntrackedRun()
     quieten()
     spec = RunSpec(

@@ -97,8 +97,7 @@ class LayeredConfigLoader(OmegaConfigLoader):
         except yaml.constructor.ConstructorError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else "?"
             raise ValueError(
-                f"a file of {key} in {self.conf_source} is refused, at its line {line}: {error.problem}; only plain "
-                "YAML is read"
+                f"{self.conf_source}: a file of {key} is not plain YAML, line {line}: {error.problem}"
             ) from error
 
     def _global(self, name: str, *default: Any) -> Any:
@@ -145,7 +144,7 @@ class LayeredConfigLoader(OmegaConfigLoader):
         for group in values:
             if group not in self._known_groups:
                 raise ValueError(
-                    f"{group} is {values[group]!r}, and conf/{self.base_env} has no such group of parameters: "
+                    f"{group} is {values[group]!r}, but conf/{self.base_env} has no such group of parameters: "
                     f"{nearest(group, self._known_groups)}"
                 )
 
@@ -167,8 +166,8 @@ def _warn_of_several_files(recipe: Path) -> None:
     files = files_to_merge(recipe)
     if files:
         logger.warning(
-            "conf/%s has %s and %d more: a recipe is one file, parameters.yml; `dino-pipeline merge-recipe %s` makes "
-            "it one.",
+            "conf/%s has %s and %d more, but a recipe is now one file, parameters.yml: merge them with "
+            "`dino-pipeline merge-recipe %s`.",
             recipe.name,
             files[0].name,
             len(files) - 1,

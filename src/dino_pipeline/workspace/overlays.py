@@ -1,6 +1,6 @@
 """Lay values by dotted name, such as `pretrain.epochs: 3`, over nested parameters."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -17,7 +17,7 @@ def nested(values: Mapping[str, Any]) -> dict[str, Any]:
         for group in groups:
             place = place.setdefault(group, {})
             if not isinstance(place, dict):
-                raise ValueError(f"{name} lies inside {group}, which has a value of its own")
+                raise ValueError(f"{name} cannot be set: {group} is already set to a single value")
         place[last] = value
     return tree
 
@@ -37,3 +37,18 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
         both_groups = isinstance(value, Mapping) and isinstance(below.get(key), Mapping)
         result[key] = merged(below[key], value) if both_groups else value
     return result
+
+
+def settings(pairs: Sequence[str]) -> dict[str, Any]:
+    """Turn `["a.b=1"]` into `{"a": {"b": 1}}`.
+
+    Raises:
+        ValueError: a setting has no `=`.
+    """
+    import yaml
+
+    for pair in pairs:
+        if "=" not in pair:
+            raise ValueError(f"--set needs KEY=VALUE, such as pretrain.epochs=3, but got {pair!r}.")
+    split = (pair.split("=", 1) for pair in pairs)
+    return nested({name: yaml.safe_load(text) for name, text in split})

@@ -28,7 +28,7 @@ def parameter_errors(parameters: Mapping[str, Any], pipelines: Mapping[str, Any]
 def group_errors(group: str, cls: type, values: Any) -> list[str]:
     """The error lines for one group, such as `pretrain`, with the configuration class `cls`."""
     if not isinstance(values, Mapping):
-        return [f"{group} is {_shown(values)}: it is a group of parameters, such as {group}: {{name: value}}"]
+        return [f"{group} is {_shown(values)}: give a group of parameters, such as {group}: {{name: value}}"]
     try:
         TypeAdapter(cls).validate_python(dict(values))
     except ValidationError as error:
@@ -54,10 +54,10 @@ def _lines(group: str, values: Mapping[str, Any], error: ValidationError) -> Ite
         if kind == _UNKNOWN:
             known = [str(other) for other in around if (*location[:-1], other) not in unknown]
             yield (
-                f"{name} is {_shown(here)}, and there is no such parameter: {nearest(str(location[-1]), known)}"
+                f"{name} is {_shown(here)}, but there is no such parameter: {nearest(str(location[-1]), known)}"
             )
         elif kind in _MISSING:
-            yield f"{name} is missing: give it a value in the recipe, or leave its group to conf/base"
+            yield f"{name} is missing: set it in the recipe, or leave its group to conf/base"
         elif kind == "value_error":
             yield _in_full(group, name, here, str(detail["ctx"]["error"]))
         else:
@@ -94,7 +94,7 @@ def _remedy(kind: str, message: str) -> str:
     if kind == "path_not_file":
         return "there is no such file; give one that exists, or null"
     if kind == "dataclass_type":
-        return "it should be a group of parameters, name: value"
+        return "give a group of parameters, name: value"
     text = message.replace("valid tuple", "list").replace(" after validation, not ", ", and it has ")
     return text[0].lower() + text[1:]
 

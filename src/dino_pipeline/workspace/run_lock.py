@@ -43,8 +43,8 @@ def run_lock(
         if not _takes(opened, mode):
             holder, advice = _holder(opened)
             if while_waiting is None:
-                raise ValueError(f"{what} is under way already, {holder}: {advice}")
-            logger.info("%s is under way already, %s: waiting for it to end", what, holder)
+                raise ValueError(f"{what} is already {holder}: {advice}")
+            logger.info("%s is already %s: waiting for it to end", what, holder)
             while not _takes(opened, mode):
                 while_waiting()
                 time.sleep(_POLL_SECONDS)
@@ -83,11 +83,14 @@ def _holder(opened: IO[str]) -> tuple[str, str]:
     opened.seek(0)
     text = opened.read()
     if not text:  # the process holds the lock and writes its text next
-        return "begun this moment", "wait for it to end"
+        return "running, since a moment ago", "wait for it to end"
     holder = json.loads(text)
     if not psutil.pid_exists(holder["pid"]):  # its workers still save their progress
-        return "by what a killed run left behind, which ends by itself", "try again in some seconds"
+        return (
+            "running in processes that a killed run left behind; they end by themselves",
+            "try again in a few seconds",
+        )
     return (
-        f"by process {holder['pid']} since {holder['since']} ({holder['command']})",
-        f"wait for it to end, or stop it by kill -INT {holder['pid']}; its progress is kept",
+        f"running in process {holder['pid']} since {holder['since']} ({holder['command']})",
+        f"wait for it to end, or stop it with `kill -INT {holder['pid']}`, which keeps its progress",
     )

@@ -25,8 +25,8 @@ def test_image_files_are_listed_by_name_and_can_be_read(folder):
 def test_what_is_not_there_is_named(folder, tmp_path):
     with pytest.raises(ValueError, match=r"lacks 1 of 2 images, such as d\.png"):
         named_images(folder, ["b.png", "d.png"])
-    with pytest.raises(ValueError, match="is no folder"):
+    with pytest.raises(ValueError, match="is not a folder"):
         images_in(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match="holds no image"):
+    with pytest.raises(ValueError, match="contains no image"):
         images_in(tmp_path / "empty")

@@ -50,12 +50,12 @@ def test_a_head_for_other_features_or_classes_is_refused(tmp_path: Path) -> None
     head = read_linear_head(tmp_path / "head.pth", backbone_dim=3)
     stored = features(torch.zeros(2, 3), torch.zeros(2, 6), ["n01", "n02"])
     with pytest.raises(
-        ValueError, match=r"takes 12 dimensions and the stored features have 6: set extract\."
+        ValueError, match=r"takes 12 dimensions, but the stored features have 6: set extract\."
     ):
         linear_head_accuracy(head, stored, CLASSES)
     wide = features(torch.zeros(2, 3), torch.zeros(2, 12), ["n01", "n02"])
-    with pytest.raises(ValueError, match="3 classes apart and the images have 2"):
+    with pytest.raises(ValueError, match="3 classes, but the images have 2"):
         linear_head_accuracy(head, wide, CLASSES[:2])
     torch.save({"cls_token": torch.zeros(1)}, tmp_path / "backbone.pth")
-    with pytest.raises(ValueError, match="is no linear head; it holds cls_token"):
+    with pytest.raises(ValueError, match="is not a linear head; it contains cls_token"):
         read_linear_head(tmp_path / "backbone.pth", backbone_dim=3)

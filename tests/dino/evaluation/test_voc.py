@@ -53,7 +53,9 @@ def test_no_folder_is_told_what_to_give():
 
 
 def test_a_list_that_is_not_there_is_told_which_are(folder):
-    with pytest.raises(ValueError, match=r"no .*train\.txt.* as x\.split one of its lists \(val\)"):
+    with pytest.raises(
+        ValueError, match=r"train\.txt does not exist.* set x\.split to one of its lists \(val\)"
+    ):
         listed(folder, split="train")
     with pytest.raises(ValueError, match="it has none"):
         listed(folder / "JPEGImages")
@@ -74,7 +76,7 @@ def test_an_id_that_points_outside_is_refused(folder, name):
 
 def test_missing_files_are_counted_before_work_starts(folder):
     write_list(folder, "a\nb\nc\n")
-    with pytest.raises(ValueError, match=r"2 files .* are missing, first .*JPEGImages/c\.jpg"):
+    with pytest.raises(ValueError, match=r"2 files .* are missing, such as .*JPEGImages/c\.jpg"):
         listed(folder)
     write_list(folder, "a\n")
     with pytest.raises(ValueError, match="SegmentationObject/a"):
@@ -88,7 +90,7 @@ def test_a_mask_of_colours_or_of_another_size_or_damaged_is_refused(folder):
     with pytest.raises(ValueError, match="RGB pixels"):
         images.read("a")
     Image.fromarray(MASK.T.copy()).save(path)
-    with pytest.raises(ValueError, match=r"image has 3x2 pixels and the mask in SegmentationClass 2x3"):
+    with pytest.raises(ValueError, match=r"image has 3x2 pixels, but the mask in SegmentationClass has 2x3"):
         images.read("a")
     path.write_bytes((folder / "SegmentationClass" / "b.png").read_bytes()[:40])
     with pytest.raises(ValueError, match=r"a\.png cannot be read"):

@@ -41,7 +41,7 @@ def rows(
     [
         (rows(UNIFORM - 0.001, 0.001, temperature=0.3), SETTINGS, "uniform", "teacher_temperature to 0.04"),
         (rows(UNIFORM - 0.001, 0.001, momentum=0.0), SETTINGS, "uniform", "teacher_momentum"),
-        (rows(UNIFORM - 0.001, 0.001), SETTINGS, "uniform", "look at the views"),
+        (rows(UNIFORM - 0.001, 0.001), SETTINGS, "uniform", "check the views"),
         (
             rows(0.01, 0.001),
             replace(SETTINGS, center_momentum=1 - 1e-9),

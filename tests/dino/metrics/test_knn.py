@@ -8,6 +8,7 @@ import pytest
 import torch
 from sklearn.neighbors import KNeighborsClassifier
 
+from dino_pipeline.dino.metrics import knn, nearest
 from dino_pipeline.dino.metrics.knn import knn_accuracy, knn_rank_classes, knn_votes
 
 GOLDEN_DIR = Path(os.environ.get("GOLDEN_DIR") or Path(__file__).parents[2] / "golden")
@@ -21,8 +22,16 @@ def clustered(num_images, seed, num_classes=7, dim=12):
     return centers[labels] + 2 * noise, labels
 
 
+def in_pieces(monkeypatch):
+    for name, size in (("_SEARCHED_AT_ONCE", 7), ("_VOTING_AT_ONCE", 3)):
+        monkeypatch.setattr(knn, name, size)
+    for name, size in (("_ROWS", 13), ("_QUERIES", 4)):
+        monkeypatch.setattr(nearest, name, size)
+
+
 @pytest.mark.golden
-def test_accuracies_equal_the_references():
+def test_accuracies_equal_the_references(monkeypatch):
+    in_pieces(monkeypatch)
     golden = np.load(GOLDEN_DIR / "knn.npz")
     ks = [int(name[1:-5]) for name in golden.files if name.endswith("_top1")]
     names = ("train_features", "train_labels", "test_features", "test_labels")
@@ -30,8 +39,6 @@ def test_accuracies_equal_the_references():
         *(torch.from_numpy(golden[name]) for name in names),
         num_neighbors=ks,
         temperature=float(golden["temperature"]),
-        query_chunk=77,
-        bank_chunk=101,
     )
     for k in ks:
         assert 100 * ours[k].top1 == pytest.approx(float(golden[f"k{k}_top1"]), abs=1e-9)
@@ -51,23 +58,21 @@ def test_predictions_equal_scikit_learns_weighted_neighbors(k):
     assert ranked[k][:, 0].tolist() == expected.tolist()
 
 
-def test_chunk_sizes_and_company_of_other_ks_change_nothing():
+def test_chunk_sizes_and_company_of_other_ks_change_nothing(monkeypatch):
     train, train_labels = clustered(130, seed=2)
     test, _ = clustered(41, seed=3)
     whole = knn_rank_classes(train, train_labels, test, num_neighbors=[20], temperature=0.07)
-    chunked = knn_rank_classes(
-        train, train_labels, test, num_neighbors=[50, 3, 20], temperature=0.07, query_chunk=7, bank_chunk=13
-    )
+    in_pieces(monkeypatch)
+    chunked = knn_rank_classes(train, train_labels, test, num_neighbors=[50, 3, 20], temperature=0.07)
     assert torch.equal(whole[20], chunked[20])
     assert list(chunked) == [50, 3, 20]
 
 
-def test_more_neighbors_than_training_images_means_all_of_them():
+def test_more_neighbors_than_training_images_means_all_of_them(monkeypatch):
+    in_pieces(monkeypatch)
     train, train_labels = clustered(30, seed=4)
     test, test_labels = clustered(40, seed=5)
-    accuracy = knn_accuracy(
-        train, train_labels, test, test_labels, num_neighbors=[30, 200], temperature=0.07, bank_chunk=8
-    )
+    accuracy = knn_accuracy(train, train_labels, test, test_labels, num_neighbors=[30, 200], temperature=0.07)
     assert accuracy[200] == accuracy[30]
 
 
@@ -90,7 +95,8 @@ def test_one_close_neighbor_outvotes_two_far_ones():
     assert ranked[3].tolist() == [[0, 1]]
 
 
-def test_votes_are_sums_of_the_neighbors_weights():
+def test_votes_are_sums_of_the_neighbors_weights(monkeypatch):
+    in_pieces(monkeypatch)
     train, train_labels = clustered(60, seed=6)
     test, _ = clustered(9, seed=7)
     votes = knn_votes(
@@ -100,8 +106,6 @@ def test_votes_are_sums_of_the_neighbors_weights():
         num_classes=8,
         num_neighbors=[4, 10],
         temperature=0.5,
-        query_chunk=4,
-        bank_chunk=7,
     )
     cosines = torch.nn.functional.cosine_similarity(test[:, None], train[None], dim=2)
     for k, found in votes.items():
@@ -110,6 +114,14 @@ def test_votes_are_sums_of_the_neighbors_weights():
             for neighbor in cosines[query].argsort(descending=True)[:k].tolist():
                 expected[query, train_labels[neighbor]] += torch.exp(cosines[query, neighbor] / 0.5)
         torch.testing.assert_close(found, expected)
+
+
+def test_equally_many_votes_rank_in_the_labels_order():
+    train = torch.eye(4)
+    ranked = knn_rank_classes(
+        train, torch.tensor([9, 3, 7, 5]), torch.ones(1, 4), num_neighbors=[4], temperature=0.07
+    )
+    assert ranked[4].tolist() == [[3, 5, 7, 9]]
 
 
 def test_an_empty_side_is_a_clear_error():

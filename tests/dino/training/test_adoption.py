@@ -113,7 +113,7 @@ def test_what_was_begun_again_gives_way_to_a_finished_model_only(of_before: Path
     (tmp_path / NOW).mkdir()
     (tmp_path / NOW / "last.pt").write_text("begun again")
     before = contents(tmp_path)
-    with pytest.raises(ValueError, match=f"there is progress under its new fingerprint {NOW} already"):
+    with pytest.raises(ValueError, match=f"there is already progress under its new fingerprint {NOW}"):
         move(read_training(folder))
     assert contents(tmp_path) == before
     shutil.rmtree(folder)

@@ -70,7 +70,7 @@ class Payload:
 def test_reading_executes_nothing(tmp_path: Path) -> None:
     harm = {"step": Payload(f"touch {tmp_path / 'executed'}")}
     save_checkpoint(harm, tmp_path / "last.pt")  # its checksum is right
-    with pytest.raises(ValueError, match="is refused: it holds objects or code"):
+    with pytest.raises(ValueError, match="is refused: it contains objects or code"):
         load_checkpoint(tmp_path / "last.pt", CPU)
     torch.save(harm, tmp_path / "last.pt")
     with pytest.raises(DamagedCheckpointError):

@@ -24,7 +24,7 @@ OUTSIDE_THE_CORE = {
     "dino_pipeline": "the package itself",
     "dino_pipeline.dino": "the package itself",
     "dino_pipeline.dino.partial": "names files that are not whole yet",
-    "dino_pipeline.dino.launching.stop": "asks a training to stop, which it then continues to the same bits",
+    "dino_pipeline.dino.launching": "starts and stops processes, passes on what they log, and lets them read one file",
     "dino_pipeline.dino.features": "images of evaluations as tensors",
     "dino_pipeline.dino.metrics": "numbers about the training",
     "dino_pipeline.dino.weights": "reads initial weights, whose hash is a parameter; writes finished models",

@@ -99,7 +99,9 @@ def test_images_are_normalised_as_the_teacher_s_were(tmp_path: Path) -> None:
 def test_weights_of_another_architecture_are_refused(file: Path) -> None:
     larger = {"name": "resnet10t", "options": {}, "drop_path_rate": 0.0}
     config = from_dict(PretrainConfig, PRETRAIN | named(file, backbone=larger))
-    with pytest.raises(ValueError, match=r"teacher\.pth does not hold the weights of resnet10t: \d+ missing"):
+    with pytest.raises(
+        ValueError, match=r"teacher\.pth does not contain the weights of resnet10t: \d+ missing"
+    ):
         resolve(config, root=Path())
 
 
@@ -112,7 +114,7 @@ def test_weights_of_another_architecture_are_refused(file: Path) -> None:
         ),
         (
             {"multi_crop": DISTILLATION["multi_crop"] | {"global_crop_size": 20}},  # type: ignore[operator]
-            r"global_crop_size is 20, no multiple of the ViT's patch of 8: set it to 16",
+            r"global_crop_size is 20, which is not a multiple of the ViT's patch of 8: set it to 16",
         ),
     ],
 )

@@ -40,7 +40,7 @@ def test_the_last_ones_stay_and_every_so_manieth_for_good(tmp_path: Path) -> Non
 
 
 def test_what_is_kept_for_good_must_be_written_at_all() -> None:
-    with pytest.raises(ValueError, match="take a multiple of 100"):
+    with pytest.raises(ValueError, match="set it to a multiple of 100"):
         from_dict(MonitoringConfig, MONITORING | {"keep_checkpoint_every_steps": 150})
 
 
@@ -68,7 +68,7 @@ def test_a_damaged_last_checkpoint_gives_way_to_the_one_before_it_and_says_so(
     else:
         assert newest == {"step": 10}
         assert "last.pt is damaged" in caplog.text
-        assert "going back to the checkpoint before it" in caplog.text
+        assert "using the checkpoint before it" in caplog.text
 
 
 def test_damage_everywhere_is_an_error_and_nothing_at_all_is_a_beginning(tmp_path: Path) -> None:
@@ -76,5 +76,5 @@ def test_damage_everywhere_is_an_error_and_nothing_at_all_is_a_beginning(tmp_pat
     keep(tmp_path, 10, 20)
     for file in tmp_path.iterdir():
         flip_a_bit(file)
-    with pytest.raises(DamagedCheckpointError, match=r"every checkpoint in .* is damaged: copy one back"):
+    with pytest.raises(DamagedCheckpointError, match=r"every checkpoint in .* is damaged: restore one"):
         load_newest(tmp_path, CPU)

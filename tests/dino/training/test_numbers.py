@@ -227,5 +227,5 @@ def test_a_killed_loader_worker_ends_training_with_what_to_do(make_spec: MakeSpe
     command = [sys.executable, "-c", KILLED, str(tmp_path / "spec.json")]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert ended.returncode == 1
-    remedy = re.escape("lower launch.loader_workers (now 1 a process) or pretrain.batch_size (now 8)")
+    remedy = re.escape("lower launch.loader_workers (now 1 per process) or pretrain.batch_size (now 8)")
     assert re.search(rf"MemoryError: a loader worker was killed.*{remedy}", ended.stderr)

@@ -98,7 +98,7 @@ def test_one_that_needs_labels_gets_them(make_spec: MakeSpec, tmp_path: Path) ->
     ("name", "options", "told"),
     [
         ("my_loss.py:MyLoss", {}, r"^pretrain\.loss\.options\.variance_weight is missing$"),
-        ("with_labels.py:Shadowing", {}, r"whose metrics gradient_norm are columns of history\.csv already"),
+        ("with_labels.py:Shadowing", {}, r"whose metrics gradient_norm are already columns of history\.csv"),
     ],
 )
 def test_a_wrong_one_is_refused_before_training(

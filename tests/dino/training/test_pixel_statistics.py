@@ -57,5 +57,5 @@ def test_the_sample_of_many_images_is_the_seeds(tmp_path: Path, monkeypatch: pyt
 def test_a_channel_without_any_difference_is_named(tmp_path: Path) -> None:
     pixels = noise(0)
     pixels[:, :, 3] = 7
-    with pytest.raises(ValueError, match="channel 4 of 5 has one value"):
+    with pytest.raises(ValueError, match="channel 4 of 5 has the same value"):
         pixel_statistics.pixel_statistics(manifest(tmp_path, [pixels]), FIVE, seed=0)

@@ -47,7 +47,7 @@ def test_the_folder_is_filled_when_it_is_asked_for_and_with_the_weights_that_wer
     spec = fill_folder(prepared)
     assert prepared.start is None, "the folder holds the weights now, not the memory"
     folder = Path(spec.folder)
-    assert {path.name for path in folder.iterdir()} == {"manifest.parquet", INITIAL}
+    assert {path.name for path in folder.glob("[!.]*")} == {"manifest.parquet", INITIAL}
     images = read_manifest(Path(spec.manifest), Path(spec.image_root))
     assert images.digest() == prepared.images.digest()
 
@@ -63,7 +63,7 @@ def test_weights_that_are_read_again_must_be_those_that_were_prepared(
     prepared.start = None
 
     write_weights(weights, seed=1)
-    with pytest.raises(ValueError, match="weights that this training starts from have just changed"):
+    with pytest.raises(ValueError, match="initial weights of this training changed after they were checked"):
         fill_folder(prepared)
 
     write_weights(weights, seed=0)
@@ -94,11 +94,11 @@ def test_measured_numbers_are_written_out_and_only_where_asked(tiny_manifest: Pa
 
 def test_channels_that_do_not_fit_one_another_are_refused() -> None:
     with pytest.raises(
-        ValidationError, match=r"pretrain.mean has 3 numbers, and pretrain.images.channels is 5"
+        ValidationError, match=r"pretrain.mean has 3 numbers, but pretrain.images.channels is 5"
     ):
         config(5)
     backbone = PRETRAIN["backbone"] | {"options": {"in_chans": 4}}
-    with pytest.raises(ValidationError, match=r"in_chans is 4, and pretrain.images.channels is 3"):
+    with pytest.raises(ValidationError, match=r"in_chans is 4, but pretrain.images.channels is 3"):
         config(3, backbone=backbone)
     with pytest.raises(ValidationError):
         config(3, mean="auto")

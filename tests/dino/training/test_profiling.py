@@ -44,7 +44,7 @@ def test_a_batch_that_does_not_fit_is_told_with_the_accumulation_that_does(
     )
     assert done.returncode != 0
     assert (
-        "MemoryError: 32 images at once do not fit in memory; set pretrain.accumulation_steps to"
+        "MemoryError: 32 images at once do not fit into memory; set pretrain.accumulation_steps to"
         in done.stderr
     )
     assert "keeps the total of 32" in done.stderr

@@ -48,9 +48,9 @@ def test_adopting_copies_progress_and_leaves_the_other_as_it_is(tmp_path: Path) 
     assert (tmp_path / "new" / "last.pt").read_text() == "gone on since"
     started(tmp_path, "third", "cifar10")
     assert adopted_from(tmp_path / "third") is None
-    with pytest.raises(ValueError, match="progress of its own"):
+    with pytest.raises(ValueError, match="already has its own progress"):
         adopt(tmp_path, "old", "third")
-    with pytest.raises(ValueError, match=r"no progress under 'lost'; there is: new, old, third"):
+    with pytest.raises(ValueError, match=r"no progress of 'lost'; existing: new, old, third"):
         adopt(tmp_path, "lost", "newer")
 
 
@@ -90,7 +90,7 @@ def test_a_given_checkpoint_of_another_training_is_refused_by_the_keys_that_diff
     with pytest.raises(ValueError, match="differs in its data or code"):
         resume_from(file, mine, "mine", pretrain)
     save_checkpoint({"teacher": torch.zeros(2)}, file)
-    with pytest.raises(ValueError, match=r"name it as pretrain\.initial_weights"):
+    with pytest.raises(ValueError, match=r"use it as pretrain\.initial_weights"):
         resume_from(file, mine, "mine", pretrain)
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(DamagedCheckpointError):

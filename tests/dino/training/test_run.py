@@ -105,7 +105,7 @@ def test_adopted_progress_goes_on_to_the_end_of_its_new_training(make_spec: Make
     longer = replace(make_spec(tmp_path, pretrain={"epochs": 3}), fingerprint="another")
     too_short = replace(make_spec(tmp_path, pretrain={"epochs": 1}), fingerprint="yet another")
     with pytest.raises(
-        ValueError, match=r"has 7 steps, and this training ends after 5: raise pretrain\.epochs"
+        ValueError, match=r"has 7 steps, but this training ends after 5: raise pretrain\.epochs"
     ):
         train(too_short)
     assert train(longer)
@@ -124,7 +124,9 @@ def test_progress_of_other_networks_is_refused_by_what_differs(
 ) -> None:
     assert not train(make_spec(tmp_path), stop_after=7)
     other = replace(make_spec(tmp_path, pretrain=changes), fingerprint="another")
-    with pytest.raises(ValueError, match=rf"adopt_progress: that progress is of other networks.*{named}"):
+    with pytest.raises(
+        ValueError, match=rf"adopt_progress: that progress belongs to other networks.*{named}"
+    ):
         train(other)
 
 

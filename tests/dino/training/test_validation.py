@@ -15,17 +15,17 @@ from tests.dino.conftest import PRETRAIN, MakeSpec
     [
         ({"batch_size": 64}, 1, r"pretrain\.batch_size is 64.*only 44 training images: set it to 44 or less"),
         ({"batch_size": 9}, 2, r"pretrain\.batch_size is 9.*multiple of 2"),
-        ({"accumulation_steps": 3}, 2, r"accumulation_steps is 3.*process's 4 images.*divisor of 4"),
+        ({"accumulation_steps": 3}, 2, r"accumulation_steps is 3.*process has 4 images.*divisor of 4"),
         ({"batch_size": 1}, 1, r"projection_head\.batch_norm is true.*batch_size is 1: set batch_size to 2"),
         (
             {"multi_crop": PRETRAIN["multi_crop"] | {"local_crop_size": 13}},
             1,
-            r"local_crop_size is 13, no multiple of the ViT's patch of 8: set it to 16",
+            r"local_crop_size is 13, which is not a multiple of the ViT's patch of 8: set it to 16",
         ),
         (
             {"backbone": {"name": "resnet99", "options": {}, "drop_path_rate": 0.0}},
             1,
-            "timm knows no model 'resnet99'",
+            "timm has no model 'resnet99'",
         ),
     ],
 )

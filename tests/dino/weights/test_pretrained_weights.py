@@ -93,7 +93,7 @@ def test_an_architecture_that_is_none_of_the_published_is_named_by_the_user(
 ) -> None:
     with pytest.raises(
         ValueError,
-        match=r"tiny\.pth does not hold the weights of any of 9 known architectures.*missing: blocks",
+        match=r"tiny\.pth does not contain the weights of any of 9 known architectures.*missing: blocks",
     ):
         read_weights(tiny_file, OFFICIAL_CONFIGS)
     weights = read_weights(tiny_file, [TINY])
@@ -116,7 +116,8 @@ def test_what_does_not_match_is_listed_and_nothing_is_left_random(tiny_file: Pat
     with pytest.raises(ValueError) as caught:  # noqa: PT011
         read_weights(tiny_file, [TINY])
     assert str(caught.value) == (
-        "tiny.pth does not hold the weights of vit_tiny_patch16_224: 1 missing: norm.weight; 1 unexpected: norm.gain; "
+        "tiny.pth does not contain the weights of vit_tiny_patch16_224: 1 missing: norm.weight; 1 "
+        "unexpected: norm.gain; "
         "1 of another shape: blocks.1.mlp.fc2.bias [25], not [24]"
     )
 
@@ -164,7 +165,7 @@ def test_timms_weights_are_loaded_by_timm_from_a_file_in_the_place_of_its_downlo
     )
     assert description.imported is not None
     assert description.imported["published"] == {"title": "ViT-S/16", "knn": 74.5, "linear": 77.0}
-    with pytest.raises(ValueError, match=r"knows no model 'vit_smal'.*nearest"):
+    with pytest.raises(ValueError, match=r"has no model 'vit_smal'.*similar"):
         read_timm_weights("vit_smal", None)
 
 
@@ -172,8 +173,8 @@ def test_timms_weights_are_loaded_by_timm_from_a_file_in_the_place_of_its_downlo
     ("content", "expected"),
     [
         ({"state_dict": {"module.linear.weight": torch.zeros(3, 4)}}, "is a linear head"),
-        ({"model": 3}, "holds model"),
-        ([1, 2], "holds a list"),
+        ({"model": 3}, "contains model"),
+        ([1, 2], "contains a list"),
         ({"teacher": {}}, "lacks dino_loss, epoch, student"),
     ],
 )

@@ -49,7 +49,7 @@ class Payload:
 def test_pickled_code_is_refused_and_not_run(tmp_path: Path) -> None:
     witness = tmp_path / "executed"
     torch.save({"student": {}, "args": Payload(f"touch {witness}")}, tmp_path / "evil.pth")
-    with pytest.raises(ValueError, match=r"evil\.pth is refused: it holds objects or code"):
+    with pytest.raises(ValueError, match=r"evil\.pth is refused: it contains objects or code"):
         read_reference_checkpoint(tmp_path / "evil.pth")
     assert not witness.exists()
 

@@ -117,5 +117,5 @@ def test_where_nothing_is_wrong_there_are_no_cards(manifest, project, model):
 
 
 def test_features_of_another_manifest_are_refused(manifest, project, model):
-    with pytest.raises(ValueError, match="features are of another manifest"):
+    with pytest.raises(ValueError, match="features belong to another manifest"):
         run(manifest.iloc[:11], project, model)

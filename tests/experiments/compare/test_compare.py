@@ -177,7 +177,7 @@ def test_a_dry_run_says_hours_and_refuses_what_no_training_has(
     hours = [float(row.split(" | ")[4]) for row in (plain, twice)]
     assert hours[1] == pytest.approx(2 * hours[0], rel=0.1)
     assert "1,268,355 train images" in dry_run(config, None, "data/01_raw/imagenet")
-    assert "not known before" in dry_run(config, None, "my folder")
+    assert "is known after" in dry_run(config, None, "my folder")
     with pytest.raises(ValueError, match=r"row 'typo': pretrain\.epoks"):
         dry_run(comparing(overlays={"plain": {}, "typo": {"pretrain.epoks": 3}}), None, "my folder")
     assert dry_run(comparing(runs={"found": "x"}), None, "my folder") == "Nothing is trained.\n"

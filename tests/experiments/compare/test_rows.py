@@ -49,8 +49,14 @@ def test_every_overlay_is_trained_with_every_seed_the_first_seed_first(
         ({"pretrain.epoks": 3}, r"row 'bad': pretrain\.epoks: Unexpected keyword"),
         ({"pretrain.epochs": "ten"}, r"row 'bad': pretrain\.epochs: Input should be a valid integer"),
         ({"pretrain.loss": 3}, r"row 'bad': pretrain\.loss: "),
-        ({"extract.crop": 8}, r"row 'bad': extract\.crop decides no training; begin with one of pretrain"),
-        ({"pretrain.epochs": 3, "pretrain.epochs.more": 3}, r"row 'bad': pretrain\.epochs\.more lies inside"),
+        (
+            {"extract.crop": 8},
+            r"row 'bad': extract\.crop does not belong to a training: begin with one of pretrain",
+        ),
+        (
+            {"pretrain.epochs": 3, "pretrain.epochs.more": 3},
+            r"row 'bad': pretrain\.epochs\.more cannot be set",
+        ),
     ],
 )
 def test_a_wrong_name_or_value_says_in_which_row(
@@ -73,13 +79,13 @@ def test_a_file_lies_above_the_parameters(comparing: MakeComparison, tmp_path: P
 @pytest.mark.parametrize(
     ("changes", "text", "message"),
     [
-        ({"file": "no.yml"}, "", r"compare\.file: there is no file .*no\.yml"),
+        ({"file": "no.yml"}, "", r"compare\.file: .*no\.yml does not exist"),
         ({"file": "rows.yml"}, "seds: [7]", r"rows\.yml: seds: Unexpected keyword"),
         ({"file": "rows.yml"}, "[a", r"rows\.yml: .*expected"),
-        ({"file": "rows.yml"}, "- a", r"rows\.yml: it must hold the values of a comparison"),
+        ({"file": "rows.yml"}, "- a", r"rows\.yml: it must contain the values of a comparison"),
         ({}, "", "nothing to compare"),
-        ({"overlays": {"a": {}}, "runs": {"a": "x"}}, "", "two rows would be named 'a'"),
-        ({"overlays": {"raw pixels": {}}}, "", "two rows would be named 'raw pixels'"),
+        ({"overlays": {"a": {}}, "runs": {"a": "x"}}, "", "two rows have the name 'a'"),
+        ({"overlays": {"raw pixels": {}}}, "", "two rows have the name 'raw pixels'"),
         (
             {"overlays": {"a": {}}, "expected": [["a", "b"]]},
             "",
@@ -94,7 +100,7 @@ def test_a_file_lies_above_the_parameters(comparing: MakeComparison, tmp_path: P
         (
             {"overlays": {"a": {"pretrain.seed": 1}}},
             "",
-            r"row 'a': pretrain\.seed is what compare\.seeds sets",
+            r"row 'a': pretrain\.seed is set by compare\.seeds",
         ),
     ],
 )

@@ -55,6 +55,6 @@ def test_a_study_replaces_its_own_recipe_and_nobody_elses(conf: Path) -> None:
     assert sorted(path.name for path in conf.iterdir()) == ["base", "fashion_mnist", "tuned"]
     check_target(conf / "not there yet")
     with pytest.raises(
-        ValueError, match=r"fashion_mnist is a recipe that no study wrote: .*tune\.tuned_recipe"
+        ValueError, match=r"fashion_mnist is a recipe that was not written by a study: .*tune\.tuned_recipe"
     ):
         check_target(conf / "fashion_mnist")

@@ -61,7 +61,7 @@ def test_the_table_names_each_trials_end_and_the_summary_the_best(
     assert (found["recipe"]["trial"], found["chosen"]["trial"]) == (0, 1)
     assert found["chosen"]["values"] == {RATE: 0.002}
     assert chosen_trial(study, config(demo, written_trial=2)).number == 2
-    with pytest.raises(ValueError, match="trial 4 not trained to its end"):
+    with pytest.raises(ValueError, match="trial 4 did not finish training"):
         chosen_trial(study, config(demo, written_trial=4))
 
 

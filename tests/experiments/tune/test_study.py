@@ -125,7 +125,7 @@ def test_a_study_that_asked_something_else_is_not_continued(tmp_path: Path, demo
     joined(None, tmp_path, demo)
     joined(None, tmp_path, demo, num_trials=50, seed=3)  # the same question
     with pytest.raises(
-        ValueError, match=r"other values of monitoring\.max_images, pretrain\.epochs: .*tune\.study"
+        ValueError, match=r"other values of monitoring\.max_images, pretrain\.epochs, .*tune\.study"
     ):
         joined(None, tmp_path, demo, budget={"pretrain.epochs": 2, "monitoring.max_images": 9})
 
@@ -167,7 +167,7 @@ def test_hyperband_gives_few_trials_the_whole_training(tmp_path: Path, demo: dic
     ("changes", "message"),
     [
         ({"cost": "seconds"}, "two objectives cannot be pruned"),
-        ({"objective": "alpha_req"}, "known after a training only"),
+        ({"objective": "alpha_req"}, "only known after a training"),
     ],
 )
 def test_a_pruner_that_has_nothing_to_prune_by_is_refused(

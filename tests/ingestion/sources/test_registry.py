@@ -32,7 +32,7 @@ def test_a_file_named_by_two_sources_counts_once(
 ) -> None:
     result = run((str(photos / "one"), str(photos / "one" / "cat")), validation_fraction=0.5)
     assert len(result.manifest) == 8
-    assert "4 files are named more than once" in caplog.text
+    assert "ingest.source lists 4 files more than once" in caplog.text
 
 
 def test_a_list_and_a_folder_go_together(photos: Path, run: RunIngest) -> None:

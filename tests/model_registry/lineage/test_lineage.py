@@ -61,7 +61,7 @@ def test_it_says_what_can_no_longer_be_had(
         image.write_bytes(content)
     assert "commit 000000000000 is not in this repository" in printed
     assert "1 images are missing: data/01_raw/0.png" in printed
-    assert "can no longer be made again from what is here: code, data" in printed
+    assert "cannot be trained again from this project; missing: code, data" in printed
 
 
 def test_a_manifest_that_mlflow_lost_is_found_in_the_project_and_then_nowhere(
@@ -77,9 +77,9 @@ def test_a_manifest_that_mlflow_lost_is_found_in_the_project_and_then_nowhere(
         registered, capsys, run
     )
     shutil.rmtree(registered.folder / "data" / "06_models" / ".in_progress" / ("2" * 64))
-    assert "no manifest is left" in lineage(registered, capsys, run)
+    assert "no manifest was found" in lineage(registered, capsys, run)
     image = lineage(registered, capsys, "data/01_raw/3.png")
-    assert f"whose manifest is gone: {other.digest()[:12]}" in image
+    assert f"because its manifest is missing: {other.digest()[:12]}" in image
     registered.client.delete_run(run)
 
 
@@ -108,12 +108,14 @@ def test_a_run_of_an_older_version_and_what_measured_its_model_since(
             registered, capsys, run_id
         )
         shutil.rmtree(registered.folder / "data" / "06_models" / ".in_progress" / fingerprint)
-        assert f"smoke-333333, not registered; its newest data: {digest}" in lineage(
+        assert f"smoke-333333, not registered; its newest data is {digest}" in lineage(
             registered, capsys, first.digest()
         )
-        assert lines("3.png") == ["  smoke-333333, not registered: trained on it (data/01_raw/3.png, train)"]
+        assert lines("3.png") == [
+            "  smoke-333333, not registered: used for training (data/01_raw/3.png, train)"
+        ]
         assert lines("119.png") == [
-            "  smoke-333333, not registered: measured on it (data/01_raw/119.png, test)"
+            "  smoke-333333, not registered: used for the test (data/01_raw/119.png, test)"
         ]
     finally:
         registered.client.delete_run(run_id)
@@ -132,18 +134,18 @@ def test_an_image_leads_to_the_models_that_saw_it_by_path_and_by_hash(
     image = registered.folder / "data" / "01_raw" / "3.png"
     by_path = lineage(registered, capsys, str(image))
     (line,) = [line for line in by_path.splitlines() if "dino-good/1 (challenger)" in line]
-    assert line.endswith(": trained on it (data/01_raw/3.png, train)")
+    assert line.endswith(": used for training (data/01_raw/3.png, train)")
     sha256 = hashlib.sha256(image.read_bytes()).hexdigest()
     assert lineage(registered, capsys, sha256).splitlines()[1:] == by_path.splitlines()[2:]
-    assert "chosen by it (data/01_raw/61.png, val)" in lineage(
+    assert "used for validation (data/01_raw/61.png, val)" in lineage(
         registered, capsys, str(image.with_name("61.png"))
     )
     copy = registered.folder / "data" / "elsewhere.png"  # moved: its bytes tell
     shutil.copy(image, copy)
-    assert "trained on it (data/01_raw/3.png, train)" in lineage(registered, capsys, str(copy))
+    assert "used for training (data/01_raw/3.png, train)" in lineage(registered, capsys, str(copy))
     copy.write_bytes(b"another image")
-    assert "no model saw it" in lineage(registered, capsys, str(copy))
-    assert "no model saw it" in lineage(registered, capsys, "f" * 64)
+    assert "no model used it" in lineage(registered, capsys, str(copy))
+    assert "no model used it" in lineage(registered, capsys, "f" * 64)
 
 
 def test_another_image_at_an_old_path_is_told_from_the_one_that_was_seen(
@@ -153,7 +155,7 @@ def test_another_image_at_an_old_path_is_told_from_the_one_that_was_seen(
     content = image.read_bytes()
     image.write_bytes(b"overwritten since")
     try:
-        assert "other bytes lay at this path then" in lineage(registered, capsys, str(image))
+        assert "at that time the file had other contents" in lineage(registered, capsys, str(image))
     finally:
         image.write_bytes(content)
 

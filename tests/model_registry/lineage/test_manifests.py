@@ -40,7 +40,7 @@ def test_images_come_from_the_cache_then_from_the_remote_then_not_at_all(tmp_pat
 
     assert read_from_dvc(project, commit, "data/01_raw/3.png") == content
     assert read_from_dvc(project, commit, "data/01_raw/99.png") is None
-    assert text().endswith("DVC has them: dvc pull")
+    assert text().endswith("DVC has them, run dvc pull")
     shutil.rmtree(project / ".dvc" / "cache")
     assert read_from_dvc(project, commit, "data/01_raw/3.png") == content
     shutil.rmtree(project / ".dvc" / "cache", ignore_errors=True)

@@ -52,11 +52,11 @@ def test_each_rollback_takes_back_the_last_promotion_that_stands() -> None:
 
 
 def test_there_is_nothing_before_the_first_or_after_a_hand_on_the_alias() -> None:
-    with pytest.raises(ValueError, match="no promotion that still stands"):
+    with pytest.raises(ValueError, match="the log contains no promotion, or all are rolled back"):
         promotion_to_undo([], None)
     with pytest.raises(ValueError, match="first champion"):
         promotion_to_undo([FIRST], 1)
-    with pytest.raises(ValueError, match="log ends with version 2 and the alias names 7"):
+    with pytest.raises(ValueError, match="log ends with version 2, but the alias points to 7"):
         promotion_to_undo([FIRST, SECOND], 7)
 
 

@@ -91,7 +91,7 @@ def test_a_gain_must_be_large_enough_and_more_than_chance(manifest: Manifest) ->
         EXTRACT,
     )
     require_gain(found, replace(PROMOTE, minimum_gain=0.0))
-    with pytest.raises(ValueError, match=r"\+100 points at least"):
+    with pytest.raises(ValueError, match=r"at least \+100 points"):
         require_gain(found, replace(PROMOTE, minimum_gain=1.0))
     with pytest.raises(ValueError, match="interval above 0"):
         require_gain(replace(found, interval=(0.0, 0.2)), PROMOTE)

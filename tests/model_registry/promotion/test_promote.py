@@ -55,12 +55,12 @@ def test_a_version_that_is_no_better_is_refused_and_nothing_moves(
         assert promote(registered, "no_better", challenger, "--reason=because") == 1
         assert "not promoted: knn_20" in capsys.readouterr().err
     assert promote(registered, "no_better", "1") == 1
-    assert "is the champion already" in capsys.readouterr().err
+    assert "is already the champion" in capsys.readouterr().err
     assert registered.champion("no_better") == 1
     assert main(["promote", "no_better", "--log", f"--project={registered.folder}"]) == 0
     printed = capsys.readouterr().out
     assert "nothing was promoted" in printed
-    assert "the alias names version 1 where the log ends with none" in printed
+    assert "the alias points to version 1, but the log ends with none" in printed
 
 
 def test_a_first_champion_that_raw_pixels_beat_needs_a_reason(registered: RegisteredProject) -> None:
@@ -119,7 +119,10 @@ def test_a_dirty_tree_is_refused_whether_edited_or_untracked(
     recipe.write_text("promote: {minimum_gain: 0}\n")
     try:
         assert promote(registered, "dirty", "1") == 1
-        assert "dirty: commit or stash conf/smoke/parameters_promote.yml" in capsys.readouterr().err
+        assert (
+            "has uncommitted changes: commit or stash conf/smoke/parameters_promote.yml"
+            in capsys.readouterr().err
+        )
     finally:
         recipe.unlink()
     edited = registered.folder / "conf" / "smoke" / "parameters.yml"
@@ -127,7 +130,7 @@ def test_a_dirty_tree_is_refused_whether_edited_or_untracked(
     edited.write_text(text + "# edited\n")
     try:
         assert promote(registered, "dirty", "1") == 1
-        assert "dirty: commit or stash conf/smoke/parameters.yml" in capsys.readouterr().err
+        assert "has uncommitted changes: commit or stash conf/smoke/parameters.yml" in capsys.readouterr().err
     finally:
         edited.write_text(text)
     assert registered.champion("dirty") is None
@@ -141,7 +144,7 @@ def test_a_model_that_was_trained_from_a_dirty_tree_is_refused(
     run = registered.client.get_model_version("edited", "1").run_id
     registered.client.set_tag(run, "git_dirty", "true")
     assert promote(registered, "edited", "1") == 1
-    assert "with edits that are in no commit" in capsys.readouterr().err
+    assert "with uncommitted edits" in capsys.readouterr().err
     registered.client.set_tag(run, "git_dirty", "false")
     registered.client.set_tag(run, "mlflow.source.git.commit", "0" * 40)
     assert promote(registered, "edited", "1") == 1
@@ -174,7 +177,7 @@ def test_without_labels_a_reason_decides(
     registered.client.set_registered_model_alias("unlabelled", "champion", "1")
     registered.add_version("unlabelled", like="good", fingerprint="a" * 64, manifest=unlabelled)
     assert promote(registered, "unlabelled", "2") == 1
-    assert "say why with --reason" in capsys.readouterr().err
+    assert "give the reason with --reason" in capsys.readouterr().err
     assert promote(registered, "unlabelled", "2", "--reason=people like its neighbours") == 0
     assert registered.champion("unlabelled") == 2
     (entry,) = entries(registered, "unlabelled")
@@ -207,7 +210,7 @@ def test_an_unknown_model_version_or_missing_number_is_an_error_in_words(
     for arguments, text in (
         (["known", "9"], "Model Version (name=known, version=9) not found"),
         (["unknown", "--log"], "unknown"),
-        (["known"], "name the version that is to be the champion"),
+        (["known"], "give the version to promote"),
     ):
         assert promote(registered, *arguments) == 1
         assert text in capsys.readouterr().err
@@ -221,6 +224,6 @@ def test_outside_of_git_nothing_is_promoted(
     shutil.move(registered.folder / ".git", hidden)
     try:
         assert promote(registered, "no_git", "1") == 1
-        assert "is in no git repository" in capsys.readouterr().err
+        assert "is not in a git repository" in capsys.readouterr().err
     finally:
         shutil.move(hidden, registered.folder / ".git")

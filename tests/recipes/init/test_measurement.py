@@ -56,7 +56,7 @@ def test_grey_images_are_told_from_colour(tmp_path: Path) -> None:
 def test_no_usable_image_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "words").mkdir()
     (tmp_path / "words" / "a.txt").write_text("no image")
-    with pytest.raises(ValueError, match="no usable image among 1 of 1 files"):
+    with pytest.raises(ValueError, match=r"none of 1 opened files \(of 1\) is a usable image"):
         measured(tmp_path / "words")
 
 

@@ -64,12 +64,12 @@ def test_a_recipe_is_not_overwritten_and_another_project_is_not_touched(
 ) -> None:
     (tmp_path / "project" / "conf" / "my_photos").mkdir(parents=True)
     assert main(["init", str(tmp_path / "project"), f"--images={photos}"]) == 1
-    assert "give another name by --name" in capsys.readouterr().err
+    assert "give another name with --name" in capsys.readouterr().err
     other = tmp_path / "other"
     other.mkdir()
     (other / "pyproject.toml").write_text('[project]\nname = "something"\n')
     assert main(["init", str(other), f"--images={photos}"]) == 1
-    assert "another project's" in capsys.readouterr().err
+    assert "belongs to another project" in capsys.readouterr().err
     assert [path.name for path in other.iterdir()] == ["pyproject.toml"]
 
 
@@ -85,7 +85,7 @@ def test_images_of_other_channels_get_a_recipe_that_reads_them(tmp_path: Path) -
     pretrain = yaml.safe_load(written.read_text())["pretrain"]
     assert pretrain["images"] == {"channels": 5, "bits": 16}
     assert len(pretrain["mean"]) == len(pretrain["std"]) == 5
-    assert "# Your files hold 5 channels of 16 bits" in written.read_text()
+    assert "# Your files have 5 channels of 16 bits" in written.read_text()
 
 
 @pytest.mark.full

@@ -38,8 +38,9 @@ def own_device() -> torch.device:
         return torch.device("cpu")
     if local_rank() >= torch.cuda.device_count():
         raise ValueError(
-            f"torchrun's --nproc-per-node gives this machine a process {local_rank()}, and of GPUs it sees "
-            f"{torch.cuda.device_count()}: set it to {torch.cuda.device_count()}, or look at CUDA_VISIBLE_DEVICES"
+            f"torchrun's --nproc-per-node starts process {local_rank()} on this machine, which has "
+            f"{torch.cuda.device_count()} visible GPUs: set it to {torch.cuda.device_count()}, or check "
+            "CUDA_VISIBLE_DEVICES"
         )
     return torch.device("cuda", local_rank())
 

@@ -127,7 +127,7 @@ class Training:
         self.state.num_rollbacks = num_rollbacks
         if rank() == 0:
             logger.warning(
-                "%s; back to step %d, with %g times the learning rate from there to the end (rollback %d of %d)",
+                "%s; going back to step %d, with %g times the learning rate from there on (rollback %d of %d)",
                 error,
                 self.state.step,
                 self.learning_rate_factor,

@@ -52,13 +52,13 @@ class PretrainConfig:
             values = getattr(self, name)
             if values != "measured" and len(values) != channels:
                 raise ValueError(
-                    f"pretrain.{name} has {len(values)} numbers, and pretrain.images.channels is {channels}: give "
-                    f"{channels}, or the word measured"
+                    f"pretrain.{name} has {len(values)} numbers, but pretrain.images.channels is {channels}: give "
+                    f"{channels} numbers, or `measured`"
                 )
         if self.backbone.options.get("in_chans") not in (None, channels):
             raise ValueError(
-                f"pretrain.backbone.options.in_chans is {self.backbone.options['in_chans']}, and "
-                f"pretrain.images.channels is {channels}: leave the option out"
+                f"pretrain.backbone.options.in_chans is {self.backbone.options['in_chans']}, but "
+                f"pretrain.images.channels is {channels}: remove the option"
             )
         return self
 
@@ -67,30 +67,31 @@ class PretrainConfig:
         loss, teacher = self.loss, self.teacher
         if loss.name == "distillation" and teacher.learns:
             raise ValueError(
-                f"pretrain.loss.name is distillation, and pretrain.teacher.name is {teacher.name}: a "
-                "network that repeats its own output for the same view learns nothing; set teacher.name to frozen"
+                f"pretrain.loss.name is distillation, but pretrain.teacher.name is {teacher.name}: a network "
+                "learns nothing from its own output for the same view; set teacher.name to frozen"
             )
         if loss.name == "distillation" and self.multi_crop.num_local_crops:
             raise ValueError(
-                f"pretrain.multi_crop.num_local_crops is {self.multi_crop.num_local_crops}, and pretrain.loss.name "
-                "distillation compares views that the teacher sees, the global crops: set num_local_crops to 0"
+                f"pretrain.multi_crop.num_local_crops is {self.multi_crop.num_local_crops}, but "
+                "pretrain.loss.name distillation compares global crops only, which the teacher sees: set "
+                "num_local_crops to 0"
             )
         if teacher.name != "peer":
             return self
         if self.predictor.num_layers:
             raise ValueError(
-                f"pretrain.predictor.num_layers is {self.predictor.num_layers}, and pretrain.teacher.name is peer: one "
-                "output would serve as the student's and as the teacher's; set num_layers to 0"
+                f"pretrain.predictor.num_layers is {self.predictor.num_layers}, but pretrain.teacher.name is "
+                "peer: each network is student and teacher with one output; set num_layers to 0"
             )
         if self.initial_weights is not None:
             raise ValueError(
-                f"pretrain.initial_weights is {self.initial_weights}, and pretrain.teacher.name is peer: two "
-                "networks that begin as one have nothing to tell each other; set initial_weights to null"
+                f"pretrain.initial_weights is {self.initial_weights}, but pretrain.teacher.name is peer: two "
+                "networks with equal weights learn nothing from each other; set initial_weights to null"
             )
         if loss.name == "supervised":
             raise ValueError(
-                "pretrain.loss.name is supervised, which needs no teacher, and pretrain.teacher.name is peer: set "
-                "teacher.name to none"
+                "pretrain.loss.name is supervised, which needs no teacher, but pretrain.teacher.name is peer: "
+                "set teacher.name to none"
             )
         return self
 
@@ -114,6 +115,7 @@ class PretrainConfig:
         """
         if isinstance(self.mean, str) or isinstance(self.std, str):
             raise ValueError(
-                "pretrain.mean and pretrain.std are not measured yet: kedro run and dino-pipeline spec do it"
+                "pretrain.mean and pretrain.std are not measured yet: kedro run and dino-pipeline spec measure "
+                "them"
             )
         return PixelStatistics(self.mean, self.std)

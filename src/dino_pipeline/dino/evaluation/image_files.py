@@ -19,10 +19,10 @@ def images_in(folder: Path) -> Manifest:
         ValueError: the folder does not exist or contains no image.
     """
     if not folder.is_dir():
-        raise ValueError(f"{folder} is no folder")
+        raise ValueError(f"{folder} is not a folder")
     names = sorted(entry.name for entry in os.scandir(folder) if entry.name.lower().endswith(SUFFIXES))
     if not names:
-        raise ValueError(f"{folder} holds no image ({', '.join(SUFFIXES)})")
+        raise ValueError(f"{folder} contains no image ({', '.join(SUFFIXES)})")
     return named_images(folder, names)
 
 

@@ -36,9 +36,7 @@ def missing_labels(features: Features) -> dict[str, str]:
         elif missing:
             reasons[split] = f"{missing:,} of the {len(labels):,} images of {split} have no label"
         elif split == "train" and len(set(labels)) == 1:
-            reasons[split] = (
-                f"all images of train are of one class, {labels[0]}: there is nothing to tell apart"
-            )
+            reasons[split] = f"all images of train are of one class, {labels[0]}"
     return reasons
 
 

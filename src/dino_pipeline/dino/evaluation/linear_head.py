@@ -36,7 +36,8 @@ def read_linear_head(path: Path, *, backbone_dim: int) -> LinearHead:
     state = {str(name).removeprefix("module."): value for name, value in held.items()}
     if set(state) != {"linear.weight", "linear.bias"}:
         raise ValueError(
-            f"evaluate.linear_head: {path} is no linear head; it holds {', '.join(sorted(state))[:200] or 'no names'}"
+            f"evaluate.linear_head: {path} is not a linear head; it contains "
+            f"{', '.join(sorted(state))[:200] or 'nothing'}"
         )
     weight = state["linear.weight"].float()
     if weight.shape[1] == 2 * backbone_dim:
@@ -58,13 +59,14 @@ def linear_head_accuracy(head: LinearHead, features: Features, classes: Sequence
     stored = features.for_linear_probe.shape[1]
     if stored != dim:
         raise ValueError(
-            f"evaluate.linear_head takes {dim} dimensions and the stored features have {stored}: set "
-            "extract.num_last_blocks and extract.average_patches as its authors did (ViT-S: 4, false; ViT-B: 1, true)"
+            f"evaluate.linear_head takes {dim} dimensions, but the stored features have {stored}: set "
+            "extract.num_last_blocks and extract.average_patches to its authors' values (ViT-S: 4, false; ViT-B: "
+            "1, true)"
         )
     if len(classes) != num_classes:
         raise ValueError(
-            f"evaluate.linear_head tells {num_classes} classes apart and the images have {len(classes)}: "
-            "it can only be measured on images of its own classes, whose sorted names stand for its outputs"
+            f"evaluate.linear_head has {num_classes} classes, but the images have {len(classes)}: measure it on "
+            "images of its own classes, whose sorted names correspond to its outputs"
         )
     index = {name: position for position, name in enumerate(classes)}
     labels = torch.tensor([index.get(label, -1) for label in features.labels])

@@ -36,7 +36,7 @@ class Networks(NamedTuple):
         images = self.transform.images
         if images != ImagesConfig(channels=3, bits=8):
             raise ValueError(
-                f"{evaluation} is measured on 8-bit RGB photographs, and this model takes images of "
+                f"{evaluation} is measured on 8-bit RGB photographs, but this model takes images of "
                 f"{images.channels} channel(s) and {images.bits} bits (pretrain.images)"
             )
 

@@ -56,7 +56,7 @@ class MaskedImages:
             return decode_rgb(path.read_bytes())
         except UnreadableImageError as error:
             raise ValueError(
-                f"{path} cannot be read ({error}): mend it or take its id off the list"
+                f"{path} cannot be read ({error}): repair it or remove its id from the list"
             ) from error
 
     def mask(self, name: str) -> NDArray[np.uint8]:
@@ -69,11 +69,13 @@ class MaskedImages:
         try:
             with Image.open(path, formats=("PNG",)) as mask:
                 if mask.mode not in _MASK_MODES:
-                    raise ValueError(f"{path} has {mask.mode} pixels: a mask has a palette or is 8-bit grey")
+                    raise ValueError(
+                        f"{path} has {mask.mode} pixels: a mask must have a palette or be 8-bit grey"
+                    )
                 return np.array(mask).astype(np.uint8)
         except (UnidentifiedImageError, OSError, SyntaxError) as error:
             raise ValueError(
-                f"{path} cannot be read ({error}): mend it or take its id off the list"
+                f"{path} cannot be read ({error}): repair it or remove its id from the list"
             ) from error
 
     def read(self, name: str) -> tuple[Pixels, NDArray[np.uint8]]:
@@ -85,8 +87,8 @@ class MaskedImages:
         image, mask = self.image(name), self.mask(name)
         if image.shape[:2] != mask.shape:
             raise ValueError(
-                f"{name}: the image has {image.shape[1]}x{image.shape[0]} pixels and the mask in {self.masks} "
-                f"{mask.shape[1]}x{mask.shape[0]}: a mask has its image's size"
+                f"{name}: the image has {image.shape[1]}x{image.shape[0]} pixels, but the mask in {self.masks} "
+                f"has {mask.shape[1]}x{mask.shape[0]}: they must be equal"
             )
         return image, mask
 
@@ -124,9 +126,9 @@ def list_masked_images(
     if not list_file.is_file():
         lists = ", ".join(sorted(file.stem for file in (root / _LISTS).glob("*.txt")))
         raise ValueError(
-            f"{parameter}: there is no {list_file}: give a folder in the layout of PASCAL VOC, and as "
-            f"{split_parameter} one of its lists ({lists or 'it has none'}). "
-            f"A relative path starts at {project_folder}."
+            f"{parameter}: {list_file} does not exist: give a folder in the layout of PASCAL VOC, and set "
+            f"{split_parameter} to one of its lists ({lists or 'it has none'}). A relative path starts at "
+            f"{project_folder}."
         )
     ids = tuple(dict.fromkeys(line.strip() for line in list_file.read_text().splitlines() if line.strip()))
     if not ids:
@@ -141,8 +143,8 @@ def list_masked_images(
     missing = [path for path in expected if not path.is_file()]
     if missing:
         raise ValueError(
-            f"{parameter}: {len(missing)} files that {list_file} names are missing, first {missing[0]}: "
-            "put them there or take their ids off the list"
+            f"{parameter}: {len(missing)} files of {list_file} are missing, such as {missing[0]}: add them, or "
+            "remove their ids from the list"
         )
     return MaskedImages(root, ids, masks)
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from torch.distributed.elastic.multiprocessing.errors import record
 
 from dino_pipeline.dino.core.config import from_dict
-from dino_pipeline.dino.core.data.manifest import read_manifest
 from dino_pipeline.dino.core.distributed import barrier, join_group, leave_group, own_device, rank
 from dino_pipeline.dino.evaluation.features import write_features
 from dino_pipeline.dino.evaluation.launch import ExtractSpec
 from dino_pipeline.dino.evaluation.model_features import model_features
+from dino_pipeline.dino.launching.shared_manifest import shared_manifest
 from dino_pipeline.dino.launching.torchrun import log_to_launcher
 
 
@@ -22,7 +22,7 @@ def main() -> None:
     device = own_device()
     join_group(device)
     log_to_launcher(rank=rank())
-    manifest = read_manifest(Path(spec.manifest), Path(spec.image_root))
+    manifest = shared_manifest(Path(spec.manifest), Path(spec.image_root), Path(spec.folder))
     features = model_features(manifest, Path(spec.model), spec.extract, device=device, only=spec.only)
     for name, values in features.items():
         write_features(Path(spec.folder) / f"part-{rank()}" / f"{name}.parquet", values)

@@ -5,7 +5,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from subprocess import Popen
 from typing import Any
 
@@ -18,9 +17,8 @@ from torch.distributed.launcher import api
 from torch.distributed.run import main as torchrun
 
 from dino_pipeline.dino.launching import loopback
-from dino_pipeline.dino.launching.stop import STOPPED
+from dino_pipeline.dino.launching.stop import STOPPED, end_with_parent
 
-_POLL_SECONDS = 0.5
 _TORCH_KILLS_AFTER = 30  # seconds that torch waits between SIGTERM and SIGKILL
 
 logger = logging.getLogger(__name__)
@@ -29,7 +27,7 @@ logger = logging.getLogger(__name__)
 def main() -> int:
     """Run torchrun with this process's arguments; return 75 if its workers stopped on request."""
     parent = os.getppid()
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=end_with_parent, args=(parent,), daemon=True).start()
     # torchrun forwards SIGTERM to its workers, but not SIGUSR1, the notice of preemption.
     signal.signal(signal.SIGUSR1, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     logger.addHandler(logging.StreamHandler(sys.stdout))  # torchrun.py logs what arrives there
@@ -45,13 +43,6 @@ def main() -> int:
             return STOPPED
         raise
     return 0
-
-
-def _end_with(parent: int) -> None:
-    """Stop when the parent is gone, so that a killed pipeline leaves no training behind."""
-    while os.getppid() == parent:
-        time.sleep(_POLL_SECONDS)
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 class RestartsLostWorkers(LocalElasticAgent):
@@ -70,7 +61,8 @@ class RestartsLostWorkers(LocalElasticAgent):
                 self._remaining_restarts = 0
             elif self._remaining_restarts:
                 logger.warning(
-                    "a worker was lost (%s): all start again from the last checkpoint, %d more times at most",
+                    "a worker was lost (%s): all workers restart from the last checkpoint (at most %d more "
+                    "restarts)",
                     lost.name,
                     self._remaining_restarts,
                 )

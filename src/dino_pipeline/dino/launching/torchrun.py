@@ -179,4 +179,4 @@ def _cause(error_file: Path, log: Path) -> str:
         text = message["message"] if isinstance(message, dict) else message
         return f"{text} (whole log: {log})"
     words = log.read_text(errors="replace").splitlines()[-_LAST_WORDS:]
-    return "the workers' last words:\n" + "\n".join(words) + f"\n(whole log: {log})"
+    return "the workers' last output:\n" + "\n".join(words) + f"\n(whole log: {log})"

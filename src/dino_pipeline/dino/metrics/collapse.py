@@ -86,22 +86,22 @@ def diagnose(rows: Sequence[Mapping[str, float]], settings: Settings | None) -> 
     if all(uniform - row["teacher_entropy"] < UNIFORM_MARGIN and row["kl"] < UNIFORM_KL for row in last):
         cause, remedy = _cause_of_uniform(last[-1], settings)
         evidence = (
-            f"the teacher gives every image the same flat answer (entropy {entropy:.3f}, ln K = {uniform:.3f}) and "
+            f"the teacher's output is uniform for every image (entropy {entropy:.3f}, ln K = {uniform:.3f}) and "
             f"the student agrees (KL {kl:.4f})"
         )
         return Collapse(kind="uniform", evidence=evidence, cause=cause, remedy=remedy)
     if all(row["teacher_entropy"] < ONE_DIMENSION_ENTROPY and row["kl"] < ONE_DIMENSION_KL for row in last):
         cause, remedy = _cause_of_one_dimension(last[-1], settings)
         evidence = (
-            f"the teacher gives every image the same one prototype (entropy {entropy:.3f}, KL {kl:.4f})"
+            f"the teacher chooses the same prototype for every image (entropy {entropy:.3f}, KL {kl:.4f})"
         )
         return Collapse(kind="one dimension", evidence=evidence, cause=cause, remedy=remedy)
     swing = _swing([row["teacher_entropy"] for row in rows[-NUM_ROWS:]]) / uniform
     if swing > SWING and not settings.teacher_jumps:
         cause, remedy = _cause_of_swing(last[-1])
         evidence = (
-            f"the teacher's answers swing between one prototype and many (its entropy by {swing:.0%} of ln K "
-            "from row to row, and back)"
+            f"the teacher's outputs alternate between one prototype and many (its entropy changes by {swing:.0%} "
+            "of ln K from row to row, and back)"
         )
         return Collapse(kind="no stable answer", evidence=evidence, cause=cause, remedy=remedy)
     return None
@@ -128,9 +128,10 @@ def _cause_of_uniform(row: Mapping[str, float], settings: Settings) -> tuple[str
             "lower pretrain.schedules.teacher_temperature to 0.04",
         )
     return _cause_of_either(row) or (
-        "two views of an image have no more in common than views of two images, or there are too many prototypes",
-        "look at the views (smaller pretrain.multi_crop areas and stronger colours share less), then lower "
-        "pretrain.schedules.teacher_temperature to 0.02 or pretrain.projection_head.num_prototypes",
+        "two views of one image have as little in common as views of two images, or there are too many "
+        "prototypes",
+        "check the views (with smaller pretrain.multi_crop areas and stronger colours they share less), then "
+        "lower pretrain.schedules.teacher_temperature to 0.02 or pretrain.projection_head.num_prototypes",
     )
 
 
@@ -159,6 +160,6 @@ def _cause_of_either(row: Mapping[str, float]) -> tuple[str, str] | None:
     if row["teacher_momentum"] >= _FAST_TEACHER:
         return None
     return (
-        f"the teacher runs as fast as the student (momentum {row['teacher_momentum']:g})",
+        f"the teacher changes as fast as the student (momentum {row['teacher_momentum']:g})",
         "raise pretrain.schedules.teacher_momentum, to 0.996 in a long training and 0.98 in a short one",
     )

@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from dino_pipeline.dino.metrics.nearest import Bank
 
 MAX_RANKED_CLASSES = 5
+_SEARCHED_AT_ONCE = 4096  # queries
+_VOTING_AT_ONCE = 1024  # queries; memory holds [queries, classes]
 
 
 class KnnAccuracy(NamedTuple):
@@ -27,8 +28,6 @@ def knn_accuracy(
     *,
     num_neighbors: Sequence[int],
     temperature: float,
-    query_chunk: int = 1024,
-    bank_chunk: int = 65536,
 ) -> dict[int, KnnAccuracy]:
     """Accuracy for each number of neighbours; see `knn_rank_classes` for the arguments.
 
@@ -40,8 +39,6 @@ def knn_accuracy(
         test_features,
         num_neighbors=num_neighbors,
         temperature=temperature,
-        query_chunk=query_chunk,
-        bank_chunk=bank_chunk,
     )
     accuracies = {}
     for k, classes in ranked.items():
@@ -57,8 +54,6 @@ def knn_rank_classes(
     *,
     num_neighbors: Sequence[int],
     temperature: float,
-    query_chunk: int = 1024,
-    bank_chunk: int = 65536,
 ) -> dict[int, Tensor]:
     """Ranked classes of each query, most votes first: `{k: [queries, up to 5]}`.
 
@@ -69,7 +64,6 @@ def knn_rank_classes(
     Args:
         train_features, test_features: [images, dimensions], of any length; this normalises them.
         train_labels: [train images] integers; they need not be consecutive.
-        query_chunk, bank_chunk: rows compared at a time, which bounds memory.
 
     Raises:
         ValueError: no training image, no query, or a k below 1.
@@ -84,13 +78,8 @@ def knn_rank_classes(
         len(classes),
         num_neighbors=num_neighbors,
         temperature=temperature,
-        query_chunk=query_chunk,
-        bank_chunk=bank_chunk,
     ):
-        num_ranked = min(MAX_RANKED_CLASSES, k, len(classes))
-        # Stable: classes without votes rank in the labels' order on every machine, as in the reference.
-        order = votes.sort(dim=1, descending=True, stable=True).indices
-        ranked[k].append(classes[order[:, :num_ranked]])
+        ranked[k].append(classes[_most_voted(votes, min(MAX_RANKED_CLASSES, k, len(classes)))])
     return {k: torch.cat(chunks) for k, chunks in ranked.items()}
 
 
@@ -102,8 +91,6 @@ def knn_votes(
     num_classes: int,
     num_neighbors: Sequence[int],
     temperature: float,
-    query_chunk: int = 1024,
-    bank_chunk: int = 65536,
 ) -> dict[int, Tensor]:
     """The sum of votes of each class from a query's neighbours: `{k: [queries, num_classes]}`.
 
@@ -122,8 +109,6 @@ def knn_votes(
         num_classes,
         num_neighbors=num_neighbors,
         temperature=temperature,
-        query_chunk=query_chunk,
-        bank_chunk=bank_chunk,
     ):
         found[k].append(votes.clone())
     return {k: torch.cat(chunks) for k, chunks in found.items()}
@@ -137,22 +122,31 @@ def _votes(
     *,
     num_neighbors: Sequence[int],
     temperature: float,
-    query_chunk: int,
-    bank_chunk: int,
 ) -> Iterator[tuple[int, Tensor]]:
     """Yield the votes [queries, classes] for each chunk of queries and each k, ascending. The next step reuses them."""
-    bank = Bank(F.normalize(train_features, dim=1), chunk=bank_chunk)
-    for start in range(0, len(test_features), query_chunk):
-        queries = test_features[start : start + query_chunk].to(bank.rows)
-        similarities, neighbors = bank.nearest(F.normalize(queries, dim=1), max(num_neighbors))
+    bank = Bank(train_features)
+    for some in test_features.split(_SEARCHED_AT_ONCE):
+        similarities, neighbors = bank.nearest(some, max(num_neighbors))
         weights = torch.exp(similarities / temperature)
-        votes_for = class_indices[neighbors]
-        votes = weights.new_zeros(len(queries), num_classes)
-        counted = 0
-        for k in sorted(set(num_neighbors)):
-            votes.scatter_add_(1, votes_for[:, counted:k], weights[:, counted:k])
-            counted = min(k, votes_for.shape[1])
-            yield k, votes
+        for weight, vote_for in zip(
+            weights.split(_VOTING_AT_ONCE), class_indices[neighbors].split(_VOTING_AT_ONCE), strict=True
+        ):
+            votes = weight.new_zeros(len(weight), num_classes)
+            counted = 0
+            for k in sorted(set(num_neighbors)):
+                votes.scatter_add_(1, vote_for[:, counted:k], weight[:, counted:k])
+                counted = min(k, vote_for.shape[1])
+                yield k, votes
+
+
+def _most_voted(votes: Tensor, num_ranked: int) -> Tensor:
+    """The classes with the most votes [queries, num_ranked], equal ones in the labels' order, as in the reference."""
+    left = votes.clone()
+    ranked = []
+    for _ in range(num_ranked):
+        ranked.append(left.argmax(dim=1, keepdim=True))  # the first of equal ones
+        left.scatter_(1, ranked[-1], -torch.inf)
+    return torch.cat(ranked, dim=1)
 
 
 def _share(hits: Tensor) -> float:
@@ -161,7 +155,9 @@ def _share(hits: Tensor) -> float:
 
 def _check(train: Tensor, labels: Tensor, test: Tensor, num_neighbors: Sequence[int]) -> None:
     if len(train) == 0 or len(test) == 0:
-        raise ValueError(f"k-NN needs images on both sides: {len(train)} in train, {len(test)} to classify")
+        raise ValueError(
+            f"k-NN needs images in train and images to classify, got {len(train)} and {len(test)}"
+        )
     if len(train) != len(labels):
         raise ValueError(f"{len(train)} training features but {len(labels)} labels")
     if not num_neighbors or min(num_neighbors) < 1:

@@ -50,7 +50,7 @@ def check_free(training: AdoptableTraining) -> None:
     target = Path(training.spec.folder)
     is_finished = (training.folder / FINISHED).is_dir()
     if (target / FINISHED).is_dir() or ((target / LAST).is_file() and not is_finished):
-        raise ValueError(f"there is progress under its new fingerprint {target.name} already")
+        raise ValueError(f"there is already progress under its new fingerprint {target.name}")
 
 
 def move(training: AdoptableTraining) -> Path:

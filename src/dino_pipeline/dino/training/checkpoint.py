@@ -34,8 +34,8 @@ def save_checkpoint(state: dict[str, Any], path: Path) -> None:
     except OSError as error:
         raise OSError(
             error.errno,
-            f"{error.strerror}: a checkpoint could not be written, and the one before it is whole; mend that, and the "
-            "same command goes on from there",
+            f"{error.strerror}: a checkpoint could not be written; the previous one is intact. Solve this, then "
+            "the same command continues from there",
             str(path),
         ) from error
 
@@ -54,7 +54,8 @@ def load_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
             state: dict[str, Any] = torch.load(file, map_location=device, weights_only=True)
         except pickle.UnpicklingError as error:
             raise ValueError(
-                f"{path} is refused: it holds objects or code, and a checkpoint holds plain values and tensors only"
+                f"{path} is refused: it contains objects or code, but a checkpoint contains only plain values and "
+                "tensors"
             ) from error
     return state
 
@@ -80,7 +81,7 @@ def _verify(file: BinaryIO, path: Path) -> None:
     file.seek(max(0, size - _FOOTER_BYTES))
     footer = file.read()
     if not (footer.startswith(_MARK) and footer.endswith(b"\n") and len(footer) == _FOOTER_BYTES):
-        raise DamagedCheckpointError(f"{path} is damaged: it is cut short, or was never finished")
+        raise DamagedCheckpointError(f"{path} is damaged: it is incomplete")
     digest = hashlib.sha256()
     file.seek(0)
     left = size - _FOOTER_BYTES
@@ -89,4 +90,4 @@ def _verify(file: BinaryIO, path: Path) -> None:
         digest.update(chunk)
         left -= len(chunk)
     if digest.hexdigest().encode() != footer[len(_MARK) : -1]:
-        raise DamagedCheckpointError(f"{path} is damaged: its bytes are not those that were written")
+        raise DamagedCheckpointError(f"{path} is damaged: its bytes have changed since it was written")

@@ -46,18 +46,18 @@ def sentence(verdict: dict[str, Any]) -> str:
         f"feature std {verdict['feature_std'][0]:.4f} to {verdict['feature_std'][1]:.4f}"
     )
     if "knn" not in verdict:
-        return f"without labels nobody can say whether this is better than what it started from: {shape}"
+        return f"without labels it is unknown whether the teacher is better than its initial weights: {shape}"
     before, after = verdict["knn"]
     low, high = verdict["interval"]
     words = {
         "better": "better than",
         "worse": "worse than",
-        "the same": "the same, as far as these images tell, as",
+        "the same": "as good, according to these images, as",
     }
     return (
-        f"the teacher is {words[verdict['verdict']]} what it started from: k-NN {100 * before:.1f} to "
-        f"{100 * after:.1f} % of {verdict['num_images']:,} validation images, "
-        f"{100 * verdict['difference']:+.1f} points (95 % interval {100 * low:+.1f} to {100 * high:+.1f}); {shape}"
+        f"the teacher is {words[verdict['verdict']]} its initial weights: k-NN {100 * before:.1f} to "
+        f"{100 * after:.1f} % of {verdict['num_images']:,} validation images, {100 * verdict['difference']:+.1f} "
+        f"points (95 % interval {100 * low:+.1f} to {100 * high:+.1f}); {shape}"
     )
 
 

@@ -45,8 +45,8 @@ class MonitoringConfig:
         every, kept = self.checkpoint_every_steps, self.keep_checkpoint_every_steps
         if kept and kept % every:
             raise ValueError(
-                f"monitoring.keep_checkpoint_every_steps is {kept}, and one is written every {every} steps "
-                f"(monitoring.checkpoint_every_steps): take a multiple of {every}"
+                f"monitoring.keep_checkpoint_every_steps is {kept}, but one is written every {every} steps "
+                f"(monitoring.checkpoint_every_steps): set it to a multiple of {every}"
             )
         return self
 

@@ -34,14 +34,15 @@ def resolve_frozen_teacher(
         return config, None
     if config.teacher.weights is None:
         raise ValueError(
-            f"{_KEY} is null, and pretrain.teacher.name is frozen: give the teacher's file, or the folder of its model"
+            f"{_KEY} is null, but pretrain.teacher.name is frozen: give the teacher's file, or the folder of its "
+            "model"
         )
     path, weights, digest = read_pretrained_weights(
         config.teacher.weights, key=_KEY, root=root, candidates=[backbone], images=config.images
     )
     network = weights.networks["teacher"]
     recognised(backbone_weights(network), [backbone], file=f"{_KEY} {path.name}")
-    logger.info("a frozen teacher: %s of %s, a %s", backbone.name, path.name, weights.kind)
+    logger.info("frozen teacher: %s from %s, a %s", backbone.name, path.name, weights.kind)
     mean, std = weights.normalisation or (config.mean, config.std)
     resolved = replace(config, teacher=replace(config.teacher, weights=digest), mean=mean, std=std)
     return resolved, {name: value for name, value in network.items() if not name.startswith(HEAD)}

@@ -8,6 +8,7 @@ from dino_pipeline.dino.partial import written_whole
 
 HISTORY = "history.csv"
 TIMING = "timing.csv"
+PREDICTION = "prediction.json"  # what the training was predicted to take
 CURRENT_STEP = "current_step"  # the number of steps taken, for the display: rows may be minutes apart
 
 HISTORY_COLUMNS = [
@@ -33,6 +34,8 @@ HISTORY_COLUMNS = [
     "effective_rank_student",
 ]
 TIMING_COLUMNS = ["step", "num_steps", "seconds", "images_per_second", "data_wait_share", "memory_mb"]
+
+Rows = Sequence[Mapping[str, float]]  # values by column, without the missing ones
 
 
 class RowFile:

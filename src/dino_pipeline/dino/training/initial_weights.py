@@ -132,8 +132,8 @@ def _check_heads(
         differing = mismatch({k: v for k, v in state.items() if k.startswith(HEAD)}, expected)
         if len(differing):
             raise ValueError(
-                f"the {name}'s projection head in {path.name} is none of DINO's (pretrain.new_head=true leaves it): "
-                f"{differing}"
+                f"the {name}'s projection head in {path.name} is not one of DINO's (set pretrain.new_head to true "
+                f"to start with a new one): {differing}"
             )
 
 

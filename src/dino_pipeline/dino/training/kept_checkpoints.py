@@ -59,11 +59,12 @@ def load_newest(folder: Path, device: torch.device) -> dict[str, Any] | None:
         except DamagedCheckpointError as error:
             damaged = error
             if rank() == 0:
-                logger.warning("%s; going back to the checkpoint before it", error)
+                logger.warning("%s; using the checkpoint before it", error)
             continue
         return state
     if damaged:
         raise DamagedCheckpointError(
-            f"every checkpoint in {folder} is damaged: copy one back, or remove the folder to begin anew"
+            f"every checkpoint in {folder} is damaged: restore one from a backup, or remove the folder to start "
+            "again"
         )
     return None

@@ -33,8 +33,8 @@ def statistics_of(images: list[DeepPixels]) -> PixelStatistics:
     variances = [count * int(square) - int(total) ** 2 for total, square in zip(sums, squares, strict=True)]
     if 0 in variances:
         raise ValueError(
-            f"channel {variances.index(0) + 1} of {len(variances)} has one value in all images measured: "
-            "leave it out, or give pretrain.mean and pretrain.std as numbers"
+            f"channel {variances.index(0) + 1} of {len(variances)} has the same value in all measured images: "
+            "remove it from the images, or give pretrain.mean and pretrain.std as numbers"
         )
     return PixelStatistics(
         mean=tuple(round(int(total) / count / white, 6) for total in sums),

@@ -6,9 +6,11 @@ from pathlib import Path
 
 from dino_pipeline.dino.core.data.manifest import Manifest, read_manifest, write_manifest
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
+from dino_pipeline.dino.launching.shared_manifest import share_rows
 from dino_pipeline.dino.launching.torchrun import num_processes
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig, TrainingSpec
 from dino_pipeline.dino.training.fingerprint import fingerprint
+from dino_pipeline.dino.training.finish import FINISHED
 from dino_pipeline.dino.training.frozen_teacher import FROZEN_TEACHER
 from dino_pipeline.dino.training.initial_weights import INITIAL, Start, resolve, store
 from dino_pipeline.dino.training.pixel_statistics import SAMPLE, pixel_statistics
@@ -93,11 +95,15 @@ def fill_folder(prepared: Prepared) -> TrainingSpec:
     folder.mkdir(parents=True, exist_ok=True)
     # The training reads its own copy, so that a resume has the same data even if the project's manifest changes.
     write_manifest(prepared.images, folder / "manifest.parquet")
+    if not (folder / FINISHED).is_dir():
+        share_rows(prepared.images, folder / "manifest.parquet", folder)
     needed = {INITIAL: asked.initial_weights, FROZEN_TEACHER: asked.frozen_teacher}
     if not all((folder / file).is_file() for file, source in needed.items() if source):
         start = prepared.start or resolve(asked, root=project_folder)
         if _hashes(start.config) != _hashes(spec.pretrain):
-            raise ValueError("the weights that this training starts from have just changed: start it again")
+            raise ValueError(
+                "the initial weights of this training changed after they were checked: run the command again"
+            )
         store(start, folder)
     prepared.start = None  # frees the memory while the workers train
     return spec

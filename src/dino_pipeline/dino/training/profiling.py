@@ -1,12 +1,14 @@
 """Trial steps before the first step: they measure time and memory, and whether a batch fits into memory."""
 
 import copy
+import json
 import logging
 import time
 import traceback
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -17,7 +19,10 @@ from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.core.schedules import schedule_values
 from dino_pipeline.dino.core.state import TrainingState
 from dino_pipeline.dino.core.step import training_step
+from dino_pipeline.dino.partial import written_whole
 from dino_pipeline.dino.training.monitor import peak_memory_mb
+
+PROFILE = "profile.json"  # in a training's folder: what its first trial steps showed
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +77,12 @@ def announce(measured: Profile, *, num_left: int) -> None:
         )
 
 
+def write_profile(measured: Profile, folder: Path, *, num_steps: int) -> None:
+    """Keep what a new training was expected to take."""
+    with written_whole(folder / PROFILE) as partial:
+        partial.write_text(json.dumps({**measured._asdict(), "num_steps": num_steps}))
+
+
 def _step(state: TrainingState, config: PretrainConfig, batch: DeviceBatch, device: torch.device) -> None:
     values = schedule_values(config, 0, 1, steps_per_epoch=1)
     training_step(state, config, batch.global_crops, batch.local_crops, values, batch.labels)
@@ -90,10 +101,10 @@ def _what_fits(state: TrainingState, config: PretrainConfig, batch: DeviceBatch,
     # A single process tries each size. In a group this is impossible: other processes wait in a reduction.
     fitting = next((a for a in parts if world_size() > 1 or _fits(state, config, batch, device, a)), None)
     if fitting is None:
-        return "not even one image at a time fits in memory: choose a smaller backbone, or smaller crops"
+        return "not even one image at a time fits into memory: choose a smaller backbone, or smaller crops"
     certainty = "try" if world_size() > 1 else "set"
     return (
-        f"{own // config.accumulation_steps} images at once do not fit in memory; {certainty} "
+        f"{own // config.accumulation_steps} images at once do not fit into memory; {certainty} "
         f"pretrain.accumulation_steps to {fitting}, which takes {own // fitting} at once and keeps the total of "
         f"{config.batch_size}; launch.gradient_checkpointing saves more"
     )

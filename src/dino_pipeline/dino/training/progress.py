@@ -54,11 +54,13 @@ def adopt(root: Path, source: str, fingerprint: str) -> None:
     origin, folder = find_progress(root, source), progress_folder(root, fingerprint)
     if not (origin / LAST).is_file():
         known = ", ".join(sorted(p.parent.name for p in root.glob(f"*/{LAST}"))) or "none"
-        raise ValueError(f"launch.adopt_progress: no progress under {source!r}; there is: {known}")
+        raise ValueError(f"launch.adopt_progress: there is no progress of {source!r}; existing: {known}")
     if (folder / LAST).is_file():
         if adopted_from(folder) == source:
             return  # the same command again after an interruption
-        raise ValueError("launch.adopt_progress: this training has progress of its own; set it back to null")
+        raise ValueError(
+            "launch.adopt_progress: this training already has its own progress: set it back to null"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     with written_whole(folder / _ADOPTED) as partial:
         partial.write_text(source)
@@ -86,15 +88,15 @@ def resume_from(checkpoint: Path, folder: Path, fingerprint: str, pretrain: Pret
     state = load_checkpoint(checkpoint, torch.device("cpu"))
     if not {"fingerprint", "config"} <= state.keys():
         raise ValueError(
-            f"launch.resume_from is {checkpoint}, which holds weights and no training: name it as "
+            f"launch.resume_from is {checkpoint}, which contains weights but no training: use it as "
             "pretrain.initial_weights"
         )
     if state["fingerprint"] not in (fingerprint, *earlier_fingerprints(folder)):
         differing = differing_keys(completed({"pretrain": state["config"]}), {"pretrain": to_dict(pretrain)})
         raise ValueError(
             f"launch.resume_from: the training of {checkpoint} differs in "
-            f"{', '.join(differing) or 'its data or code'}; set these as it had them, or continue on purpose, as "
-            f"a new run, by launch.adopt_progress={state['fingerprint']}"
+            f"{', '.join(differing) or 'its data or code'}; set these to its values, or continue on purpose, as a "
+            f"new run, with launch.adopt_progress={state['fingerprint']}"
         )
     folder.mkdir(parents=True, exist_ok=True)
     _copy_progress(checkpoint, folder)

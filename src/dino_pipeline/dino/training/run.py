@@ -11,13 +11,13 @@ import torch
 from dino_pipeline.dino.core.batches import DeviceBatch
 from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.core.data.loader import worker_deaths_explained
-from dino_pipeline.dino.core.data.manifest import read_manifest
 from dino_pipeline.dino.core.distributed import barrier, largest, rank
 from dino_pipeline.dino.core.loop import Training, steps_within, train
 from dino_pipeline.dino.core.models.sharding import load_whole
 from dino_pipeline.dino.core.optimization.skipping import NonFiniteError
 from dino_pipeline.dino.core.schedules import ScheduleValues
 from dino_pipeline.dino.core.step import StepMetrics
+from dino_pipeline.dino.launching.shared_manifest import shared_manifest
 from dino_pipeline.dino.launching.stop import StopRequest
 from dino_pipeline.dino.training.checkpoint import load_checkpoint
 from dino_pipeline.dino.training.comparison import START, compare, describe_start, load_start, save_start
@@ -29,7 +29,7 @@ from dino_pipeline.dino.training.initial_weights import INITIAL
 from dino_pipeline.dino.training.kept_checkpoints import keep_checkpoint, load_newest
 from dino_pipeline.dino.training.monitor import Monitor
 from dino_pipeline.dino.training.online_evaluation import OnlineEvaluation
-from dino_pipeline.dino.training.profiling import announce, profile
+from dino_pipeline.dino.training.profiling import announce, profile, write_profile
 from dino_pipeline.dino.training.progress import differing_keys
 from dino_pipeline.dino.weights.older_files import completed
 
@@ -71,7 +71,7 @@ class TrainingRun:
         self.device = device
         self.stop = stop
         self.folder = Path(spec.folder)
-        self.manifest = read_manifest(Path(spec.manifest), Path(spec.image_root))
+        self.manifest = shared_manifest(Path(spec.manifest), Path(spec.image_root), self.folder)
         self.training = Training(
             config,
             self.manifest.split("train"),
@@ -124,6 +124,8 @@ class TrainingRun:
                 )
                 training.num_steps = min(training.num_steps, fitting)
             announce(measured, num_left=training.num_steps - self.state.step)
+            if rank() == 0 and not checkpoint:
+                write_profile(measured, self.folder, num_steps=training.num_steps)
         self.monitor.start(self.state.step, training.num_steps)
         if not checkpoint and config.non_finite.max_rollbacks:
             self.save()  # a checkpoint for a first rollback
@@ -223,15 +225,16 @@ class TrainingRun:
                 completed({"pretrain": checkpoint["config"]}), {"pretrain": to_dict(self.spec.pretrain)}
             )
             raise ValueError(
-                "launch.adopt_progress: that progress is of other networks, which this training cannot take up; it "
-                f"differs in {', '.join(differing)}: set what shapes them as it had it, or set adopt_progress to null"
+                "launch.adopt_progress: that progress belongs to other networks, so this training cannot "
+                f"continue it. It differs in {', '.join(differing)}: set the parameters of the networks to its "
+                "values, or set adopt_progress to null"
             ) from error
         self.monitor.load_state_dict(checkpoint["monitor"])
         if is_own:
             training.num_steps = checkpoint["num_steps"]  # a budget may have reduced them
         elif self.state.step >= training.num_steps:
             raise ValueError(
-                f"launch.adopt_progress: that progress has {self.state.step} steps, and this training ends after "
+                f"launch.adopt_progress: that progress has {self.state.step} steps, but this training ends after "
                 f"{training.num_steps}: raise pretrain.epochs"
             )
         logger.info("resuming after step %d of %d", self.state.step, training.num_steps)

@@ -66,9 +66,9 @@ class SkippedSteps:
             description = self._record(first_step + index, processes)
             if is_one_too_many:
                 raise NonFiniteError(
-                    f"{self.counter.in_a_row} steps in a row had a loss or gradient that is not finite, the last of "
-                    f"them {description} (all in {self.path}): lower pretrain.schedules.learning_rate, train in "
-                    "fp32, or look at these images"
+                    f"{self.counter.in_a_row} steps in a row had a loss or gradient that is not finite, the last "
+                    f"one at {description} (all are in {self.path}): lower pretrain.schedules.learning_rate, "
+                    "train in fp32, or check these images"
                 )
 
     def end(self, num_steps: int) -> None:
@@ -79,9 +79,9 @@ class SkippedSteps:
         """
         if self.counter.in_a_row == num_steps:
             raise NonFiniteError(
-                f"all {num_steps} steps had a loss or gradient that is not finite (all in {self.path}), so nothing was "
-                "learned: lower pretrain.schedules.learning_rate, train in fp32, or, where these are float16's first "
-                "steps, raise pretrain.epochs"
+                f"all {num_steps} steps had a loss or gradient that is not finite (all are in {self.path}), so "
+                "nothing was learned: lower pretrain.schedules.learning_rate, train in fp32, or, if these are "
+                "the first steps of fp16, raise pretrain.epochs"
             )
 
     def _record(self, step: int, processes: list[int]) -> str:

@@ -49,12 +49,12 @@ class UnreadableImages:
         self.known |= new.keys()
         if rank() == 0:
             for image in new.values():
-                logger.warning("%s cannot be read, and others take its place: %s", image.path, image.reason)
+                logger.warning("%s cannot be read, so other images replace it: %s", image.path, image.reason)
                 self._file.append({"step": step, **image._asdict()})
         if len(self.known) > self.max_fraction * self.num_images:
             raise ValueError(
                 f"{len(self.known):,} of {self.num_images:,} training images could not be read, more than "
-                f"monitoring.max_unreadable_fraction allows ({self.max_fraction:g}): put back the files that "
-                f"{self.path} lists, or ingest again"
+                f"monitoring.max_unreadable_fraction allows ({self.max_fraction:g}): restore the files listed in "
+                f"{self.path}, or ingest again"
             )
         return len(self.known)

@@ -36,13 +36,13 @@ def check(
     num_images = len(manifest.split("train"))
     if num_images < 2:
         raise ValueError(
-            f"ingest.source gives {num_images} training image(s), and DINO tells images apart: give two or more, or "
-            "lower ingest.validation_fraction and ingest.test_fraction"
+            f"ingest.source gives {num_images} training image(s), but DINO learns from differences between "
+            "images: give two or more, or lower ingest.validation_fraction and ingest.test_fraction"
         )
     if config.batch_size > num_images:
         raise ValueError(
-            f"pretrain.batch_size is {config.batch_size}, and there are only {num_images} training images: "
-            f"set it to {num_images} or less"
+            f"pretrain.batch_size is {config.batch_size}, but there are only {num_images} training images: set it "
+            f"to {num_images} or less"
         )
     if num_processes and config.batch_size % num_processes:
         raise ValueError(
@@ -52,12 +52,12 @@ def check(
     own = config.batch_size // (num_processes or 1)
     if own % config.accumulation_steps:
         raise ValueError(
-            f"pretrain.accumulation_steps is {config.accumulation_steps}, into which a process's {own} images "
-            f"cannot be cut equally: set it to a divisor of {own}"
+            f"pretrain.accumulation_steps is {config.accumulation_steps}, but each process has {own} images, "
+            f"which cannot be divided equally: set it to a divisor of {own}"
         )
     if config.projection_head.batch_norm and config.batch_size < 2:
         raise ValueError(
-            f"pretrain.projection_head.batch_norm is true and pretrain.batch_size is {config.batch_size}: set "
+            f"pretrain.projection_head.batch_norm is true, but pretrain.batch_size is {config.batch_size}: set "
             "batch_size to 2 or more, or batch_norm to false"
         )
     _check_loss(config, manifest)
@@ -69,18 +69,18 @@ def check(
     if is_bf16_here and not isinstance(backbone, ViTBackbone) and not torch.cuda.is_available():
         # Observed with torch 2.15: single weight gradients of 3e20 from bfloat16 convolutions on CPU.
         raise ValueError(
-            "pretrain.precision is bf16, in which convolutions on CPU give wrong gradients: use fp32"
+            "pretrain.precision is bf16, but convolutions on CPU give wrong gradients in bf16: use fp32"
         )
     if is_bf16_here and not multiplies_bfloat16("cuda" if torch.cuda.is_available() else "cpu"):
         # Only a warning, because a training started on another machine may have to continue on this one.
         logger.warning(
-            "pretrain.precision is bf16, for which this machine has no instructions, and a step takes many times as "
-            "long as in float32: set it to fp32"
+            "pretrain.precision is bf16, but this machine has no instructions for it, so a step takes many times "
+            "as long as in float32: set it to fp32"
         )
     if launch.shard_weights and config.precision == "fp16":
         raise ValueError(
-            "launch.shard_weights is true, which does not scale the gradients of pretrain.precision fp16: set "
-            "precision to bf16, or shard_weights to false"
+            "launch.shard_weights is true, but it does not support the gradient scaling of pretrain.precision "
+            "fp16: set precision to bf16, or shard_weights to false"
         )
     if (
         launch.gradient_checkpointing
@@ -88,7 +88,7 @@ def check(
         and not isinstance(backbone, ViTBackbone)
     ):
         raise ValueError(
-            "launch.gradient_checkpointing is true, and would drop other paths when it computes this backbone again "
+            "launch.gradient_checkpointing is true, but would drop other paths when it recomputes this backbone "
             f"(pretrain.backbone.drop_path_rate is {config.backbone.drop_path_rate:g}): set "
             "pretrain.backbone.drop_path_rate to 0, or use a ViT"
         )
@@ -118,7 +118,7 @@ def check_whole_patches(backbone: Backbone, sizes: Mapping[str, int]) -> None:
         if size % patch:
             nearest = max(patch, round(size / patch) * patch)
             raise ValueError(
-                f"{name} is {size}, no multiple of the ViT's patch of {patch}: set it to {nearest}"
+                f"{name} is {size}, which is not a multiple of the ViT's patch of {patch}: set it to {nearest}"
             )
 
 
@@ -129,7 +129,7 @@ def _check_frozen_teacher(config: PretrainConfig, monitoring: MonitoringConfig) 
         teacher = build_backbone(config.frozen_teacher)
     if config.projection_head.num_logits != teacher.num_features:
         raise ValueError(
-            f"pretrain.projection_head gives {config.projection_head.num_logits} logits, and the features of "
+            f"pretrain.projection_head gives {config.projection_head.num_logits} logits, but the features of "
             f"pretrain.teacher.backbone {config.frozen_teacher.name} have {teacher.num_features} dimensions: set "
             f"bottleneck_dim to {teacher.num_features}, and num_prototypes to null"
         )
@@ -148,8 +148,8 @@ def _check_loss(config: PretrainConfig, manifest: Manifest) -> None:
     taken = set(loss.metrics) & (set(HISTORY_COLUMNS) - {"teacher_entropy", "kl"})  # which are for losses
     if taken:
         raise ValueError(
-            f"pretrain.loss.name is {config.loss.name}, whose metrics {', '.join(sorted(taken))} are columns of "
-            "history.csv already: give them other names"
+            f"pretrain.loss.name is {config.loss.name}, whose metrics {', '.join(sorted(taken))} are already "
+            "columns of history.csv: rename them"
         )
 
 
@@ -159,12 +159,13 @@ def _check_labels(config: PretrainConfig, manifest: Manifest) -> None:
     train = manifest.split("train")
     if not train.is_labelled:
         raise ValueError(
-            f"pretrain.loss.name is {config.loss.name}, and not every training image has a label: set it to "
-            "dino, which needs none, or give labels by ingest.source"
+            f"pretrain.loss.name is {config.loss.name}, but not every training image has a label: set it to dino, "
+            "which needs none, or give labels through ingest.source"
         )
     num_classes, num_logits = len(train.class_names), config.projection_head.num_logits
     if num_logits < num_classes:
         raise ValueError(
-            f"pretrain.projection_head gives {num_logits} logits, and pretrain.loss.name {config.loss.name} needs "
-            f"one for each of {num_classes} classes: set bottleneck_dim to {num_classes}, and num_prototypes to null"
+            f"pretrain.projection_head gives {num_logits} logits, but pretrain.loss.name {config.loss.name} needs "
+            f"one for each of {num_classes} classes: set bottleneck_dim to {num_classes}, and num_prototypes to "
+            "null"
         )

@@ -5,6 +5,7 @@
 Without torchrun, it trains with one process.
 """
 
+import gc
 import json
 import sys
 from pathlib import Path
@@ -30,6 +31,7 @@ def main() -> int:
         torch.cuda.set_device(device)
     join_group(device)
     log_to_launcher(rank=rank())
+    gc.freeze()  # loader workers share what is loaded by now: the collector would write to each object of theirs
     stop = StopRequest(spec.launch.grace_seconds)
     finished = pretrain(spec, device, stop)
     stop.close()

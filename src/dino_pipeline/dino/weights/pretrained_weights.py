@@ -76,7 +76,7 @@ def read_pretrained_weights(
     weights = read_weights(path, candidates)
     if weights.images != images:
         raise ValueError(
-            f"pretrain.images is {to_dict(images)}, and the weights of {key} are of images of "
+            f"pretrain.images is {to_dict(images)}, but the weights of {key} are for images of "
             f"{to_dict(weights.images)}: set pretrain.images to these, or give other weights"
         )
     return PretrainedFile(path, weights, _digest(path))
@@ -103,7 +103,7 @@ def read_weights(path: Path, candidates: Sequence[BackboneConfig]) -> Pretrained
         )
     content = load_data_only(path)
     if not isinstance(content, Mapping):
-        raise ValueError(f"{path} holds a {type(content).__name__}, not weights by name")
+        raise ValueError(f"{path} contains a {type(content).__name__}, not weights by name")
     if "state" in content and "fingerprint" in content:
         return _own_checkpoint(content)
     if "student" in content or "teacher" in content:
@@ -118,10 +118,10 @@ def read_weights(path: Path, candidates: Sequence[BackboneConfig]) -> Pretrained
             epoch=checkpoint.epoch,
         )
     if "state_dict" in content and any("linear." in name for name in content["state_dict"]):
-        raise ValueError(f"{path} is a linear head and no backbone: it belongs into evaluate.linear_head")
+        raise ValueError(f"{path} is a linear head, not a backbone: give it as evaluate.linear_head")
     if not all(isinstance(value, Tensor) for value in content.values()):
         raise ValueError(
-            f"{path} holds {', '.join(sorted(map(str, content)))[:200]}: no weights that are known here"
+            f"{path} contains {', '.join(sorted(map(str, content)))[:200]}: these are not weights of a known kind"
         )
     return _network(content, candidates, path)
 

@@ -96,7 +96,7 @@ def read_model(folder: Path) -> PublishedModel:
     """
     if not (folder / DESCRIPTION).is_file():
         raise FileNotFoundError(
-            f"no finished model in {folder}; train one with: kedro run --pipeline=pretrain"
+            f"there is no finished model in {folder}; train one with: kedro run --pipeline=pretrain"
         )
     values = json.loads((folder / DESCRIPTION).read_text())
     if IMPORTED not in values.get("config", {IMPORTED: None}):

@@ -51,7 +51,7 @@ def recognised(
     differing, name = nearest
     several = len(candidates) > 1
     of = f"any of {len(candidates)} known architectures, the nearest being {name}" if several else name
-    raise ValueError(f"{file} does not hold the weights of {of}: {differing}")
+    raise ValueError(f"{file} does not contain the weights of {of}: {differing}")
 
 
 def shapes_of(config: BackboneConfig) -> dict[str, torch.Size]:

@@ -63,8 +63,8 @@ def load_data_only(path: Path) -> Any:
     except pickle.UnpicklingError as error:
         # torch's own message is long, and ends with advice to execute the file anyway
         raise ValueError(
-            f"{path} is refused: it holds objects or code, or is no file of torch.save; only plain values and "
-            "tensors are read"
+            f"{path} is refused: it contains objects or code, or was not written by torch.save; only plain values "
+            "and tensors are read"
         ) from error
 
 
@@ -76,7 +76,7 @@ def reference_checkpoint(content: dict[str, Any], path: Path) -> ReferenceCheckp
     """
     missing = {"student", "teacher", "dino_loss", "epoch"} - set(content)
     if missing:
-        raise ValueError(f"{path} is no DINO training checkpoint: it lacks {', '.join(sorted(missing))}")
+        raise ValueError(f"{path} is not a DINO training checkpoint: it lacks {', '.join(sorted(missing))}")
     return ReferenceCheckpoint(
         student=network_names(content["student"]),
         teacher=network_names(content["teacher"]),

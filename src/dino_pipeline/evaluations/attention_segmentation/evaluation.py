@@ -63,7 +63,7 @@ def plot(context: Context[AttentionSegmentationConfig], results: Results) -> obj
 
 EVALUATION = Evaluation(
     name="attention_segmentation",
-    description="How well heads of [CLS] attention outline objects, on masks that a parameter names",
+    description="How well heads of [CLS] attention outline objects, on a folder of masks that a parameter gives",
     config=AttentionSegmentationConfig,
     needs=("manifest", EXTRACT),
     after="pretrain",

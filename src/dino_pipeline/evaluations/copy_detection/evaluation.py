@@ -17,8 +17,8 @@ def find_copies(project_folder: Path, config: CopyDetectionConfig) -> Any:
 
     if config.folder is None:
         raise ValueError(
-            "copy_detection.folder is null: name a folder laid out as Copydays, with original/ and strong/: "
-            "--params=copy_detection.folder=/data/copydays"
+            "copy_detection.folder is null: give a folder in the layout of Copydays, with original/ and strong/, "
+            "for example --params=copy_detection.folder=/data/copydays"
         )
     return read_copydays(project_folder / config.folder)
 
@@ -55,7 +55,7 @@ def plot(context: Context[CopyDetectionConfig], results: Results) -> object:
 
 EVALUATION = Evaluation(
     name="copy_detection",
-    description="Edited copies search for their originals, in the folder that parameters name",
+    description="Edited copies search for their originals, in a folder that a parameter gives",
     config=CopyDetectionConfig,
     needs=("manifest", EXTRACT),
     after="pretrain",

@@ -22,7 +22,8 @@ def run(context: Context[FailureCardsConfig]) -> Results:
     manifest = context.inputs["manifest"]
     if features.row_ids.tolist() != list(range(len(manifest))):
         raise ValueError(
-            "the teacher's features are of another manifest: kedro run --pipeline=extract makes them anew"
+            "the teacher's features belong to another manifest: compute them again with kedro run "
+            "--pipeline=extract"
         )
     reasons = missing_labels(features)
     reason = reasons.get("train") or reasons.get(config.split)
@@ -77,7 +78,7 @@ def plot(context: Context[FailureCardsConfig], results: Results) -> object:
     config = context.config.cards
     if not results.drawn:
         reason = results.report["skipped"].get("results")
-        return words_picture(f"skipped: {reason}" if reason else "no image is classified wrongly")
+        return words_picture(f"skipped: {reason}" if reason else "no image is misclassified")
     return cards_picture(results.drawn[: config.num_shown], context.images, image_size=config.image_size)
 
 

@@ -7,17 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional as F
 
 from dino_pipeline.dino.evaluation.features import Features
 from dino_pipeline.dino.evaluation.labels import class_names, label_indices
 from dino_pipeline.dino.metrics.knn import knn_votes
 from dino_pipeline.dino.metrics.nearest import Bank
 
-_BANK_CHUNK = 65536  # rows to compare at a time, which bounds memory
 
-
-class TrainNeighbor(NamedTuple):
+class NearTrainImage(NamedTuple):
     """A train image near a held-out image."""
 
     row_id: int  # of the manifest
@@ -34,7 +31,7 @@ class Card(NamedTuple):
     label_share: float
     predicted_share: float
     margin: float
-    neighbors: list[TrainNeighbor]
+    neighbors: list[NearTrainImage]
 
 
 class Classified(NamedTuple):
@@ -132,8 +129,8 @@ def failure_cards(
 ) -> list[Card]:
     """The most wrong images, each with its nearest train images by cosine, the nearest first."""
     positions = classified.most_wrong(num_cards)
-    bank = Bank(F.normalize(torch.from_numpy(train.embedding).to(device), dim=1), chunk=_BANK_CHUNK)
-    queries = F.normalize(torch.from_numpy(held_out.embedding[positions]).to(device), dim=1)
+    bank = Bank(torch.from_numpy(train.embedding).to(device))
+    queries = torch.from_numpy(held_out.embedding[positions]).to(device)
     cosines, neighbors = (found.cpu().tolist() for found in bank.nearest(queries, num_neighbors))
     return [
         Card(
@@ -144,7 +141,7 @@ def failure_cards(
             predicted_share=float(classified.predicted_share[position]),
             margin=float(classified.margin[position]),
             neighbors=[
-                TrainNeighbor(int(train.row_ids[row]), train.labels[row], cosine)
+                NearTrainImage(int(train.row_ids[row]), train.labels[row], cosine)
                 for row, cosine in zip(rows, cosines_of_image, strict=True)
             ],
         )

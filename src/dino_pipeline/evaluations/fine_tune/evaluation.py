@@ -42,7 +42,8 @@ def plot(_context: Context[FineTuneConfig], results: Results) -> object:
 
 EVALUATION = Evaluation(
     name="fine_tune",
-    description="Training end to end with labels from the teacher and from nothing; a supervised file is not watched",
+    description="End-to-end training with labels, from the teacher and from random weights; DVC does not watch a "
+    "supervised file",
     config=FineTuneConfig,
     needs=("manifest", EXTRACT),
     after="pretrain",

@@ -27,7 +27,8 @@ def run(context: Context[LabelSpreadingConfig]) -> Results:
     for name, features in context.features.items():
         if features.row_ids.tolist() != images.row_ids.tolist():
             raise ValueError(
-                f"the {name}'s features are of another manifest: kedro run --pipeline=extract makes them anew"
+                f"the {name}'s features belong to another manifest: compute them again with kedro run "
+                "--pipeline=extract"
             )
         networks[name] = spread_labels(features.embedding, given, config, device=context.device)
     report = measure_spreading(images, given, networks)
@@ -46,7 +47,7 @@ def run(context: Context[LabelSpreadingConfig]) -> Results:
 
 EVALUATION = Evaluation(
     name="label_spreading",
-    description="A label for every image from a few; a CSV that label_spreading.labels names is not watched",
+    description="A label for every image from a few labels; DVC does not watch the CSV of label_spreading.labels",
     config=LabelSpreadingConfig,
     needs=("manifest", FEATURES["teacher"], FEATURES["random"]),
     after="extract",

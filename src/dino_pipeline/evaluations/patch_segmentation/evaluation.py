@@ -67,7 +67,7 @@ def _table(networks: dict[str, dict[str, Any]]) -> str:
 
 EVALUATION = Evaluation(
     name="patch_segmentation",
-    description="mIoU of k-NN and a linear head on patch tokens, on masks that a parameter names",
+    description="mIoU of k-NN and a linear head on patch tokens, on a folder of masks that a parameter gives",
     config=PatchSegmentationConfig,
     needs=("manifest", EXTRACT),
     after="pretrain",

@@ -36,7 +36,7 @@ def plot(context: Context[RetrievalConfig], results: Results) -> object:
 
 EVALUATION = Evaluation(
     name="retrieval",
-    description="Held-out images search train images; revisited Oxford and Paris where parameters name them",
+    description="Held-out images search train images; revisited Oxford and Paris if parameters give their folders",
     config=RetrievalConfig,
     needs=("manifest", EXTRACT),
     after="pretrain",

@@ -21,8 +21,8 @@ def find_videos(project_folder: Path, config: VideoSegmentationConfig) -> list[V
 
     if config.folder is None:
         raise ValueError(
-            "video_segmentation.folder is null, and there is no set of videos by default: give a folder laid out as "
-            "DAVIS is, for instance --params=video_segmentation.folder=path/to/DAVIS"
+            "video_segmentation.folder is null: give a folder of videos in the layout of DAVIS, for example "
+            "--params=video_segmentation.folder=path/to/DAVIS"
         )
     videos = list_videos(project_folder / config.folder, config)
     for video in videos:
@@ -87,7 +87,7 @@ def _table(report: dict[str, Any]) -> str:
 
 EVALUATION = Evaluation(
     name="video_segmentation",
-    description="Masks of whole videos from annotated first frames; the videos are the user's own and not watched",
+    description="Masks of whole videos from annotated first frames; DVC does not watch the videos",
     config=VideoSegmentationConfig,
     needs=("manifest", EXTRACT),
     after="pretrain",

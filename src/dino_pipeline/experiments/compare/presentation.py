@@ -64,9 +64,9 @@ def markdown(results: ComparisonResults) -> str:
         )
         lines.append("")
     lines.append(
-        "Percent, with 95 % intervals: over images the bootstrap, over seeds Student's t. An ordering is held or "
-        "reversed only where all intervals of one row lie above all of the other's. Differences are taken image by "
-        "image."
+        "Percent, with 95 % intervals: over images by the bootstrap, over seeds by Student's t. An ordering is "
+        "held or reversed only if all intervals of one row lie above all of the other's. Differences are "
+        "computed image by image."
     )
     return "\n".join(lines) + "\n"
 
@@ -100,7 +100,7 @@ def plot_results(results: ComparisonResults) -> Image.Image:
 
 def cost_table(costs: Sequence[RowCost], num_images: int | None) -> str:
     """The predicted cost of the rows, as Markdown."""
-    head = ["row", "trainings", "GFLOPs an image", "steps each", "V100 GPU-hours", "hours here"]
+    head = ["row", "trainings", "GFLOPs per image", "steps each", "V100 GPU-hours", "hours here"]
     rows = [
         [
             cost.row,
@@ -113,7 +113,7 @@ def cost_table(costs: Sequence[RowCost], num_images: int | None) -> str:
         for cost in costs
     ]
     if num_images is None:
-        note = "How many images there are to train on is not known before `kedro run --pipeline=ingest`."
+        note = "The number of train images is known after `kedro run --pipeline=ingest`."
     else:
         rows.append(
             [
@@ -127,7 +127,7 @@ def cost_table(costs: Sequence[RowCost], num_images: int | None) -> str:
         )
         note = f"{num_images:,} train images."
     return "\n".join(
-        [*_table(head, rows), "", f"{note} Rows trained already are counted too, and cost nothing."]
+        [*_table(head, rows), "", f"{note} The cost includes rows that are already trained and cost nothing."]
     )
 
 

@@ -37,11 +37,13 @@ def read_comparison(config: CompareConfig, project_folder: Path) -> CompareConfi
     if config.file:
         path = project_folder / Path(config.file).expanduser()
         if not path.is_file():
-            raise ValueError(f"compare.file: there is no file {path}")
+            raise ValueError(f"compare.file: {path} does not exist")
         try:
             values = yaml.safe_load(path.read_text())
             if not isinstance(values, dict) or "file" in values:
-                raise ValueError("it must hold the values of a comparison, such as overlays, and no file")
+                raise ValueError(
+                    "it must contain the values of a comparison, such as overlays, but not `file`"
+                )
             config = from_dict(CompareConfig, overlaid(to_dict(config), values))
         except ValidationError as error:
             raise ValueError(f"{path.name}: {in_a_line(error)}") from error
@@ -86,7 +88,8 @@ def _training(row: str, overlay: Mapping[str, Any], recipe: Mapping[str, Any]) -
     foreign = [name for name in overlay if name.split(".")[0] not in recipe]
     if foreign:
         raise ValueError(
-            f"compare.overlays, row {row!r}: {foreign[0]} decides no training; begin with one of {', '.join(recipe)}"
+            f"compare.overlays, row {row!r}: {foreign[0]} does not belong to a training: begin with one of "
+            f"{', '.join(recipe)}"
         )
     try:
         values = overlaid(recipe, overlay)
@@ -108,7 +111,7 @@ def _check_names(config: CompareConfig) -> None:
         raise ValueError("there is nothing to compare: set compare.overlays, runs, experiments or file")
     twice = sorted({name for name in names if names.count(name) > 1} | {RANDOM, PIXELS} & set(names))
     if twice:
-        raise ValueError(f"compare: two rows would be named {twice[0]!r}")
+        raise ValueError(f"compare: two rows have the name {twice[0]!r}: rename one")
     known = {*names, RANDOM, PIXELS}
     mentioned = {
         "expected": [name for pair in config.expected for name in pair],
@@ -123,4 +126,6 @@ def _check_names(config: CompareConfig) -> None:
             )
     seeded = [row for row, overlay in config.overlays.items() if _SEED in overlay]
     if seeded:
-        raise ValueError(f"compare.overlays, row {seeded[0]!r}: {_SEED} is what compare.seeds sets")
+        raise ValueError(
+            f"compare.overlays, row {seeded[0]!r}: {_SEED} is set by compare.seeds: remove it here"
+        )

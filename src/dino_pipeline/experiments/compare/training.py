@@ -59,7 +59,7 @@ def train_all(
             len(prepared),
             training.row,
             seed,
-            ", is there already" if is_finished(one.spec) else "",
+            ", already trained" if is_finished(one.spec) else "",
         )
         try:
             model = trainer.train(

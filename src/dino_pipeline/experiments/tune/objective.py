@@ -28,8 +28,8 @@ def check_images(images: Manifest, objective: str) -> None:
     labelled = images.split("train").is_labelled and images.split("val").is_labelled
     if objective == "knn" and not labelled:
         raise ValueError(
-            "tune.objective is knn, which needs a validation split and a label for every image of it and of train: "
-            "set it to rankme or alpha_req"
+            "tune.objective is knn, which needs a label for every image of train and of validation: set it to "
+            "rankme or alpha_req"
         )
 
 
@@ -68,7 +68,9 @@ def chosen(found: Mapping[str, float], objective: str, cost: str | None) -> list
         ValueError: no alpha can be fitted.
     """
     if objective not in found:
-        raise ValueError(f"no {objective}: the features fill too few dimensions for tune.alpha_ranks")
+        raise ValueError(
+            f"{objective} cannot be measured: the features fill too few dimensions for tune.alpha_ranks"
+        )
     return [found[name] for name in (objective, cost) if name]
 
 

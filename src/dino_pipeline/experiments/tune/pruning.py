@@ -8,7 +8,8 @@ import optuna
 
 from dino_pipeline.dino.metrics.collapse import NUM_ROWS, diagnose_training
 from dino_pipeline.dino.training.config import TrainingSpec
-from dino_pipeline.experiments.train import EndedEarly, Rows
+from dino_pipeline.dino.training.history import Rows
+from dino_pipeline.experiments.train import EndedEarly
 from dino_pipeline.experiments.tune.objective import COLUMNS
 from dino_pipeline.experiments.tune.requeue import Heartbeat
 

@@ -23,7 +23,9 @@ def check_target(folder: Path) -> None:
     """
     files = [*folder.glob("parameters.yml"), *folder.glob("globals.yml")]  # older studies wrote globals.yml
     if folder.exists() and not any(_HEADING in file.read_text() for file in files):
-        raise ValueError(f"{folder} is a recipe that no study wrote: give another name by tune.tuned_recipe")
+        raise ValueError(
+            f"{folder} is a recipe that was not written by a study: give another name with tune.tuned_recipe"
+        )
 
 
 def write_tuned(

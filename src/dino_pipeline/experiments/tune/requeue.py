@@ -53,7 +53,7 @@ def requeue_abandoned(study: "optuna.Study", *, silence_seconds: float) -> None:
             study.tell(trial.number, state=TrialState.FAIL)
         except (ValueError, UpdateFinishedTrialError):  # another worker was faster
             continue
-        logger.warning("trial %d has lost its worker", trial.number)
+        logger.warning("trial %d lost its worker", trial.number)
         if REQUEUES not in trial.user_attrs:
             requeue(study, trial)
 

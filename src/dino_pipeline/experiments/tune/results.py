@@ -51,8 +51,12 @@ def chosen_trial(study: optuna.Study, config: TuneConfig) -> FrozenTrial:
     if config.written_trial is not None:
         finished = [trial for trial in finished if trial.number == config.written_trial]
     if not finished:
-        asked = "no trial" if config.written_trial is None else f"trial {config.written_trial} not"
-        raise ValueError(f"the study {study.study_name}: {asked} trained to its end; see its trials.csv")
+        asked = (
+            "no trial finished"
+            if config.written_trial is None
+            else f"trial {config.written_trial} did not finish"
+        )
+        raise ValueError(f"the study {study.study_name}: {asked} training; see its trials.csv")
     sign = 1 if study.directions[0] == optuna.study.StudyDirection.MAXIMIZE else -1
     return max(finished, key=lambda trial: sign * trial.values[0])
 

@@ -80,7 +80,7 @@ class SearchSpace:
         for name in (*self.distributions, *self.same):
             value_of(name, self.recipe, "tune.space" if name in self.distributions else "tune.same")
             if not name.startswith(_SEARCHED):
-                raise ValueError(f"tune.space: {name} decides no weights; only pretrain.* can be searched")
+                raise ValueError(f"tune.space: {name} cannot be searched; only pretrain.* can")
         for name, condition in config.when.items():
             if name not in config.space:
                 raise ValueError(f"tune.when: {name} is not in tune.space")
@@ -98,7 +98,9 @@ class SearchSpace:
         while waiting:
             free = [name for name, condition in waiting.items() if not waiting.keys() & condition.keys()]
             if not free:
-                raise ValueError(f"tune.when: {', '.join(waiting)} wait for one another")
+                raise ValueError(
+                    f"tune.when: {', '.join(waiting)} depend on one another: remove one of these conditions"
+                )
             order += free
             waiting = {name: condition for name, condition in waiting.items() if name not in free}
         return order
@@ -106,12 +108,14 @@ class SearchSpace:
     def _check_values(self) -> None:
         for name, distribution in self.distributions.items():
             if not isinstance(distribution, Categorical) and distribution.low > distribution.high:
-                raise ValueError(f"tune.space: {name} reaches from {distribution.low} to {distribution.high}")
+                raise ValueError(
+                    f"tune.space: {name} has low {distribution.low} and high {distribution.high}: low must be smaller"
+                )
             own = value_of(name, self.recipe, "tune.space")
             if not _contains(distribution, own):
                 raise ValueError(
-                    f"tune.space: the recipe's own {name} is {own}, which the space leaves out, and trial 0 is "
-                    "the recipe: widen it, or set it to null"
+                    f"tune.space: the recipe's {name} is {own}, outside the space, but trial 0 is the recipe: "
+                    "widen the space, or set it to null"
                 )
             for value in _extremes(distribution):
                 self._check_value(name, value)
@@ -119,7 +123,8 @@ class SearchSpace:
             own, others = (value_of(n, self.recipe, "tune.same") for n in (name, other))
             if own != others:
                 raise ValueError(
-                    f"tune.same: in the recipe {name} is {own} and {other} is {others}, and trial 0 is the recipe"
+                    f"tune.same: in the recipe {name} is {own} and {other} is {others}, but trial 0 is the "
+                    "recipe: make them equal there"
                 )
 
     def _check_value(self, name: str, value: Any) -> None:

@@ -82,8 +82,8 @@ def open_study(
         differing = differing_keys(completed(study.user_attrs.get(QUESTION, question)), question)
         if differing:
             raise ValueError(
-                f"the study {name} was begun with other values of {', '.join(differing)}: its trials cannot be "
-                "compared with new ones; give this one a name by tune.study"
+                f"the study {name} was started with other values of {', '.join(differing)}, so its trials cannot "
+                "be compared with new ones: give a new name with tune.study"
             ) from None
     else:
         study.enqueue_trial(space.current(), user_attrs={"origin": "the recipe"})
@@ -112,10 +112,12 @@ def build_pruner(config: TuneConfig) -> "BasePruner":
     if not isinstance(pruner, Median | Hyperband):
         return NopPruner()
     if config.cost:
-        raise ValueError(f"tune.pruner is {pruner.name}, and trials of two objectives cannot be pruned: none")
+        raise ValueError(
+            f"tune.pruner is {pruner.name}, but trials of two objectives cannot be pruned: set it to none"
+        )
     if config.objective == "alpha_req":
         raise ValueError(
-            f"tune.pruner is {pruner.name}, and alpha_req is known after a training only: set it to none"
+            f"tune.pruner is {pruner.name}, but alpha_req is only known after a training: set it to none"
         )
     if isinstance(pruner, Median):
         return MedianPruner(

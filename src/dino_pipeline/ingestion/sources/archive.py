@@ -87,7 +87,7 @@ def decompressed(archive: Path, *, cache_folder: Path, max_bytes: int) -> Path:
         return tar
 
     cache_folder.mkdir(parents=True, exist_ok=True)
-    logger.info("Decompressing %s once, to %s: only a plain .tar can be read from the middle", archive, tar)
+    logger.info("Decompressing %s to %s, once: only a plain .tar can be read at any position", archive, tar)
     with written_whole(tar) as partial:
         _decompress(archive, partial, max_bytes)
         os.utime(partial, ns=(status.st_mtime_ns, status.st_mtime_ns))
@@ -146,8 +146,8 @@ def _inner_name(member: str, archive: Path) -> str:
             parts.append(part)
     if escapes:
         raise ValueError(
-            f"{archive} is refused: its member {member!r} points outside the archive. "
-            "Take an archive from a source you trust, or unpack it yourself and give the folder."
+            f"{archive} is refused: its member {member!r} points outside the archive. Use an archive from a "
+            "source you trust, or unpack it yourself and give the folder."
         )
     return "/".join(parts)
 
@@ -158,12 +158,14 @@ def _tar_problem(member: tarfile.TarInfo) -> str | None:
     if not member.isreg():
         return "not an image: a pipe or device"
     if member.issparse():
-        return "cannot be read: stored sparse, unpack the archive and give the folder"
+        return "cannot be read: stored as a sparse file; unpack the archive and give the folder"
     return None
 
 
 def _damaged(archive: Path, error: BaseException) -> ValueError:
-    return ValueError(f"{archive} is damaged or not what its name says ({error}): copy or download it again.")
+    return ValueError(
+        f"{archive} is damaged, or its type is not what its name says ({error}): copy or download it again."
+    )
 
 
 def _decompress(archive: Path, target: Path, max_bytes: int) -> None:
@@ -179,8 +181,8 @@ def _decompress(archive: Path, target: Path, max_bytes: int) -> None:
                 written += len(chunk)
                 if written > max_bytes:
                     raise ValueError(
-                        f"{archive} holds more than {max_bytes / 1e9:g} GB: if that is right, "
-                        "raise it by --params=ingest.max_unpacked_gigabytes=..."
+                        f"{archive} contains more than {max_bytes / 1e9:g} GB: if you expect that, raise the "
+                        "limit with --params=ingest.max_unpacked_gigabytes=..."
                     )
                 output.write(chunk)
                 progress.move_to(packed.tell() // 10**6)

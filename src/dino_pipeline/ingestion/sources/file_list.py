@@ -22,7 +22,8 @@ def list_table(table: Path) -> Listing:
     rows = _read(table)
     if "path" not in rows:
         raise ValueError(
-            f"{table} has no column 'path', only {', '.join(map(repr, rows.columns))}: name it so."
+            f"{table} has no column 'path', only {', '.join(map(repr, rows.columns))}: rename the column that "
+            "holds the paths."
         )
     labels = rows["label"] if "label" in rows else [""] * len(rows)
     groups = rows["group"] if "group" in rows else [""] * len(rows)
@@ -55,8 +56,8 @@ def _splits(names: "pd.Series[str]", table: Path) -> list[str]:
     for row, (split, name) in enumerate(zip(splits, names, strict=True)):
         if split is None:
             raise ValueError(
-                f"{table}: row {row + 1} has the split {name!r}; it is one of train, val, test in every row, "
-                "or there is no such column and ingest carves."
+                f"{table}: row {row + 1} has the split {name!r}; write train, val or test in every row, or remove "
+                "the column, and ingest carves the splits."
             )
     return [split for split in splits if split]
 

@@ -30,7 +30,9 @@ def write_once(folder: Path, *, origin: dict[str, Any], write: Callable[[Path], 
         if json.loads(note.read_text()) == origin | {"num_files": _count(folder)}:
             return
     elif folder.exists() and any(folder.iterdir()):
-        raise ValueError(f"{folder} was not written by ingest and will not be replaced: move it elsewhere.")
+        raise ValueError(
+            f"{folder} was not written by ingest, so ingest does not replace it: move it elsewhere."
+        )
 
     logger.info("Writing images to %s", folder)
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -96,8 +96,8 @@ def cut(photograph: Pixels, config: PhotographsConfig) -> dict[str, list[TilePos
         grid = [tile for tile in grid if np.ptp(pixels_of(photograph, tile, size), axis=(0, 1)).any()]
         if not grid or not limit:
             raise ValueError(
-                f"ingest.photographs leaves {split} of a {width}x{height} photograph no tile: "
-                "make tile_size smaller, or max_tiles or the split's share larger."
+                f"ingest.photographs leaves no tile for {split} in a photograph of {width}x{height} px: make "
+                "tile_size smaller, or max_tiles or the split's share larger."
             )
         kept = evenly_spaced(len(grid), limit)
         tiles[split] = [grid[position] for position in kept]

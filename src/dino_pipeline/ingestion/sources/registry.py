@@ -31,7 +31,9 @@ EMBEDDED: dict[str, Callable[[Path, IngestConfig], None]] = {
 
 def _list_embedded(name: str, context: SourceContext) -> Listing:
     if name not in EMBEDDED:
-        raise ValueError(f"ingest.source: no embedded images {name!r}, only {' and '.join(EMBEDDED)}")
+        raise ValueError(
+            f"ingest.source: there are no embedded images {name!r}, only {' and '.join(EMBEDDED)}"
+        )
     EMBEDDED[name](context.raw_folder / name, context.config)
     return list_folder(context.raw_folder / name)
 
@@ -68,7 +70,9 @@ def list_sources(context: SourceContext) -> list[Listing]:
     """
     sources = context.config.sources
     if not sources:
-        raise ValueError("ingest.source is not set: name your images, --params=ingest.source=/path/to/photos")
+        raise ValueError(
+            "ingest.source is not set: give your images, for example --params=ingest.source=/path/to/photos"
+        )
     listings, split_folders = [], []
     for source in sources:
         listing = _list(source, context)
@@ -106,8 +110,8 @@ def _list(source: str, context: SourceContext) -> Listing:
     if context.config.copy_images:
         if path.is_file() and endings[0] in LISTS:
             raise ValueError(
-                f"ingest.copy_images copies folders and archives, not the files that {path} names: "
-                "set it to false."
+                f"ingest.copy_images copies folders and archives, not the files that {path} lists: set it to "
+                "false."
             )
         path = _copied(path, context.raw_folder)
     return list_folder(path) if path.is_dir() else FILES[endings[0]](path, context)
@@ -128,7 +132,7 @@ def _without_repeats(listings: list[Listing]) -> list[Listing]:
         single.append(replace(listing, files=files))
     num_repeats = sum(len(listing.files) for listing in listings) - len(known)
     if num_repeats:
-        logger.warning("%d files are named more than once by ingest.source and count once", num_repeats)
+        logger.warning("ingest.source lists %d files more than once; each of them counts once", num_repeats)
     return single
 
 
@@ -147,7 +151,9 @@ def _copied(source: Path, raw_folder: Path) -> Path:
 
     note = target / _COPY_NOTE
     if target.exists() and (not note.exists() or json.loads(note.read_text()) != str(source)):
-        raise ValueError(f"{target} is no copy of {source} and will not be changed: move it elsewhere.")
+        raise ValueError(
+            f"{target} is not a copy of {source}, so ingest does not change it: move it elsewhere."
+        )
     logger.info("Copying %s to %s", source, target)
     target.mkdir(parents=True, exist_ok=True)
     with written_whole(note) as partial:

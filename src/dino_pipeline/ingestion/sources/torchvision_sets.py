@@ -99,13 +99,13 @@ def _open(name: str, options: Options, root: Path, *, download: bool) -> Any:
             return dataset(root, **options, download=download)
     except RuntimeError as error:
         raise ValueError(
-            f"torchvision finds no whole {name} in {root} ({error}). Let it fetch the files, "
-            "--params=ingest.torchvision.download=true (of init: --download), or name their folder, "
-            "ingest.torchvision.root=..."
+            f"torchvision does not find all files of {name} in {root} ({error}). Download them with "
+            "--params=ingest.torchvision.download=true (for init: --download), or give their folder with "
+            "--params=ingest.torchvision.root=..."
         ) from error
     except URLError as error:
         raise ValueError(
-            f"torchvision could not fetch {name}: {error}. Put its files into {root}."
+            f"torchvision could not download {name}: {error}. Put its files into {root}."
         ) from error
 
 

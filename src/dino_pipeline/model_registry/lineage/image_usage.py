@@ -13,7 +13,7 @@ from dino_pipeline.model_registry.lineage.models import Model
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-USED_AS = {"train": "trained on it", "val": "chosen by it", "test": "measured on it"}
+USED_AS = {"train": "used for training", "val": "used for validation", "test": "used for the test"}
 
 
 class NamedImage(NamedTuple):

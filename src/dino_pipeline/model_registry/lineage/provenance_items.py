@@ -42,10 +42,10 @@ def code_item(model: Model, project: Path) -> ProvenanceItem:
         return ProvenanceItem("no commit was recorded", is_obtainable=False)
     if git(project, "cat-file", "-t", commit).strip() != "commit":
         return ProvenanceItem(
-            f"commit {commit[:12]} is not in this repository; git fetch may bring it", is_obtainable=False
+            f"commit {commit[:12]} is not in this repository; try git fetch", is_obtainable=False
         )
     if model.run.tags.get(DIRTY_TAG) == "true":
-        return ProvenanceItem(f"commit {commit[:12]} with edits that are in no commit", is_obtainable=False)
+        return ProvenanceItem(f"commit {commit[:12]} with uncommitted edits", is_obtainable=False)
     return ProvenanceItem(f"commit {commit[:12]}, in this repository", is_obtainable=True)
 
 
@@ -70,7 +70,7 @@ def data_item(
             ProvenanceItem("trained elsewhere, on data that no run here recorded", is_obtainable=False), False
         )
     if stored is None:
-        text = f"digest {digest[:12]}: no manifest is left, neither in MLflow nor in data/ nor in DVC"
+        text = f"digest {digest[:12]}: no manifest was found, neither in MLflow nor in data/ nor in DVC"
         return DataItem(ProvenanceItem(text, is_obtainable=False), False)
     manifest = stored.manifest
     counts = ", ".join(f"{split} {len(manifest.split(split)):,}" for split in SPLITS)
@@ -81,14 +81,14 @@ def data_item(
         return DataItem(ProvenanceItem(text, is_obtainable=True), True)
     in_dvc = commit is not None and not files.changed and _dvc_has(manifest, files, project, commit)
     lost = _described(manifest, files)
-    text = known + (f"{lost}; DVC has them: dvc pull" if in_dvc else lost)
+    text = known + (f"{lost}; DVC has them, run dvc pull" if in_dvc else lost)
     return DataItem(ProvenanceItem(text, is_obtainable=in_dvc), False)
 
 
 def parameters_item(model: Model, client: "MlflowClient") -> ProvenanceItem:
     """The resolved parameters among the artifacts of the model's run."""
     if model.run is None:
-        return ProvenanceItem("there is no run that recorded them", is_obtainable=False)
+        return ProvenanceItem("no run recorded them", is_obtainable=False)
     with tempfile.TemporaryDirectory() as folder:
         file = artifact(client, model.run.run_id, CONFIGURATION, Path(folder))
         if file is None:

@@ -72,10 +72,12 @@ def _of_model(
     ]
     lost = [name for name, item in items.items() if not item.is_obtainable]
     if lost:
-        lines.append(f"can no longer be made again from what is here: {', '.join(lost)}")
+        lines.append(f"cannot be trained again from this project; missing: {', '.join(lost)}")
     elif commit:
         command = f"git checkout {commit[:12]} && kedro run --env={model.recipe} --pipeline=pretrain"
-        lines.append(f"again with: {command}\n  and --params for parameters that are not the recipe's")
+        lines.append(
+            f"train again with: {command}\n  and --params for parameters that differ from the recipe's"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -85,10 +87,10 @@ def _of_data(
     own = [model for model in models if digest in model.data_digests]
     stored = find_manifest(digest, models, client, project)
     data = data_item(digest, stored, project, commit=own[-1].commit, num_hashed=num_hashed)
-    lines = [f"data {digest}", f"  {data.item.text}", f"models of these data: {len(own)}"]
+    lines = [f"data {digest}", f"  {data.item.text}", f"models of this data: {len(own)}"]
     lines += [
         f"  {model.title}"
-        + ("" if digest == model.data_digest else f"; its newest data: {(model.data_digest or '')[:12]}")
+        + ("" if digest == model.data_digest else f"; its newest data is {(model.data_digest or '')[:12]}")
         for model in own
     ]
     return "\n".join(lines) + "\n"
@@ -101,14 +103,14 @@ def _of_image(
     lines = [f"image {name}" + (f"\n  sha256 {image.sha256}" if image.sha256 and image.paths else "")]
     lines += [
         f"  {one.model.title}: {USED_AS[one.split]} ({one.path}, {one.split})"
-        + ("" if one.has_same_bytes else "; other bytes lay at this path then")
+        + ("" if one.has_same_bytes else "; at that time the file had other contents")
         for one in usage.found
     ]
     if not usage.found:
-        lines.append("  no model saw it, as far as the manifests say")
+        lines.append("  no model used it, according to the manifests")
     if usage.unknown_data:
         digests = ", ".join(digest[:12] for digest in usage.unknown_data)
-        lines.append(f"  unknown for the models of these data, whose manifest is gone: {digests}")
+        lines.append(f"  unknown for models of this data, because its manifest is missing: {digests}")
     return "\n".join(lines) + "\n"
 
 

@@ -99,14 +99,16 @@ def promotion_to_undo(records: Sequence[AuditRecord], champion: int | None) -> A
     """
     last = standing_promotion(records)
     if last is None:
-        raise ValueError("nothing to roll back: the log holds no promotion that still stands")
+        raise ValueError(
+            "nothing to roll back: the log contains no promotion, or all are rolled back already"
+        )
     if last.after != champion:
         raise ValueError(
-            f"the log ends with version {last.after} and the alias names {champion or 'none'}: something other than "
-            "this command moved it. Promote the version that you want"
+            f"the log ends with version {last.after}, but the alias points to {champion or 'none'}: something "
+            "other than this command moved it. Promote the version that you want"
         )
     if last.before is None:
-        raise ValueError(f"nothing to roll back to: version {last.after} is the first champion")
+        raise ValueError(f"version {last.after} is the first champion, so there is none to return to")
     return last
 
 
@@ -122,7 +124,7 @@ def log_text(records: Sequence[AuditRecord], champion: Version | None) -> str:
     lines = [str(record) for record in records] or ["nothing was promoted"]
     if logged != actual:
         lines.append(
-            f"the alias names version {actual or 'none'} where the log ends with {logged or 'none'}: something else "
-            "moved it, or a promotion was interrupted after it was logged"
+            f"the alias points to version {actual or 'none'}, but the log ends with {logged or 'none'}: something "
+            "else moved the alias, or a promotion was interrupted after its log entry"
         )
     return "\n".join(lines) + "\n"

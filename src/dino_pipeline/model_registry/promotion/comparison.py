@@ -52,7 +52,7 @@ def comparison_images(manifest: Manifest, champion_data: Manifest | None) -> Com
     """
     queries = manifest.split("val")
     if not len(queries):
-        raise ValueError("the challenger's data have no validation images to compare on")
+        raise ValueError("the challenger's data has no validation images for the comparison")
     if champion_data is not None:
         seen = set(champion_data.split("train").sha256)
         unseen = [position for position, sha256 in enumerate(queries.sha256) if sha256 not in seen]

@@ -30,12 +30,13 @@ def clean_commit(project: Path) -> str:
     commit = current_commit(project)
     if not commit:
         raise ValueError(
-            f"{project} is in no git repository with a commit, and a promotion is recorded with one"
+            f"{project} is not in a git repository with a commit, which a promotion records: commit the project "
+            "first"
         )
     files = _uncommitted_files(project)
     if files:
         names = ", ".join(files[:_SHOWN]) + (", ..." if len(files) > _SHOWN else "")
-        raise ValueError(f"the working tree is dirty: commit or stash {names}, then promote")
+        raise ValueError(f"the working tree has uncommitted changes: commit or stash {names}, then promote")
     return commit
 
 
@@ -57,13 +58,13 @@ def obtainable_data(
     """
     code = code_item(challenger, project)
     if not code.is_obtainable:
-        raise ValueError(f"{challenger.title} cannot be made again, so it is not promoted: {code.text}")
+        raise ValueError(f"{challenger.title} cannot be trained again, so it is not promoted: {code.text}")
     digest = challenger.data_digest
     stored = find_manifest(digest, models, client, project) if digest else None
     data = data_item(digest, stored, project, commit=challenger.commit, num_hashed=num_hashed)
     if stored is None or not data.are_here:
         raise ValueError(
-            f"the data of {challenger.title} are not here, so it is not promoted: {data.item.text}"
+            f"the data of {challenger.title} is missing here, so it is not promoted: {data.item.text}"
         )
     return stored.manifest
 

@@ -73,7 +73,7 @@ def promote(
     project = registry.store.project_path
     champion = registry.champion(challenger.name)
     if champion and champion.number == challenger.number:
-        raise ValueError(f"{challenger} is the champion already")
+        raise ValueError(f"{challenger} is already the champion")
     commit = clean_commit(project)
     models = known_models(registry.client, registry.store)
     manifest = obtainable_data(
@@ -84,7 +84,8 @@ def promote(
     images = comparison_images(manifest, stored.manifest if stored else None)
     if not images.are_labelled and not reason:
         raise ValueError(
-            "these data have no labels, so no accuracy shows which version is better: say why with --reason"
+            "this data has no labels, so no accuracy shows which version is better: give the reason with "
+            "--reason"
         )
     with tempfile.TemporaryDirectory() as folder:
         comparison = compare(
@@ -134,14 +135,14 @@ def require_gain(comparison: Comparison, config: PromoteConfig) -> None:
         return  # a person decided
     if comparison.gain < config.minimum_gain or comparison.interval[0] <= 0:
         raise ValueError(
-            f"not promoted: {comparison}; asked for are {100 * config.minimum_gain:+g} points at least "
+            f"not promoted: {comparison}; required are at least {100 * config.minimum_gain:+g} points "
             "(promote.minimum_gain) and an interval above 0"
         )
 
 
 def _model(models: Sequence[Model], version: Version) -> Model:
     if FINGERPRINT_TAG not in version.tags:
-        raise ValueError(f"{version} has no fingerprint: it is not a model of this project")
+        raise ValueError(f"{version} has no fingerprint, so it is not a model of this project")
     return model_of(models, version.tags[FINGERPRINT_TAG])
 
 
@@ -187,7 +188,9 @@ def _carry_out(registry: Registry, record: AuditRecord, before: Version | None, 
         ValueError: the champion is no longer the one of the comparison.
     """
     if registry.champion(after.name) != before:
-        raise ValueError(f"the champion of {after.name} changed meanwhile: run the command again")
+        raise ValueError(
+            f"another process changed the champion of {after.name} meanwhile: run the command again"
+        )
     numbers = {
         "before": record.comparison.before,
         "after": record.comparison.after,

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from dino_pipeline.recipes.hardware import Hardware
 from dino_pipeline.recipes.init import size_adaptive as rules
-from dino_pipeline.recipes.init.hardware import Hardware
 from dino_pipeline.recipes.init.measurement import Measurement
 from dino_pipeline.recipes.writing import Choice
 
@@ -20,12 +20,12 @@ def architecture(data: Measurement, hardware: Hardware) -> list[Choice]:
             "pretrain.batch_size",
             batch - batch % processes,
             f"{'64 a GPU, 256 of small crops' if has_gpu else '64 on CPU'}, or less for at least 16 steps an "
-            "epoch. The learning rate is scaled by batch / 256.",
+            "epoch. The learning rate is multiplied by batch / 256.",
         ),
         Choice(
             "pretrain.precision",
             "bf16" if hardware.has_bf16 else "fp32",
-            "bfloat16 where the GPU or the CPU computes it: two to three times faster, and no loss scaling.",
+            "bfloat16 if the GPU or the CPU supports it: two to three times faster, without loss scaling.",
         ),
         *_images(data),
         Choice(
@@ -36,8 +36,8 @@ def architecture(data: Measurement, hardware: Hardware) -> list[Choice]:
         Choice(
             "pretrain.projection_head.num_prototypes",
             rules.num_prototypes(n),
-            f"K for {n:,} images: 1,024 below 20,000, 65,536 from 500,000 (lightly-train). The loss of a network that "
-            "tells nothing apart is ln K.",
+            f"K for {n:,} images: 1,024 below 20,000, 65,536 from 500,000 (lightly-train). A network that gives "
+            "the same output for every image has the loss ln K.",
         ),
         *_head(has_gpu=has_gpu),
         *_crops(data, size, local, has_gpu=has_gpu),
@@ -46,17 +46,17 @@ def architecture(data: Measurement, hardware: Hardware) -> list[Choice]:
         Choice(
             "launch.cpu_processes",
             processes,
-            "The cores found, eight at most; with GPUs one process for each.",
+            "The cores found, at most eight; with GPUs, one process each.",
         ),
         Choice(
             "launch.loader_workers",
             max(1, hardware.num_cores // hardware.num_gpus - 1) if has_gpu else 0,
-            "A GPU needs its images decoded beside it; on CPU each process decodes its own.",
+            "For a GPU, other processes decode the images; on CPU, each process decodes its own.",
         ),
         Choice(
             "launch.augment_on_device",
             has_gpu,
-            "A GPU changes the colours of whole batches; on CPU each crop's are changed where it is cut.",
+            "A GPU augments colours by the batch; on CPU, each crop is augmented when it is cut.",
         ),
     ]
 
@@ -70,7 +70,7 @@ def _images(data: Measurement) -> list[Choice]:
         Choice(
             "pretrain.images",
             {"channels": images.channels, "bits": images.bits},
-            f"Your files hold {stored}; others are quarantined.",
+            f"Your files have {stored}; others are quarantined.",
         )
     ]
 
@@ -82,7 +82,7 @@ def _backbone(n: int, size: int, patch: int, *, has_gpu: bool) -> list[Choice]:
         name, drop_path, why = (
             "vit_tiny_patch16_224",
             0.0,
-            "No GPU: a ViT of a million parameters, for hours and not weeks.",
+            "No GPU: a ViT of one million parameters, which trains in hours, not weeks.",
         )
         options |= {"embed_dim": 128, "depth": 4, "num_heads": 4}
     elif n < rules.SMALL or size <= 64:
@@ -112,11 +112,11 @@ def _backbone(n: int, size: int, patch: int, *, has_gpu: bool) -> list[Choice]:
 
 def _head(*, has_gpu: bool) -> list[Choice]:
     """Choose the projection head. The number of prototypes depends only on the number of images."""
-    why = "The paper's head." if has_gpu else "A head to the backbone's measure."
+    why = "The paper's head." if has_gpu else "A head that fits the small backbone."
     norm = (
-        "ViTs go without (paper)."
+        "ViTs have no batch norm in the head (paper)."
         if has_gpu
-        else "The paper's ViTs go without; the demo's short runs go with it."
+        else "The paper's ViTs have none; the demo's short runs need it."
     )
     return [
         Choice("pretrain.projection_head.hidden_dim", 2048 if has_gpu else 512, why),
@@ -136,18 +136,19 @@ def _crops(data: Measurement, size: int, local: int, *, has_gpu: bool) -> list[C
         Choice(
             "pretrain.multi_crop.global_crop_size",
             size,
-            f"{sides}{'' if has_gpu or small else '; on CPU 64 px are what time allows'}.",
+            f"{sides}{'' if has_gpu or small else '; on CPU there is time for 64 px'}.",
         ),
         Choice("pretrain.multi_crop.local_crop_size", local),
         Choice(
             "pretrain.multi_crop.num_local_crops",
             6 if has_gpu else 4,
-            "More cost time and help (paper, table 8).",
+            "More crops help and cost time (paper, table 8).",
         ),
         Choice(
             "pretrain.multi_crop.global_crop_scale",
             [0.4, 1.0] if small else [0.25, 1.0],
-            "Shares of the image's area: the paper's split at 0.25; a small image has no details to crop so tightly.",
+            "Shares of the image's area: the paper's boundary at 0.25; a small image has no details for tighter "
+            "crops.",
         ),
         Choice("pretrain.multi_crop.local_crop_scale", [0.1, 0.4] if small else [0.05, 0.25]),
     ]
@@ -158,11 +159,11 @@ def _crops(data: Measurement, size: int, local: int, *, has_gpu: bool) -> list[C
             Choice(
                 f"pretrain.multi_crop.{view}.blur_radius",
                 radius,
-                "The paper's 2 px at 224 px, the same share of your crops." if first else "",
+                "The same share of your crops as the paper's 2 px of 224 px." if first else "",
             )
         )
         if data.is_grey:
-            why = "Grey images: there is no colour to change." if first else ""
+            why = "Grey images have no colour to change." if first else ""
             choices.append(Choice(f"pretrain.multi_crop.{view}.saturation", 0.0, why))
             choices.append(Choice(f"pretrain.multi_crop.{view}.hue", 0.0))
             choices.append(Choice(f"pretrain.multi_crop.{view}.grayscale_probability", 0.0))

@@ -1,8 +1,10 @@
 """Choose values for the data, the length of training and the evaluation, with a sentence on each; and warn."""
 
+from dino_pipeline.recipes.hardware import Hardware
 from dino_pipeline.recipes.init import size_adaptive as rules
-from dino_pipeline.recipes.init.hardware import Hardware
+from dino_pipeline.recipes.init.length import Length, evaluate_every
 from dino_pipeline.recipes.init.measurement import Measurement
+from dino_pipeline.recipes.prediction import clock
 from dino_pipeline.recipes.writing import Choice
 
 
@@ -11,7 +13,7 @@ def data_choices(source: str, data: Measurement, hardware: Hardware) -> list[Cho
     choices = [Choice("ingest.source", source, f"{data.num_files:,} files; {_classes(data)}.")]
     if data.shorter_side < 32:
         choices.append(
-            Choice("ingest.minimum_size", max(4, data.shorter_side // 2), "Your images are small themselves.")
+            Choice("ingest.minimum_size", max(4, data.shorter_side // 2), "Your images are themselves small.")
         )
     if "val" not in data.splits:
         share = 0.1 if data.num_images >= 5000 else 0.2
@@ -19,28 +21,24 @@ def data_choices(source: str, data: Measurement, hardware: Hardware) -> list[Cho
             Choice(
                 "ingest.validation_fraction",
                 share,
-                "There is no val folder; whatever is chosen is chosen on it.",
+                "There is no val folder; all choices are made on this split.",
             )
         )
     if "test" not in data.splits:
         share = 0.1 if data.num_classes else 0.0
         why = (
-            "There is no test folder; it is only ever measured on."
+            "There is no test folder; this split is only used for the final measurement."
             if share
-            else "Nothing to measure without labels."
+            else "Without labels there is nothing to measure."
         )
         choices.append(Choice("ingest.test_fraction", share, why))
     choices.append(Choice("ingest.num_workers", hardware.num_cores, "The cores found."))
     return choices
 
 
-def schedule(
-    data: Measurement, hardware: Hardware, *, batch: int, images_per_second: float, hours: float
-) -> list[Choice]:
-    """Choose the length of training, and its schedules."""
-    n = data.num_images
-    most, affordable = rules.most_epochs(n), int(hours * 3600 * images_per_second / n)
-    epochs = max(1, min(most, affordable))
+def schedule(data: Measurement, hardware: Hardware, length: Length, *, batch: int) -> list[Choice]:
+    """Choose the length of training and probe, and the training's schedules."""
+    n, epochs = data.num_images, length.epochs
     num_steps = epochs * max(1, n // batch)
     rate = {"start": 5e-4, "end": 1e-6} if hardware.num_gpus else {"start": 2e-3, "end": 1e-5}
     momentum, temperature = rules.teacher_momentum(n), rules.teacher_temperature(n)
@@ -48,13 +46,25 @@ def schedule(
         Choice(
             "pretrain.epochs",
             epochs,
-            f"{most:,} would be right for {n:,} images (20 million seen, 100 to 2,000 epochs); about "
-            f"{images_per_second:,.0f} images a second, measured here, make {affordable:,} in {hours:g} h.",
+            f"{rules.most_epochs(n):,} would suit {n:,} images (20 million seen, 100 to 2,000 epochs). Of "
+            f"{length.hours:g} h for the whole kedro run, predicted from a measurement here, the other stages take "
+            f"{clock(length.other_hours)} and the training gets {clock(length.training_hours)}.",
         ),
         Choice(
             "pretrain.max_hours",
-            hours,
-            "Ends in time, schedules and all, where the machine is slower than measured.",
+            round(length.training_hours, 5),
+            "Ends in time, with complete schedules, if the machine is slower than measured.",
+        ),
+        *(
+            [
+                Choice(
+                    "probe.epochs",
+                    length.probe_epochs,
+                    "As many as a quarter of the hours allows; the paper has 100.",
+                )
+            ]
+            if length.probe_epochs is not None
+            else []
         ),
         Choice(
             "pretrain.schedules.learning_rate",
@@ -63,14 +73,15 @@ def schedule(
             + (
                 "The paper's. "
                 if hardware.num_gpus
-                else "Four times the paper's, as in the demo and on CIFAR-10: the run is short. "
+                else "Four times the paper's, as in the demo and on CIFAR-10, because the run is short. "
             )
-            + "12,500 steps of warm-up, at most a tenth of the run (lightly-train).",
+            + "Warm-up of 12,500 steps, at most a tenth of the run (lightly-train).",
         ),
         Choice(
             "pretrain.schedules.teacher_momentum",
             {"warmup_from": momentum, "start": momentum, "end": 1.0, "warmup_fraction": 0.0},
-            "Starts at 0.99 (20,000 images) to 0.996 (ImageNet): in few steps a slow teacher would hardly move.",
+            "Starts at 0.99 (20,000 images) to 0.996 (ImageNet): in a few steps, a slower teacher would hardly "
+            "move.",
         ),
         Choice(
             "pretrain.schedules.teacher_temperature",
@@ -80,17 +91,23 @@ def schedule(
                 "end": temperature,
                 "warmup_fraction": _fraction(rules.TEACHER_TEMPERATURE_WARMUP, num_steps),
             },
-            "0.02 (20,000 images) to 0.07 (ImageNet): colder on little data, against uniform collapse. Warm-up of "
+            "0.02 (20,000 images) to 0.07 (ImageNet): lower on little data, against uniform collapse. Warm-up of "
             "37,500 steps, at most 0.3 of the run (lightly-train).",
         ),
         Choice(
             "pretrain.optimizer.freeze_last_layer_fraction",
             _fraction(rules.FROZEN_LAST_LAYER, num_steps),
-            "The prototypes stand still for the first 1,250 steps, at most a tenth of the run (lightly-train).",
+            "The prototypes are frozen for the first 1,250 steps, at most a tenth of the run (lightly-train).",
         ),
-        Choice("monitoring.log_every_steps", min(50, max(1, num_steps // 200)), "About 200 points a curve."),
+        Choice(
+            "monitoring.log_every_steps", min(50, max(1, num_steps // 200)), "About 200 points per curve."
+        ),
         Choice("monitoring.checkpoint_every_steps", min(1000, max(10, num_steps // 20))),
-        Choice("monitoring.evaluate_every_epochs", max(1, epochs // 10), "Ten times, as it costs time too."),
+        Choice(
+            "monitoring.evaluate_every_epochs",
+            evaluate_every(epochs),
+            "Ten times only, because each costs time.",
+        ),
     ]
 
 
@@ -101,14 +118,18 @@ def evaluation(data: Measurement, hardware: Hardware) -> list[Choice]:
     resize = round(size * 256 / 224) if size >= 128 else size
     shown = max(size, min(2 * size, data.shorter_side))
     choices = [
-        Choice("extract.resize", resize, "The paper's 256 to 224 px for large crops, else the crop itself."),
+        Choice(
+            "extract.resize", resize, "The paper's 256 to 224 px for large crops, otherwise the crop itself."
+        ),
         Choice("extract.crop", size, "As the global crops."),
         Choice(
             "evaluate.picture.image_size",
             shown - shown % patch,
-            "Finer attention than in training, where the images have it.",
+            "Finer attention than in training, if the images are large enough.",
         ),
-        Choice("evaluate.photograph.image", None, "A file here is drawn whole, above the held-out images."),
+        Choice(
+            "evaluate.photograph.image", None, "A file given here is drawn whole, above the held-out images."
+        ),
     ]
     if has_gpu:
         choices += [
@@ -121,30 +142,37 @@ def evaluation(data: Measurement, hardware: Hardware) -> list[Choice]:
     return choices
 
 
-def warnings(data: Measurement, *, epochs: int) -> list[str]:
+def warnings(data: Measurement, length: Length) -> list[str]:
     """What to expect from this data; empty where all is well."""
     said = []
     if data.num_images < 500:
         said.append(
-            f"{data.num_images:,} images are too few to learn from scratch: expect features hardly better than colour "
-            "histograms. A network pretrained elsewhere will serve better; take this run as a rehearsal."
+            f"{data.num_images:,} images are too few to learn from scratch: expect features hardly better than "
+            "colour histograms. A pretrained network will be better; treat this run as a test."
         )
     elif data.num_images < 5000:
         said.append(
-            f"{data.num_images:,} images are few: DINO wants several thousand. Expect features that beat an untrained "
-            "network and colours, and stay far below one pretrained on ImageNet."
+            f"{data.num_images:,} images are few: DINO needs several thousand. Expect features better than an "
+            "untrained network's and colours, but far worse than those of a network pretrained on ImageNet."
         )
-    if epochs < min(30, rules.most_epochs(data.num_images)):
+    if length.predicted_hours > 1.1 * length.hours:
         said.append(
-            f"the budget allows only {epochs} epochs: features will still be improving when it ends; --hours says more."
+            f"one epoch and what comes after it take {clock(length.predicted_hours)}, predicted here, and not "
+            f"{length.hours:g} h: raise --hours."
+        )
+    if length.epochs < min(30, rules.most_epochs(data.num_images)):
+        said.append(
+            f"the budget allows only {length.epochs} epochs, and features will still be improving when it ends: give "
+            "more with --hours."
         )
     if data.unusable_share > 0.05:
         said.append(
-            f"{data.unusable_share:.0%} of the files opened are no usable images: see quarantine.csv after ingest."
+            f"{data.unusable_share:.0%} of the opened files are not usable images: see quarantine.csv after "
+            "ingest."
         )
     if not data.num_classes:
         said.append(
-            "there are no labels, so nothing can be scored: judge by the report's pictures and neighbours."
+            "there are no labels, so there are no accuracies: judge by the report's pictures and neighbours."
         )
     return said
 

@@ -78,7 +78,8 @@ def measure(
             kept.append(data)
     if not sides:
         raise ValueError(
-            f"{' and '.join(config.sources)}: no usable image among {len(positions)} of {len(files)} files"
+            f"{' and '.join(config.sources)}: none of {len(positions)} opened files (of {len(files)}) is a usable "
+            "image"
         )
 
     usable_share = len(sides) / len(positions)

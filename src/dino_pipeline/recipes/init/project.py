@@ -53,7 +53,7 @@ def prepare_project(folder: Path, *, recipe: str) -> bool:
         settings = tomllib.loads(pyproject.read_text()).get("tool", {}).get("kedro", {})
         if settings.get("package_name") != "dino_pipeline":
             raise ValueError(
-                f"{pyproject} is another project's: name a new folder, or a checkout of dino_pipeline."
+                f"{pyproject} belongs to another project: give a new folder, or a checkout of dino_pipeline."
             )
         return False
     for layer in (*(f"data/{name}" for name in _LAYERS), "mlruns", "conf/local"):

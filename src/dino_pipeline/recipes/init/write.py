@@ -7,15 +7,18 @@ from typing import NamedTuple
 import yaml
 
 from dino_pipeline.dino.core.config import from_dict
-from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.ingestion.data_set import named_after
 from dino_pipeline.ingestion.sources.registry import NAMED
+from dino_pipeline.recipes.hardware import find_hardware
 from dino_pipeline.recipes.init.architecture import architecture
 from dino_pipeline.recipes.init.choices import data_choices, evaluation, schedule, warnings
-from dino_pipeline.recipes.init.hardware import find_hardware, images_per_second
+from dino_pipeline.recipes.init.length import fitted_length
 from dino_pipeline.recipes.init.measurement import measure
 from dino_pipeline.recipes.init.project import prepare_project
+from dino_pipeline.recipes.prediction import ImageCounts
+from dino_pipeline.recipes.reading import recipe_parameters
+from dino_pipeline.recipes.speed import RunConfig, measure_speed
 from dino_pipeline.recipes.writing import write_recipe
 from dino_pipeline.workspace.overlays import overlaid
 
@@ -37,7 +40,7 @@ def init_recipe(
         project: the project's folder.
         images: a source as in `ingest.source`; a path starts at the current folder.
         name: name of the recipe; None: the images' own name.
-        hours: hours of training; None: 1 on CPU, 24 on GPUs.
+        hours: hours of a whole `kedro run`; None: 1 on CPU, 24 on GPUs.
         download: whether torchvision may fetch a named data set, into the project's data/01_raw/torchvision.
 
     Raises:
@@ -46,7 +49,7 @@ def init_recipe(
     name = name or named_after(images)
     folder = project / "conf" / name
     if folder.exists() or name in ("base", "local"):
-        raise ValueError(f"{folder} is there already: give another name by --name, or remove it.")
+        raise ValueError(f"{folder} already exists: give another name with --name, or remove it.")
     if not images.startswith(tuple(NAMED)):
         images = str(Path(images).expanduser().resolve())
     hardware = find_hardware()
@@ -65,14 +68,13 @@ def init_recipe(
     held_out = sum(
         c.value for c in data_part if c.key in ("ingest.validation_fraction", "ingest.test_fraction")
     )
+    num_usable = round(data.num_files * (1 - data.unusable_share))
     data = replace(data, num_images=max(1, round(data.num_images * (1 - held_out))))
-    parts = architecture(data, hardware)
-    defaults = yaml.safe_load((base / "parameters_pretrain.yml").read_text())
-    values = overlaid(defaults, {choice.key: choice.value for choice in parts})
-    config = from_dict(PretrainConfig, values["pretrain"])
-    speed = images_per_second(config, sample, hardware)
-    length = schedule(data, hardware, batch=config.batch_size, images_per_second=speed, hours=hours)
-    epochs = next(choice.value for choice in length if choice.key == "pretrain.epochs")
+    parts = [*architecture(data, hardware), *evaluation(data, hardware)]
+    values = recipe_parameters("base", conf=project / "conf")
+    config = RunConfig.of(overlaid(values, {choice.key: choice.value for choice in [*data_part, *parts]}))
+    counts = ImageCounts(data.num_images, max(0, num_usable - data.num_images), data.num_classes)
+    length = fitted_length(config, counts, measure_speed(config, sample), hours=hours)
 
     where = (
         f"{hardware.num_gpus} GPU(s)" if hardware.num_gpus else f"{hardware.num_cores} CPU core(s), no GPU"
@@ -87,13 +89,13 @@ def init_recipe(
         f"of {data.sides[0]} to {data.sides[1]} px (median {data.shorter_side}), {colours}, "
         f"{data.num_classes} classes; {where}."
     )
-    said = warnings(data, epochs=epochs)
+    said = warnings(data, length)
     heading = f"Written by `dino-pipeline init`. {summary} " + " ".join(
         f"Note: {warning}" for warning in said
     )
     write_recipe(
         folder,
-        [*data_part, *parts, *length, *evaluation(data, hardware)],
+        [*data_part, *parts, *schedule(data, hardware, length, batch=config.pretrain.batch_size)],
         heading=heading.strip(),
     )
     return Written(folder, summary, said)

@@ -71,7 +71,7 @@ def test_of_a_grey_document_the_first_page_is_the_image():
     pages = np.random.default_rng(0).integers(0, 256, (4, 9, 8)).astype(np.uint8)
     data = tiff(pages, photometric="minisblack")
     assert np.array_equal(decode_image(data, wanted(1))[:, :, 0], pages[0])
-    with pytest.raises(UnreadableImageError, match=r"has 1, and pretrain.images.channels is 5"):
+    with pytest.raises(UnreadableImageError, match=r"has 1, but pretrain.images.channels is 5"):
         decode_image(data, wanted(5))
 
 

@@ -1,5 +1,6 @@
 """The manifest reads back what was written, finds its bytes anywhere, and knows its data by content."""
 
+import hashlib
 import pickle
 import shutil
 import tarfile
@@ -43,7 +44,7 @@ def test_a_split_keeps_the_row_ids_of_the_whole_file(manifest: Manifest) -> None
     assert train.row_ids.tolist() == [0, 2]
     assert [train.read_bytes(i) for i in range(len(train))] == [b"first", b"third"]
     assert len(manifest.split("test")) == 0
-    with pytest.raises(ValueError, match="no split"):
+    with pytest.raises(ValueError, match="not a split"):
         manifest.split("training")
 
 
@@ -130,6 +131,47 @@ def test_a_pickled_split_carries_its_own_rows_only(manifest: Manifest) -> None:
     np.testing.assert_array_equal(copy.row_ids, [1])
 
 
+def test_a_split_of_most_rows_that_lie_together_is_a_view_and_pickles_without_the_others(
+    tmp_path: Path,
+) -> None:
+    splits = ["train"] * 700 + ["val"] * 300
+    whole = write(
+        tmp_path,
+        [{"path": f"{n}.jpg", "split": s, "bytes": 1, "sha256": f"{n:064}"} for n, s in enumerate(splits)],
+    )
+    train, val = whole.split("train"), whole.split("val")
+    own, shared = (manifest.table["path"].chunk(0).buffers()[2].address for manifest in (whole, train))
+    assert shared == own
+    assert np.shares_memory(train.places, whole.places)
+    assert val.table["path"].chunk(0).buffers()[2].address != own  # few rows let the others go
+    for split in (train, val):
+        scattered = whole.table.take(np.flatnonzero(np.array(splits) == split.table["split"][0].as_py()))
+        assert split.table.equals(scattered)
+        assert split.name(len(split) - 1) == f"{split.row_ids[-1]}.jpg"
+    pickled = pickle.dumps(train)
+    assert b"699.jpg" in pickled
+    assert b"700.jpg" not in pickled
+    assert pickle.loads(pickled).table.equals(train.table)
+    assert train.take(np.array([3, 2])).row_ids.tolist() == [3, 2]
+
+
+def test_digests_are_those_of_all_rows_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [
+        {"path": "x", "split": "train", "bytes": 1, "sha256": f"{n:064}", "label": [None, "", "cat"][n % 3]}
+        for n in range(11)
+    ]
+    labels = ["" if row["label"] is None else f"={row['label']}" for row in rows]
+    train = "".join(f"{row['sha256']}\0{label}\n" for row, label in zip(rows, labels, strict=True))
+    unlabelled = "".join(f"{row['sha256']}\0\n" for row in rows)
+    whole = "".join(f"train\0{label}\0{row['sha256']}\n" for row, label in zip(rows, labels, strict=True))
+    expected = [hashlib.sha256(text.encode()).hexdigest() for text in (train, unlabelled, whole)]
+    for chunk in (65536, 4, 1):
+        monkeypatch.setattr("dino_pipeline.dino.core.data.manifest._CHUNK", chunk)
+        images = write(tmp_path, rows)
+        found = [images.training_digest(with_labels=True), images.training_digest(with_labels=False)]
+        assert [*found, images.digest()] == expected
+
+
 @pytest.mark.usefixtures("manifest")
 def test_it_moves_with_its_project_folder(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     moved = shutil.copytree(tmp_path, tmp_path_factory.mktemp("new") / "place")
@@ -148,15 +190,15 @@ def test_a_missing_or_foreign_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="run the ingest pipeline first"):
         read_manifest(tmp_path / "none.parquet", tmp_path)
     pq.write_table(pa.table({"path": ["a"]}), tmp_path / "other.parquet")
-    with pytest.raises(ValueError, match="is no manifest"):
+    with pytest.raises(ValueError, match="is not a manifest"):
         read_manifest(tmp_path / "other.parquet", tmp_path)
 
 
 @pytest.mark.parametrize("path", ["../secret.jpg", "images/../../secret.jpg", ".."])
 def test_a_path_that_climbs_out_of_the_project_is_refused(tmp_path: Path, path: str) -> None:
     row = {"path": path, "split": "train", "bytes": 3}
-    with pytest.raises(ValueError, match="climbs out of the project folder"):
+    with pytest.raises(ValueError, match="points outside the project folder"):
         write(tmp_path, [{"path": "..a/b..jpg", "split": "train", "bytes": 3}, row])
     rows = pd.DataFrame([dict.fromkeys(SCHEMA.names) | row])
-    with pytest.raises(ValueError, match="climbs out of the project folder"):
+    with pytest.raises(ValueError, match="points outside the project folder"):
         Manifest.from_pandas(rows, tmp_path)

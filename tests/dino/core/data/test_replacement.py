@@ -56,5 +56,7 @@ def test_where_nothing_can_be_read_the_error_names_the_image(
 ) -> None:
     for file in tmp_path.glob("*.png"):
         file.unlink()
-    with pytest.raises(ValueError, match=r"^2\.png cannot be read, nor any of 49 images drawn in its place"):
+    with pytest.raises(
+        ValueError, match=r"^2\.png cannot be read, and neither can 49 images drawn in its place"
+    ):
         dataset[Address(0, 2)]

@@ -80,8 +80,11 @@ def test_an_edited_file_is_read_anew(tmp_path: Path) -> None:
             {"options": {"variance_weight": -1}},
             r"pretrain\.loss\.options\.variance_weight is -1: Input should be greater than or equal to 0",
         ),
-        ({"name": "others.py:Plain"}, r"pretrain\.loss\.options is .*, and Plain takes none: set it to \{\}"),
-        ({"name": "nowhere.py:MyLoss"}, r"pretrain\.loss\.name is nowhere\.py:MyLoss, and there is no file"),
+        ({"name": "others.py:Plain"}, r"pretrain\.loss\.options is .*, but Plain takes none: set it to \{\}"),
+        (
+            {"name": "nowhere.py:MyLoss"},
+            r"pretrain\.loss\.name is nowhere\.py:MyLoss, but .* does not exist: give a file",
+        ),
         ({"name": "others.py:MyLoss"}, r"others\.py has no class MyLoss that derives from"),
         ({"name": "others.py:NoLoss"}, r"others\.py has no class NoLoss that derives from"),
         ({"name": "others.py:Learning", "options": {}}, r"others\.py:Learning, which has weights"),
@@ -96,7 +99,7 @@ def test_what_is_wrong_is_one_line(tmp_path: Path, changes: dict, told: str) -> 
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"name": "dino"}, r"options is .*, and dino takes none"),
+        ({"name": "dino"}, r"options is .*, but dino takes none"),
         ({"name": "my_loss.py"}, r"should be one of .* or a class of your own as my_loss\.py:MyLoss"),
         ({"name": "my_loss:MyLoss"}, r"should be one of .* or a class of your own as my_loss\.py:MyLoss"),
     ],

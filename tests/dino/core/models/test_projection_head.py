@@ -87,5 +87,5 @@ def test_without_a_bottleneck_the_mlp_gives_the_scores_and_nothing_is_normalised
 
 
 def test_a_head_that_gives_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"num_prototypes is null, and so is bottleneck_dim: give one"):
+    with pytest.raises(ValueError, match=r"num_prototypes and bottleneck_dim are both null: set one"):
         config(num_prototypes=None, bottleneck_dim=None)

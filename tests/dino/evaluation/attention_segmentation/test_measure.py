@@ -85,7 +85,7 @@ def test_it_is_what_the_authors_describe(vit, images):
 
 
 def test_masks_without_any_object_are_an_error_in_words(vit, images):
-    with pytest.raises(ValueError, match=r"no mask in .*SegmentationClass holds an object"):
+    with pytest.raises(ValueError, match=r"no mask in .*SegmentationClass contains an object"):
         measure_attention({"teacher": vit}, images.take(("none",)), HALF, CONFIG)
 
 

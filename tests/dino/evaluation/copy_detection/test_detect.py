@@ -86,7 +86,7 @@ def test_too_few_images_to_whiten_on_are_noted(folder, manifest, networks, extra
     others = other_images(manifest, few, root=folder)
     report = detect(read_copydays(folder), others, networks, few, extract_config, device=CPU).report
     assert report["image_size"] == extract_config.crop
-    assert report["notes"] == ["whitening was learned on 5 images for 16 dimensions, which take more images"]
+    assert report["notes"] == ["whitening was learned on 5 images for 16 dimensions, which needs more images"]
     assert report["notes"][0] in copy_detection_table(report)
 
 
@@ -116,7 +116,7 @@ def test_a_split_without_images_is_named(folder, manifest):
                     "eigenvalue_floor": 0.1,
                 }
             },
-            "name a folder or a split",
+            "give a folder or a split",
         ),
     ],
 )

@@ -50,7 +50,7 @@ def test_what_does_not_fit_is_listed_and_nothing_is_loaded(backbone, weights, tm
         load_supervised(tmp_path / "net.pth", backbone)
     for fault in (
         "lacks norm.bias",
-        "has blocks.2.norm1.weight, which the network has not",
+        "has blocks.2.norm1.weight, which the network lacks",
         "cls_token is [1, 1, 32] instead of [1, 1, 24]",
     ):
         assert fault in str(caught.value)
@@ -64,14 +64,14 @@ class Harmful:
 
 def test_a_file_that_would_execute_something_is_refused(backbone, tmp_path, capsys):
     torch.save({"model": Harmful()}, tmp_path / "net.pth")
-    with pytest.raises(ValueError, match="no file of tensors"):
+    with pytest.raises(ValueError, match="is not a file of tensors"):
         load_supervised(tmp_path / "net.pth", backbone)
     assert "executed" not in capsys.readouterr().out
 
 
 def test_a_damaged_safetensors_and_a_missing_file_are_named(backbone, tmp_path):
     (tmp_path / "net.safetensors").write_bytes(b"not tensors")
-    with pytest.raises(ValueError, match=r"net\.safetensors is no file of tensors"):
+    with pytest.raises(ValueError, match=r"net\.safetensors is not a file of tensors"):
         load_supervised(tmp_path / "net.safetensors", backbone)
     with pytest.raises(ValueError, match=r"no\.pth does not exist"):
         load_supervised(tmp_path / "no.pth", backbone)

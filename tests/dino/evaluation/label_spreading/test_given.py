@@ -53,13 +53,13 @@ def test_a_csv_names_images_by_path_by_member_or_absolutely(images, tmp_path):
     ("text", "message"),
     [
         ("path,label\n0.png,a\nx.png,b\ny.png,b\n", r"line 3: 'x.png' is not in the manifest"),
-        ("path,label\n0.png,a\n2.png,b\n0.png,a\n", r"line 4: '0.png' is 'a' and was 'a' in line 2"),
-        ("path,label\n0.png,a\n0.png,b\n", r"line 3: '0.png' is 'b' and was 'a' in line 2: keep one"),
+        ("path,label\n0.png,a\n2.png,b\n0.png,a\n", r"line 4: '0.png' is 'a', but was 'a' in line 2"),
+        ("path,label\n0.png,a\n0.png,b\n", r"line 3: '0.png' is 'b', but was 'a' in line 2: keep one"),
         ("path,label\n0.png,\n", r"line 2: '0.png' has no label"),
         ("path,label\n0.png\n", r"line 2: '0.png' has no label"),
-        ("path,label\n", "names no image"),
-        ("file,label\n0.png,a\n", r"has the columns \['file', 'label'\]; it needs path and label"),
-        ("", "it needs path and label"),
+        ("path,label\n", "contains no image"),
+        ("file,label\n0.png,a\n", r"has the columns \['file', 'label'\], but needs path and label"),
+        ("", "needs path and label"),
     ],
 )
 def test_a_faulty_csv_is_refused_by_its_first_fault(images, tmp_path, text, message):
@@ -84,7 +84,7 @@ def test_only_hidden_labels_are_scored_and_strange_classes_count_as_wrong(images
     # Of test's cat and eel the cat has more confidence, and there is no eel among the given.
     assert report["results"]["test"]["teacher"] == {"accuracy": 0.5, "confident_half": 1.0}
     assert report["num_scored"] == {"train": 3, "test": 2}
-    assert report["skipped"] == {"val": "val has no image with a label that was not given"}
+    assert report["skipped"] == {"val": "val has no labelled image beyond those given"}
     assert "eel" in report["notes"][0]
     assert "teacher" in summary(report)
 

@@ -33,7 +33,9 @@ def test_more_labels_do_not_change_which_came_first(config, tmp_path):
 
 
 def test_too_few_images_are_an_error_in_words(config, same_list, tmp_path):
-    with pytest.raises(ValueError, match=r"num_labelled_images: the list 'train' has 8 images, 9 are needed"):
+    with pytest.raises(
+        ValueError, match=r"num_labelled_images: the list 'train' has 8 images, but 9 are needed"
+    ):
         drawn(replace(config, num_labelled_images=9), tmp_path)
     with pytest.raises(ValueError, match="no image of the list 'train' is left"):
         drawn(replace(same_list, num_labelled_images=None), tmp_path)

@@ -84,15 +84,15 @@ def test_a_file_that_asks_for_more_than_data_is_refused_and_nothing_is_run(
 )
 def test_a_hostile_or_damaged_stream_is_one_clear_error(file, stream):
     file.write_bytes(stream)
-    with pytest.raises(ValueError, match="is no pickle of plain data"):
+    with pytest.raises(ValueError, match="is not a pickle of plain data"):
         read_ground_truth(file)
 
 
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"imlist": ["../outside"]}, "no file name"),
-        ({"imlist": [3]}, "no file name"),
+        ({"imlist": ["../outside"]}, "not a file name"),
+        ({"imlist": [3]}, "not a file name"),
         ({"qimlist": ["one"]}, "1 queries but 2 entries"),
         ({"imlist": NAMES[:2]}, "outside the 2 images"),
         ({"gnd": [{"bbx": [1, 2, 3, 4], "easy": [0.5], "hard": [], "junk": []}] * 2}, "whole numbers"),
@@ -102,7 +102,7 @@ def test_a_hostile_or_damaged_stream_is_one_clear_error(file, stream):
 )
 def test_what_is_no_ground_truth_is_refused_by_name(file, change, problem):
     file.write_bytes(pickle.dumps({**CONTENT, **change}))
-    with pytest.raises(ValueError, match=rf"gnd_roxford5k\.pkl is no ground truth.*{problem}"):
+    with pytest.raises(ValueError, match=rf"gnd_roxford5k\.pkl is not the ground truth.*{problem}"):
         read_ground_truth(file)
 
 

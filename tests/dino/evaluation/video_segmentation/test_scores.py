@@ -88,7 +88,7 @@ def test_an_annotation_of_another_size_than_its_frame_is_refused(
     davis, config, annotations, backbones, tmp_path
 ):
     Image.fromarray(np.ones((10, 10), np.uint8)).save(annotations / "two-squares/00002.png")
-    with pytest.raises(ValueError, match=r"00002\.png is \(10, 10\) px, and its frame \(70, 40\)"):
+    with pytest.raises(ValueError, match=r"00002\.png has \(10, 10\) px, but its frame has \(70, 40\)"):
         score(backbones, davis, config, tmp_path / "masks")
 
 

@@ -112,7 +112,7 @@ def test_frames_are_resized_as_the_published_program_does(config, shape, expecte
 
 
 def test_frames_that_are_not_whole_patches_are_refused(davis, config):
-    with pytest.raises(ValueError, match="frames of 55x34 px are not whole patches of 4x4"):
+    with pytest.raises(ValueError, match="frames of 55x34 px are not made of whole patches of 4x4"):
         run(
             build(),
             list_videos(davis, config)[0],

@@ -26,20 +26,22 @@ def test_videos_come_in_the_image_sets_order_with_frames_in_theirs(davis, config
 
 def test_another_layout_is_refused(davis, config):
     (davis / "ImageSets/2017/val.txt").unlink()
-    with pytest.raises(ValueError, match=r"folder .* holds no ImageSets/2017/val\.txt"):
+    with pytest.raises(ValueError, match=r"folder .* has no ImageSets/2017/val\.txt"):
         list_videos(davis, config)
 
 
 @pytest.mark.parametrize("name", ["../secret", "..", "/etc", "a/b", "a\\b"])
 def test_a_name_that_leads_out_of_the_folder_is_refused(davis, config, name):
     (davis / "ImageSets/2017/val.txt").write_text(f"{name}\n")
-    with pytest.raises(ValueError, match="a name is that of one folder"):
+    with pytest.raises(ValueError, match="a name must be that of one folder"):
         list_videos(davis, config)
 
 
 def test_a_missing_first_annotation_is_named(davis, config, annotations):
     (annotations / "one-square/00000.png").unlink()
-    with pytest.raises(ValueError, match=r"one-square.00000\.png is missing: the first frame's annotation"):
+    with pytest.raises(
+        ValueError, match=r"one-square.00000\.png is missing, but the first frame's annotation"
+    ):
         list_videos(davis, config)
 
 
@@ -51,13 +53,13 @@ def test_a_later_missing_annotation_is_named(davis, config, annotations):
 
 def test_a_video_without_frames_is_named(davis, config):
     shutil.rmtree(davis / "JPEGImages/480p/one-square")
-    with pytest.raises(ValueError, match=r"one-square holds 0 \.jpg frames"):
+    with pytest.raises(ValueError, match=r"one-square has 0 \.jpg frames"):
         list_videos(davis, config)
 
 
 def test_an_empty_image_set_is_refused(davis, config):
     (davis / "ImageSets/2017/val.txt").write_text("\n")
-    with pytest.raises(ValueError, match="names no video"):
+    with pytest.raises(ValueError, match="lists no video"):
         list_videos(davis, config)
 
 
@@ -78,5 +80,5 @@ def test_an_annotation_without_an_object_is_refused(davis, config, annotations):
 
 def test_a_colour_picture_is_no_annotation(annotations):
     Image.new("RGB", (70, 40)).save(annotations / "one-square/00000.png")
-    with pytest.raises(ValueError, match="mode RGB: an annotation is an indexed PNG"):
+    with pytest.raises(ValueError, match="mode RGB: an annotation must be an indexed PNG"):
         read_annotation(annotations / "one-square/00000.png")

@@ -147,7 +147,7 @@ class ReplacingDataset(Dataset[Sample]):
                 )
             position = int(draws.integers(len(manifest)))
         raise ValueError(
-            f"{unreadable[0].path} cannot be read, nor any of {_MAX_TRIES - 1} images drawn in its place: "
+            f"{unreadable[0].path} cannot be read, and neither can {_MAX_TRIES - 1} images drawn in its place: "
             f"{unreadable[0].reason}"
         )
 

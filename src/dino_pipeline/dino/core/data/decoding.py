@@ -89,7 +89,7 @@ def _with_channels(pixels: DeepPixels, channels: int) -> DeepPixels:
     if (found, channels) == (1, 3):
         return np.repeat(pixels, 3, axis=2)
     raise UnreadableImageError(
-        "other channels", f"it has {found}, and pretrain.images.channels is {channels}"
+        "other channels", f"it has {found}, but pretrain.images.channels is {channels}"
     )
 
 

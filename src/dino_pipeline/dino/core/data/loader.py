@@ -61,9 +61,9 @@ def worker_deaths_explained(num_workers: int, batch_size: int) -> Iterator[None]
         # torch's handler raises again when the signal arrives, even while this error is being printed.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         raise MemoryError(
-            f"a loader worker was killed, most likely because memory ran out ({' '.join(str(error).split())}): lower "
-            f"launch.loader_workers (now {num_workers} a process) or pretrain.batch_size (now {batch_size}), or give "
-            "the machine more memory; in a container, more shared memory (--shm-size) too"
+            f"a loader worker was killed, probably because memory ran out ({' '.join(str(error).split())}): lower "
+            f"launch.loader_workers (now {num_workers} per process) or pretrain.batch_size (now {batch_size}), or "
+            "use a machine with more memory; in a container, also raise shared memory (--shm-size)"
         ) from error
 
 

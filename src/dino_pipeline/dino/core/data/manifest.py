@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -39,6 +39,7 @@ SCHEMA = pa.schema(
 )
 
 
+_CHUNK = 65536  # rows that become Python's strings at a time
 _ADDED = ("group",)  # newest columns; manifests without them read as null
 
 
@@ -79,6 +80,11 @@ class Manifest:
     def __len__(self) -> int:
         return int(self.table.num_rows)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What pickling keeps: its own rows, not all of those that it is a view of."""
+        is_view = self.table.nbytes < 0.9 * self.table.get_total_buffer_size()
+        return vars(self) | ({"table": self.table.take(np.arange(len(self)))} if is_view else {})
+
     def split(self, name: str) -> "Manifest":
         """The rows of one split; empty if the split has none.
 
@@ -86,7 +92,7 @@ class Manifest:
             ValueError: the name is not the name of a split.
         """
         if name not in SPLITS:
-            raise ValueError(f"{name!r} is no split: one of {', '.join(SPLITS)}")
+            raise ValueError(f"{name!r} is not a split: use one of {', '.join(SPLITS)}")
         return self.take(np.flatnonzero(np.asarray(pc.equal(self.table["split"], name), dtype=bool)))
 
     def held_out(self) -> "Manifest":
@@ -95,7 +101,11 @@ class Manifest:
         return next((images for images in candidates if len(images)), self)
 
     def take(self, positions: NDArray[np.int64]) -> "Manifest":
-        """The images at these positions, in this order."""
+        """The images at these positions, in this order. A run of most rows is a view, which copies none."""
+        if 2 * len(positions) > len(self) and (np.diff(positions) == 1).all():
+            first, end = int(positions[0]), int(positions[-1]) + 1
+            rows = self.table.slice(first, end - first)
+            return Manifest(rows, self.root, self.row_ids[first:end], self.places[first:end])
         table = self.table.take(pa.array(positions)).combine_chunks()
         return Manifest(table, self.root, self.row_ids[positions], self.places[positions])
 
@@ -113,14 +123,12 @@ class Manifest:
     @property
     def class_names(self) -> list[str]:
         """The labels that occur, sorted."""
-        return sorted({label for label in self.labels if label is not None})
+        return sorted(pc.unique(self.table["label"].drop_null()).to_pylist())
 
     def label_indices(self, class_names: Sequence[str]) -> NDArray[np.int64]:
         """Labels as positions in `class_names`: int64 [images], -1 if absent or not among them."""
-        index = {name: position for position, name in enumerate(class_names)}
-        return np.array(
-            [-1 if label is None else index.get(label, -1) for label in self.labels], dtype=np.int64
-        )
+        indices = pc.index_in(self.table["label"], value_set=pa.array(class_names, pa.string()))
+        return np.asarray(pc.fill_null(indices, -1), dtype=np.int64)
 
     @property
     def groups(self) -> list[str | None]:
@@ -147,7 +155,7 @@ class Manifest:
         data = self.read_bytes(position)
         if hashlib.sha256(data).hexdigest() != self.table["sha256"][position].as_py():
             raise ValueError(
-                f"{self.name(position)} has changed since it was ingested, at the same size: ingest again"
+                f"{self.name(position)} has changed since ingest, although its size is the same: ingest again"
             )
         return data
 
@@ -164,30 +172,30 @@ class Manifest:
             data = read_image_bytes(str(self.root / path), member, offset, size)
         except (FileNotFoundError, KeyError) as error:
             raise ValueError(
-                f"{_name(path, member)} is in the manifest and no longer there: ingest again"
+                f"{_name(path, member)} is in the manifest but no longer exists: ingest again"
             ) from error
         if len(data) != size:
             raise ValueError(
-                f"{_name(path, member)} has {len(data):,} bytes, {size:,} when it was ingested: ingest again"
+                f"{_name(path, member)} has {len(data):,} bytes, but had {size:,} at ingest: ingest again"
             )
         return data
 
     def training_digest(self, *, with_labels: bool) -> str:
         """Digest of these images in order, without their names: sha256 of hashes, and of labels if requested."""
-        labels = self.labels if with_labels else [None] * len(self)
         digest = hashlib.sha256()
-        for image, label in zip(self.sha256, labels, strict=True):
-            digest.update(f"{image}\0{'' if label is None else '=' + label}\n".encode())
+        for rows in self.table.select(["sha256", "label"]).to_batches(max_chunksize=_CHUNK):
+            images, labels = (column.to_pylist() for column in rows.columns)
+            for image, label in zip(images, labels if with_labels else [None] * len(images), strict=True):
+                digest.update(f"{image}\0{'' if label is None else '=' + label}\n".encode())
         return digest.hexdigest()
 
     def digest(self) -> str:
         """Digest of the data: sha256 over split, label and image hash of each row in order, without paths."""
         digest = hashlib.sha256()
-        for split, label, image in zip(
-            self.table["split"].to_pylist(), self.labels, self.sha256, strict=True
-        ):
-            # no file name contains a NUL, and an absent label differs from an empty one
-            digest.update(f"{split}\0{'' if label is None else '=' + label}\0{image}\n".encode())
+        for rows in self.table.select(["split", "label", "sha256"]).to_batches(max_chunksize=_CHUNK):
+            for split, label, image in zip(*(column.to_pylist() for column in rows.columns), strict=True):
+                # no file name contains a NUL, and an absent label differs from an empty one
+                digest.update(f"{split}\0{'' if label is None else '=' + label}\0{image}\n".encode())
         return digest.hexdigest()
 
 
@@ -198,11 +206,11 @@ def read_manifest(path: Path, root: Path) -> Manifest:
         ValueError: there is no such file, its columns are not a manifest's, or a path climbs out of the project.
     """
     if not path.is_file():
-        raise ValueError(f"no manifest at {path}: run the ingest pipeline first")
+        raise ValueError(f"there is no manifest at {path}: run the ingest pipeline first")
     table = pq.read_table(path)
     if table.column_names not in (SCHEMA.names, SCHEMA.names[: -len(_ADDED)]):
         raise ValueError(
-            f"{path} is no manifest: its columns are {table.column_names}, expected {SCHEMA.names}"
+            f"{path} is not a manifest: its columns are {table.column_names}, expected {SCHEMA.names}"
         )
     table = _with_added(table).replace_schema_metadata(None).combine_chunks()
     _refuse_escapes(table)
@@ -249,7 +257,9 @@ def _refuse_escapes(table: pa.Table) -> None:
     climbs = pc.match_substring_regex(table["path"], r"(^|/)\.\.(/|$)")
     if pc.any(climbs).as_py():
         (path, *_) = table.filter(climbs)["path"].to_pylist()
-        raise ValueError(f"the manifest names {path}, which climbs out of the project folder: ingest again")
+        raise ValueError(
+            f"the manifest contains {path}, which points outside the project folder: ingest again"
+        )
 
 
 def _name(path: str, member: str | None) -> str:

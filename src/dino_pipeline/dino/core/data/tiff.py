@@ -53,7 +53,9 @@ def read_tiff(data: bytes, *, channels: int | None, max_pixels: int | None) -> D
             if stacked > 1 and first.samplesperpixel == 1 and channels in (None, stacked):
                 pages = list(series.pages[:stacked])
             if any(_end(page) > len(data) for page in pages):
-                raise UnreadableImageError("truncated", f"{len(data):,} bytes hold only a part of it")
+                raise UnreadableImageError(
+                    "truncated", f"its {len(data):,} bytes are only a part of the image"
+                )
             pixels = np.concatenate([_channels_last(page) for page in pages], axis=2)
             orientation = first.tags.valueof(_ORIENTATION, 1)
             if first.photometric == _MIN_IS_WHITE:
@@ -67,7 +69,8 @@ def read_tiff(data: bytes, *, channels: int | None, max_pixels: int | None) -> D
                 return None
             raise UnreadableImageError(
                 "unsupported compression",
-                f"{first.compression.name}: pip install imagecodecs, or save the file with deflate or without",
+                f"{first.compression.name}: pip install imagecodecs, or save the file with deflate or "
+                "uncompressed",
             ) from error
         raise damaged(error) from error
 

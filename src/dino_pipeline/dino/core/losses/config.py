@@ -46,12 +46,13 @@ class LossConfig:
     def _centering_fits(self) -> "LossConfig":
         if self.name == "mse" and self.centering not in ("center", "none"):
             raise ValueError(
-                f"centering is {self.centering}, which makes distributions, and mse compares none: set it to center "
-                "or none"
+                f"centering is {self.centering}, which makes distributions, but mse compares none: set it to "
+                "center or none"
             )
         if self.options and not is_own_class(self.name):
             raise ValueError(
-                f"options is {self.options}, and {self.name} takes none: set it to {{}}, or name a class of your own"
+                f"options is {self.options}, but {self.name} takes none: set it to {{}}, or give a class of your "
+                "own"
             )
         return self
 
@@ -71,4 +72,4 @@ def is_own_class(name: str) -> bool:
 
 @cache
 def _warn_of_old_name(name: str) -> None:
-    logger.warning("pretrain.loss.name: %s is called %s now", name, OLD_NAMES[name])
+    logger.warning("pretrain.loss.name: %s is now called %s", name, OLD_NAMES[name])

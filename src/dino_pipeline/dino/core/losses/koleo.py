@@ -19,10 +19,10 @@ def koleo(features: Tensor) -> Tensor:
     # [views, whole batch, dim]
     all_directions = differentiable_gather(directions).transpose(0, 1).flatten(1, 2)
     batch = features.shape[1]
-    own = rank() * batch + torch.arange(batch, device=features.device)
+    positions = torch.arange(batch, device=features.device)
     with torch.no_grad():
         cosines = directions @ all_directions.mT
-        cosines[:, torch.arange(batch), own] = -torch.inf
+        cosines[:, positions, rank() * batch + positions] = -torch.inf
         nearest = cosines.argmax(dim=-1, keepdim=True)  # [views, batch, 1]
     neighbours = all_directions.gather(1, nearest.expand(-1, -1, features.shape[-1]))
     distances = F.pairwise_distance(directions, neighbours, eps=_EPSILON)

@@ -88,8 +88,8 @@ def build_loss(config: LossConfig, num_logits: int, *, root: Path = Path()) -> L
     loss = loss_class(config.name, root=root)(config, num_logits)
     if next(loss.parameters(), None) is not None:
         raise ValueError(
-            f"pretrain.loss.name is {config.name}, which has weights, and no optimizer trains those of a loss: make "
-            "them buffers, or use pretrain.predictor"
+            f"pretrain.loss.name is {config.name}, which has weights, but the optimizer trains no weights of a "
+            "loss: make them buffers, or use pretrain.predictor"
         )
     return loss
 
@@ -108,8 +108,8 @@ def loss_class(name: str, *, root: Path = Path()) -> type[Loss]:
     own = getattr(_own_module(root / file, name), class_name, None)
     if not (isinstance(own, type) and issubclass(own, Loss)):
         raise ValueError(
-            f"pretrain.loss.name is {name}, and {file} has no class {class_name} that derives from "
-            "dino_pipeline.dino.core.losses.loss.Loss: name one that does"
+            f"pretrain.loss.name is {name}, but {file} has no class {class_name} that derives from "
+            "dino_pipeline.dino.core.losses.loss.Loss: give one that does"
         )
     return own
 
@@ -118,8 +118,8 @@ def _options(cls: type[Loss], values: Mapping[str, Any]) -> Any:
     if cls.Options is None:
         if values:
             raise ValueError(
-                f"pretrain.loss.options is {values}, and {cls.__name__} takes none: set it to {{}}, or give the class "
-                "an `Options`"
+                f"pretrain.loss.options is {values}, but {cls.__name__} takes none: set it to {{}}, or give the "
+                "class an `Options`"
             )
         return None
     try:
@@ -146,8 +146,8 @@ def _losses_of(module: Any) -> Any:
 def _own_module(path: Path, name: str) -> Any:
     if not path.is_file():
         raise ValueError(
-            f"pretrain.loss.name is {name}, and there is no file {path}: give a file relative to the project folder, "
-            f"or one of the shipped losses: {', '.join(methods())}"
+            f"pretrain.loss.name is {name}, but {path} does not exist: give a file relative to the project "
+            f"folder, or one of the shipped losses: {', '.join(methods())}"
         )
     key = f"dino_pipeline_own_loss_{path.stem}"
     spec = importlib.util.spec_from_file_location(key, path.absolute())

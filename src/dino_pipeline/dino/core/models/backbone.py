@@ -27,7 +27,7 @@ def build_backbone(config: BackboneConfig) -> Backbone:
     if not timm.is_model(config.name):
         nearest = difflib.get_close_matches(config.name, timm.list_models(), n=5)
         raise ValueError(
-            f"backbone.name: timm knows no model {config.name!r}; nearest names: {', '.join(nearest) or 'none'}"
+            f"backbone.name: timm has no model {config.name!r}; similar names: {', '.join(nearest) or 'none'}"
         )
     options = {name: value for name, value in config.options.items() if value is not None}
     if "vit_" in config.name:
@@ -39,8 +39,8 @@ def build_backbone(config: BackboneConfig) -> Backbone:
     except (TypeError, ValueError, ArithmeticError, AssertionError, RuntimeError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(
-            f"backbone.options do not fit {config.name}: {reason}; they are {config.options}: change or leave out "
-            "the one that is named"
+            f"backbone.options do not fit {config.name}: {reason}; they are {config.options}: change or remove "
+            "the option in question"
         ) from error
     return _adapter(model)(model)
 

@@ -75,6 +75,6 @@ def globalize_batch_norm(network: nn.Module) -> None:
             module.__class__ = GlobalBatchNorm
         elif isinstance(module, _BatchNorm) and not isinstance(module, GlobalBatchNorm):
             raise ValueError(
-                f"{name} is a {type(module).__name__}, which cannot take its statistics over several processes; "
-                "train this backbone with one process"
+                f"{name} is a {type(module).__name__}, which cannot compute its statistics over several "
+                "processes: train this backbone with one process"
             )

@@ -25,7 +25,7 @@ class ProjectionHeadConfig:
     def _something_comes_out(self) -> "ProjectionHeadConfig":
         if self.num_prototypes is None and self.bottleneck_dim is None:
             raise ValueError(
-                "num_prototypes is null, and so is bottleneck_dim: give one of them the number of logits"
+                "num_prototypes and bottleneck_dim are both null: set one of them to the number of logits"
             )
         return self
 

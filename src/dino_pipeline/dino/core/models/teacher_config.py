@@ -46,23 +46,23 @@ class TeacherConfig:
             for key, given in (("weights", self.weights), ("backbone", self.backbone and self.backbone.name)):
                 if given is not None:
                     raise ValueError(
-                        f"{key} is {given}, and name is {self.name}, a teacher that has the student's shape: set {key} "
-                        "to null, or name to frozen"
+                        f"{key} is {given}, but name is {self.name}, a teacher with the student's shape: set "
+                        f"{key} to null, or name to frozen"
                     )
             if self.name == "peer" and not self.batch_statistics:
                 raise ValueError(
-                    "batch_statistics is false, and a peer learns as the student does, from the statistics of its "
-                    "batch: set it to true"
+                    "batch_statistics is false, but a peer learns with the statistics of its batch, as the "
+                    "student does: set it to true"
                 )
             return self
         if self.backbone is None:
             raise ValueError(
-                "backbone is null, and name is frozen: give the teacher's name, options, drop_path_rate"
+                "backbone is null, but name is frozen: give the teacher's name, options and drop_path_rate"
             )
         if self.batch_statistics:
             raise ValueError(
-                "batch_statistics is true, and a frozen teacher keeps the statistics of its own training: set it to "
-                "false"
+                "batch_statistics is true, but a frozen teacher keeps the statistics of its own training: set it "
+                "to false"
             )
         return self
 

@@ -60,9 +60,9 @@ class SchedulesConfig:
                 getattr(self.teacher_temperature, name),
             )
             if momentum > 1:
-                raise ValueError(f"teacher_momentum.{name} is {momentum:g}: it is a share, 1 or less")
+                raise ValueError(f"teacher_momentum.{name} is {momentum:g}: give a share of at most 1")
             if temperature == 0:
                 raise ValueError(
-                    f"teacher_temperature.{name} is 0, by which logits are divided: give more, such as 0.04"
+                    f"teacher_temperature.{name} is 0, but logits are divided by it: give more, such as 0.04"
                 )
         return self

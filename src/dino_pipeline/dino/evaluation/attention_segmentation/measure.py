@@ -95,8 +95,8 @@ def vits_of(backbones: Mapping[str, Backbone], name: str) -> dict[str, ViTBackbo
     vits = {key: backbone for key, backbone in backbones.items() if isinstance(backbone, ViTBackbone)}
     if len(vits) < len(backbones):
         raise ValueError(
-            f"attention_segmentation needs a plain ViT, whose [CLS] attends to patches; {name} has no such "
-            "attention: use patch_segmentation, which takes any network"
+            f"attention_segmentation needs a plain ViT, whose [CLS] token attends to patches, but {name} has no "
+            "such attention: use patch_segmentation, which works with any network"
         )
     return vits
 
@@ -127,7 +127,8 @@ def measure_attention(
     first = next(iter(found.values()))
     if not first:
         raise ValueError(
-            f"no mask in {images.folder / images.masks} holds an object: all is background or void"
+            f"no mask in {images.folder / images.masks} contains an object, only background or void pixels: check "
+            "the folder of masks"
         )
     return {
         "num_images": len(first),

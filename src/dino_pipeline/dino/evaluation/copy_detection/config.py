@@ -19,7 +19,7 @@ class OtherImagesConfig:
     def _one_source(self) -> "OtherImagesConfig":
         if self.folder is not None and self.split is not None:
             raise ValueError(
-                f"both a folder ({self.folder}) and a split ({self.split}) are named: set one to null"
+                f"both a folder ({self.folder}) and a split ({self.split}) are given: set one to null"
             )
         return self
 
@@ -35,7 +35,7 @@ class WhiteningConfig:
     @classmethod
     def _has_images(cls, images: OtherImagesConfig) -> OtherImagesConfig:
         if images.folder is None and images.split is None:
-            raise ValueError("whitening is learned on images: name a folder or a split")
+            raise ValueError("whitening is learned on images: give a folder or a split")
         return images
 
 

@@ -35,24 +35,28 @@ def read_copydays(folder: Path) -> Copydays:
     """
     if not (folder / "original").is_dir():
         raise ValueError(
-            f"copy_detection.folder: {folder} has no original/; give a folder laid out as Copydays, "
-            "with original/, strong/, jpegqual/<quality>/, crops/<percent>/"
+            f"copy_detection.folder: {folder} has no original/; give a folder in the layout of Copydays, with "
+            "original/, strong/, jpegqual/<quality>/, crops/<percent>/"
         )
     originals = images_in(folder / "original")
     groups = {_group(name): position for position, name in enumerate(_names(originals))}
     if len(groups) < len(originals):
         raise ValueError(
-            f"two files of {folder / 'original'} begin with the same four characters, which name an original"
+            f"two files of {folder / 'original'} begin with the same four characters, but these identify an "
+            "original: rename one"
         )
     attacks = {}
     for attack in _attacks(folder):
         images = images_in(folder / attack)
         strangers = [name for name in _names(images) if _group(name) not in groups]
         if strangers:
-            raise ValueError(f"{folder / attack / strangers[0]} is a copy of no file in original/")
+            raise ValueError(
+                f"{folder / attack / strangers[0]} is not a copy of any file in original/: its first four characters "
+                "name the original"
+            )
         attacks[attack] = Copies(images, [groups[_group(name)] for name in _names(images)])
     if not attacks:
-        raise ValueError(f"{folder} has no copies: strong/, jpegqual/<quality>/ or crops/<percent>/")
+        raise ValueError(f"{folder} has no copies: add strong/, jpegqual/<quality>/ or crops/<percent>/")
     return Copydays(originals, attacks)
 
 

@@ -81,7 +81,7 @@ def other_images(manifest: Manifest, config: CopyDetectionConfig, *, root: Path)
     """
     whitening = _chosen("whitening.images", manifest, config.whitening.images, root)
     if whitening is None or len(whitening) < 2:
-        raise ValueError("copy_detection.whitening.images: whitening is learned on two images or more")
+        raise ValueError("copy_detection.whitening.images: whitening needs two images or more")
     return OtherImages(whitening, _chosen("distractors", manifest, config.distractors, root))
 
 
@@ -157,7 +157,7 @@ def _chosen(key: str, manifest: Manifest, config: OtherImagesConfig, root: Path)
     elif config.split is not None:
         images = manifest.split(config.split)
         if len(images) == 0:
-            raise ValueError(f"copy_detection.{key}.split: {config.split} has no images; name another split")
+            raise ValueError(f"copy_detection.{key}.split: {config.split} has no images: give another split")
     else:
         return None
     return images.take(evenly_spaced(len(images), config.num_images))
@@ -185,7 +185,7 @@ def _notes(num_images: int, dimensions: int) -> list[str]:
     if num_images > dimensions:
         return []
     return [
-        f"whitening was learned on {num_images:,} images for {dimensions:,} dimensions, which take more images"
+        f"whitening was learned on {num_images:,} images for {dimensions:,} dimensions, which needs more images"
     ]
 
 

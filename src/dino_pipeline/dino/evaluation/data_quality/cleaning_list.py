@@ -42,7 +42,7 @@ def neighbor_distance(
     """
     num_images = len(directions)
     if num_images < 2:
-        raise ValueError(f"a distance to a neighbour needs two images or more, got {num_images}")
+        raise ValueError(f"outliers need two images or more, got {num_images}")
     k = min(num_neighbors, num_images - 1)
     distances = []
     for top in with_progress(range(0, num_images, row_chunk), "find outliers", unit="chunks"):

@@ -21,7 +21,7 @@ class FiguresConfig:
     def _ranks_rise(self) -> "FiguresConfig":
         first, last = self.alpha_ranks
         if first >= last:
-            raise ValueError(f"alpha_ranks must rise, got [{first}, {last}]")
+            raise ValueError(f"alpha_ranks is [{first}, {last}]: the first must be smaller than the last")
         return self
 
 

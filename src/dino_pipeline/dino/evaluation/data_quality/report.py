@@ -128,7 +128,7 @@ def in_words(summary: Mapping[str, Any]) -> str:
     )
     if duplicates["suggestion_withheld"]:
         text += (
-            f". {duplicates['redundant_share']:.0%} of all images would go as near-duplicates, more than "
-            "data_quality.near_duplicates.max_dropped_share: none is suggested; raise near_duplicates.cosine"
+            f". {duplicates['redundant_share']:.0%} of all images would be dropped as near-duplicates, more than "
+            "data_quality.near_duplicates.max_dropped_share, so none is suggested: raise near_duplicates.cosine"
         )
     return text

@@ -28,13 +28,13 @@ def load_supervised(file: Path, backbone: Backbone) -> None:
     """
     place = f"fine_tune.supervised_weights: {file}"
     if not file.is_file():
-        raise ValueError(f"{place} does not exist: name a .safetensors or .pth file, or null")
+        raise ValueError(f"{place} does not exist: give a .safetensors or .pth file, or null")
     weights = {name: value for name, value in _read(file, place).items() if isinstance(value, Tensor)}
     expected = backbone.model.state_dict()
     found = {_plain(name): value for name, value in weights.items()}
     found = {n: value for n, value in found.items() if n in expected or not n.startswith(_CLASSIFIERS)}
     faults = [f"lacks {name}" for name in expected if name not in found]
-    faults += [f"has {name}, which the network has not" for name in found if name not in expected]
+    faults += [f"has {name}, which the network lacks" for name in found if name not in expected]
     faults += [
         f"{name} is {list(found[name].shape)} instead of {list(value.shape)}"
         for name, value in expected.items()
@@ -52,9 +52,9 @@ def _read(file: Path, place: str) -> Mapping[str, Any]:
             return load_file(file)
         content = torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, SafetensorError) as error:
-        raise ValueError(f"{place} is no file of tensors: save the state dictionary alone") from error
+        raise ValueError(f"{place} is not a file of tensors: save only the state dictionary") from error
     if not isinstance(content, Mapping):
-        raise ValueError(f"{place} holds a {type(content).__name__}: save the state dictionary")
+        raise ValueError(f"{place} contains a {type(content).__name__}: save the state dictionary")
     for wrapper in _WRAPPERS:
         if isinstance(content.get(wrapper), Mapping):
             return dict(content[wrapper])

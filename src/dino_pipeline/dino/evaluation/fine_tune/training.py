@@ -81,7 +81,7 @@ def batch_size_and_steps(num_images: int, config: FineTuneConfig) -> tuple[int, 
         ValueError: train has fewer than two images.
     """
     if num_images < 2:
-        raise ValueError("fine-tuning mixes images by twos and there is one train image: ingest more")
+        raise ValueError("fine-tuning mixes pairs of images, but there is only one train image: ingest more")
     batch_size = min(config.batch_size, num_images - num_images % 2)
     return batch_size, num_images // batch_size
 

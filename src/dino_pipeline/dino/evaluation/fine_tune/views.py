@@ -28,8 +28,9 @@ class ViewDataset(Dataset[tuple[Tensor, int]]):
     ) -> None:
         if config.rand_augment_operations and images != ImagesConfig(channels=3, bits=8):
             raise ValueError(
-                f"fine_tune.view.rand_augment_operations is {config.rand_augment_operations}, and RandAugment is "
-                f"for 8-bit RGB; these images have {images.channels} channels of {images.bits} bits: set it to 0"
+                f"fine_tune.view.rand_augment_operations is {config.rand_augment_operations}, but RandAugment "
+                f"needs 8-bit RGB; these images have {images.channels} channels of {images.bits} bits: set it to "
+                "0"
             )
         self.manifest = manifest
         self.images = images

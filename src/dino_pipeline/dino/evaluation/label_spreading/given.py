@@ -41,13 +41,13 @@ def draw_labels(manifest: Manifest, fraction: float, *, seed: int) -> Given:
     candidates = np.flatnonzero((splits == "train") & (labels >= 0))
     if len(candidates) == 0:
         raise ValueError(
-            "label_spreading.labels is null and train has no labels to draw from: "
-            "set label_spreading.labels to a CSV with the columns path and label"
+            "label_spreading.labels is null, but train has no labels: set label_spreading.labels to a CSV with "
+            "the columns path and label"
         )
     if len(classes) == 1:
         raise ValueError(
-            f"label_spreading.labels is null and all labels of train are {classes[0]!r}: there is nothing to tell "
-            "apart; set it to a CSV with the columns path and label, of two classes or more"
+            f"label_spreading.labels is null, but all labels of train are {classes[0]!r}: set it to a CSV with "
+            "the columns path and label, with two classes or more"
         )
     groups = manifest.take(candidates).groups
     positions = candidates[stratified_draw(labels[candidates], fraction, seed=seed, groups=groups)]
@@ -65,30 +65,31 @@ def read_labels(file: Path, manifest: Manifest) -> Given:
     """
     place = f"label_spreading.labels: {file}"
     if not file.is_file():
-        raise ValueError(f"{place} does not exist: name a CSV with the columns path and label, or null")
+        raise ValueError(f"{place} does not exist: give a CSV with the columns path and label, or null")
     position_of = {name: position for position, name in enumerate(image_names(manifest))}
     found: dict[int, tuple[int, str]] = {}  # position: line, label
     with file.open(newline="", encoding="utf-8-sig") as stream:
         reader = csv.DictReader(stream)
         if not set(_COLUMNS) <= set(reader.fieldnames or []):
-            raise ValueError(f"{place} has the columns {reader.fieldnames}; it needs path and label")
+            raise ValueError(f"{place} has the columns {reader.fieldnames}, but needs path and label")
         for row in reader:
             name, label, line = row["path"] or "", row["label"] or "", reader.line_num
             position = position_of.get(name, position_of.get(_inside(name, manifest.root), -1))
             if position < 0:
                 raise ValueError(
-                    f"{place}, line {line}: {name!r} is not in the manifest: ingest it or leave it out"
+                    f"{place}, line {line}: {name!r} is not in the manifest: ingest it or remove the line"
                 )
             if not label:
-                raise ValueError(f"{place}, line {line}: {name!r} has no label: give it one or leave it out")
+                raise ValueError(f"{place}, line {line}: {name!r} has no label: add one or remove the line")
             if position in found:
                 first, other = found[position]
                 raise ValueError(
-                    f"{place}, line {line}: {name!r} is {label!r} and was {other!r} in line {first}: keep one of them"
+                    f"{place}, line {line}: {name!r} is {label!r}, but was {other!r} in line {first}: keep one of "
+                    "them"
                 )
             found[position] = line, label
     if not found:
-        raise ValueError(f"{place} names no image: give at least one")
+        raise ValueError(f"{place} contains no image: add at least one")
     positions = np.array(sorted(found), dtype=np.int64)
     names = [found[position][1] for position in positions.tolist()]
     classes = sorted(set(names))

@@ -101,7 +101,7 @@ def measure_spreading(manifest: Manifest, given: Given, networks: Mapping[str, S
     for split in SPLITS:
         rows = np.flatnonzero(is_hidden & (splits == split))
         if len(rows) == 0:
-            report["skipped"][split] = f"{split} has no image with a label that was not given"
+            report["skipped"][split] = f"{split} has no labelled image beyond those given"
             continue
         report["num_scored"][split] = len(rows)
         report["results"][split] = {}

@@ -7,10 +7,10 @@ from pathlib import Path
 from torch.distributed.elastic.multiprocessing.errors import record
 
 from dino_pipeline.dino.core.config import from_dict
-from dino_pipeline.dino.core.data.manifest import read_manifest
 from dino_pipeline.dino.core.distributed import barrier, join_group, leave_group, own_device, rank
 from dino_pipeline.dino.evaluation.linear_probe.launch import ProbeSpec, probe_model, read_normalisations
 from dino_pipeline.dino.evaluation.linear_probe.probes import write_probes
+from dino_pipeline.dino.launching.shared_manifest import shared_manifest
 from dino_pipeline.dino.launching.torchrun import log_to_launcher
 
 
@@ -22,7 +22,7 @@ def main() -> None:
     join_group(device)
     log_to_launcher(rank=rank())
     probes = probe_model(
-        read_manifest(Path(spec.manifest), Path(spec.image_root)),
+        shared_manifest(Path(spec.manifest), Path(spec.image_root), Path(spec.manifest).parent),
         Path(spec.model),
         read_normalisations(Path(spec.normalisations)),
         spec.extract,

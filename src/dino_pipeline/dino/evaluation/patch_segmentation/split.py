@@ -41,8 +41,8 @@ def split_images(config: PatchSegmentationConfig, *, project_folder: Path) -> Sp
     drawn = tuple(labelled.ids[i] for i in order[: config.num_labelled_images])
     if len(drawn) < max(2, config.num_labelled_images or 0):
         raise ValueError(
-            f"patch_segmentation.num_labelled_images: the list {config.labelled_split!r} has {len(labelled)} images, "
-            f"{max(2, config.num_labelled_images or 0)} are needed"
+            f"patch_segmentation.num_labelled_images: the list {config.labelled_split!r} has {len(labelled)} "
+            f"images, but {max(2, config.num_labelled_images or 0)} are needed"
         )
     rest = tuple(id_ for id_ in evaluated.ids if id_ not in set(drawn))
     if not rest:

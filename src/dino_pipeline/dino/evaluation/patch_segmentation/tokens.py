@@ -83,6 +83,7 @@ def labelled_patches(
     patches = LabelledPatches(*(torch.cat(column) for column in zip(*parts, strict=True)))
     if not len(patches.labels):
         raise ValueError(
-            f"the masks of all {len(images)} labelled images are void: draw others by another seed"
+            f"the masks of all {len(images)} labelled images are void: choose other images with another "
+            "patch_segmentation.seed"
         )
     return patches

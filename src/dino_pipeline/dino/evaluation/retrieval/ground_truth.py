@@ -32,17 +32,17 @@ def read_ground_truth(path: Path) -> GroundTruth:
     """
     if not path.is_file():
         raise ValueError(
-            f"there is no {path}: the folder of a revisited data set has its ground truth and jpg/"
+            f"{path} does not exist: give the folder of a revisited data set, with its ground truth and jpg/"
         )
     with path.open("rb") as file:
         try:
             content = _PlainUnpickler(file).load()
         except _READ_ERRORS as error:
-            raise ValueError(f"{path} is no pickle of plain data: {error}") from error
+            raise ValueError(f"{path} is not a pickle of plain data: {error}") from error
     try:
         return _checked(content)
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is no ground truth of a revisited data set: {error!r}") from error
+        raise ValueError(f"{path} is not the ground truth of a revisited data set: {error!r}") from error
 
 
 # Exceptions of the unpickler for a damaged or malicious stream.
@@ -118,7 +118,7 @@ def _checked(content: Any) -> GroundTruth:
 
 def _file_name(name: Any) -> str:
     if not isinstance(name, str) or Path(name).name != name:
-        raise ValueError(f"{name!r} is no file name")
+        raise ValueError(f"{name!r} is not a file name")
     return name
 
 

@@ -106,6 +106,6 @@ def _whole_patches(backbone: Backbone, images: Tensor, scale: float) -> Tensor:
     patch_height, patch_width = to_2tuple(backbone.model.patch_embed.patch_size)
     if height < patch_height or width < patch_width:
         raise ValueError(
-            f"at scale {scale:g} an image has {height}x{width} px, less than a patch: leave that scale out"
+            f"at scale {scale:g} an image has {height}x{width} px, less than a patch: remove that scale"
         )
     return images[..., : height - height % patch_height, : width - width % patch_width]

@@ -165,7 +165,7 @@ def _frame_values(labels: Labels, file: Path, num_objects: int) -> list[tuple[fl
     """J and F of each object in one frame."""
     annotation = read_annotation(file)
     if annotation.shape != labels.shape:
-        raise ValueError(f"{file} is {annotation.shape[::-1]} px, and its frame {labels.shape[::-1]}")
+        raise ValueError(f"{file} has {annotation.shape[::-1]} px, but its frame has {labels.shape[::-1]}")
     masks = [(labels == number, annotation == number) for number in range(1, num_objects + 1)]
     return [(region_similarity(*pair), contour_accuracy(*pair)) for pair in masks]
 

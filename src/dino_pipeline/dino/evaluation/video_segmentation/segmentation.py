@@ -90,8 +90,8 @@ def _unit_features(backbone: Backbone, images: Tensor) -> Tensor:
         patch_height, patch_width = backbone.model.patch_embed.patch_size
         if height % patch_height or width % patch_width:
             raise ValueError(
-                f"frames of {width}x{height} px are not whole patches of {patch_width}x{patch_height}: make "
-                "video_segmentation.frame_size and side_multiple multiples of the patch"
+                f"frames of {width}x{height} px are not made of whole patches of {patch_width}x{patch_height}: "
+                "make video_segmentation.frame_size and side_multiple multiples of the patch"
             )
     return F.normalize(backbone.patch_tokens(images)[0], dim=-1)
 

@@ -35,12 +35,12 @@ def list_videos(folder: Path, config: VideoSegmentationConfig) -> list[Video]:
     image_set = folder / "ImageSets" / f"{config.image_set}.txt"
     if not image_set.is_file():
         raise ValueError(
-            f"video_segmentation.folder {folder} holds no ImageSets/{config.image_set}.txt: give a folder laid out as "
-            "DAVIS is, and an image_set that it has"
+            f"video_segmentation.folder {folder} has no ImageSets/{config.image_set}.txt: give a folder in the "
+            "layout of DAVIS, and an image_set that it contains"
         )
     names = [line.strip() for line in image_set.read_text().splitlines() if line.strip()][: config.max_videos]
     if not names:
-        raise ValueError(f"{image_set} names no video: write one name a line")
+        raise ValueError(f"{image_set} lists no video: write one name per line")
     return [_video(folder, name, config.resolution) for name in names]
 
 
@@ -53,7 +53,8 @@ def read_annotation(file: Path) -> Labels:
     with Image.open(file) as image:
         if image.mode not in ("P", "L"):
             raise ValueError(
-                f"{file} has mode {image.mode}: an annotation is an indexed PNG whose pixels are object numbers"
+                f"{file} has mode {image.mode}: an annotation must be an indexed PNG whose pixels are object "
+                "numbers"
             )
         labels = np.array(image)
     labels[labels == VOID] = 0
@@ -78,21 +79,24 @@ def read_first_annotation(video: Video) -> Labels:
 def _video(folder: Path, name: str, resolution: str) -> Video:
     if name in (".", "..") or "/" in name or "\\" in name:  # it also becomes the name of an output folder
         raise ValueError(
-            f"the image set names the video {name!r}: a name is that of one folder, without / or \\"
+            f"the image set lists the video {name!r}: a name must be that of one folder, without / or \\"
         )
     frames = sorted((folder / "JPEGImages" / resolution / name).glob("*.jpg"))
     if len(frames) < 3:
         raise ValueError(
-            f"{folder / 'JPEGImages' / resolution / name} holds {len(frames)} .jpg frames: the first and the last are "
-            "not scored, so a video has three at least"
+            f"{folder / 'JPEGImages' / resolution / name} has {len(frames)} .jpg frames, but a video needs at "
+            "least three, because the first and the last are not scored"
         )
     annotations = [folder / "Annotations" / resolution / name / f"{frame.stem}.png" for frame in frames]
     if not annotations[0].is_file():
-        raise ValueError(f"{annotations[0]} is missing: the first frame's annotation is what is propagated")
+        raise ValueError(
+            f"{annotations[0]} is missing, but the first frame's annotation is needed: it is propagated to the others"
+        )
     missing = [file for file in annotations if not file.is_file()]
     if missing:
         raise ValueError(
-            f"{missing[0]} is missing ({len(missing)} of {len(frames)} in {name}): every frame is scored"
+            f"{missing[0]} is missing ({len(missing)} of {len(frames)} in {name}), but every frame needs an "
+            "annotation"
         )
     return Video(name, tuple(frames), tuple(annotations))
 

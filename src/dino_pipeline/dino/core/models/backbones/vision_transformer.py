@@ -25,7 +25,7 @@ class ViTBackbone(nn.Module):
         super().__init__()
         if model.cls_token is None:
             raise ValueError(
-                "this ViT has no [CLS] token, which is DINO's feature: choose another backbone.name"
+                "this ViT has no [CLS] token, but DINO uses it as the feature: choose another backbone.name"
             )
         self.model = model
         self.num_features: int = model.num_features

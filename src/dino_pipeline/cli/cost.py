@@ -1,0 +1,45 @@
+"""`dino-pipeline cost [RECIPE]`: predict time, memory, disk and price of a run, stage by stage."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add_command(commands: Any) -> None:
+    """Add `cost` to the command line's subparsers."""
+    parser = commands.add_parser(
+        "cost",
+        help="predict what a recipe's run costs on this machine, before anything starts",
+        description="Measure this machine for some seconds and print, stage by stage, predicted time, memory of a "
+        "GPU or process, disk, and price. kedro run --env=RECIPE --tags=dry_run prints the same table.",
+    )
+    parser.add_argument("recipe", nargs="?", default="base", help="a folder of conf/ (base)")
+    parser.add_argument("--price-per-hour", type=float, metavar="X", help="of this machine; adds prices")
+    parser.add_argument("--images", type=int, metavar="N", help="train images to assume, if none are here")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="e.g. pretrain.epochs=3"
+    )
+    parser.set_defaults(make=_cost)
+
+
+def _cost(options: argparse.Namespace) -> str:
+    from kedro.config import MissingConfigException
+
+    from dino_pipeline.recipes.reading import conf_here, recipe_parameters
+    from dino_pipeline.recipes.run_cost import recipe_cost
+    from dino_pipeline.recipes.speed import RunConfig
+    from dino_pipeline.workspace.overlays import settings
+
+    try:
+        parameters = recipe_parameters(options.recipe, settings(options.set), conf=conf_here())
+    except MissingConfigException as error:
+        raise ValueError(str(error)) from error
+    price = options.price_per_hour
+    text = recipe_cost(
+        RunConfig.of(parameters),
+        recipe=options.recipe,
+        project_folder=Path.cwd(),
+        price_per_hour=parameters.get("cost", {}).get("price_per_hour") if price is None else price,
+        num_images=options.images,
+    )
+    return f"{text}\n"
