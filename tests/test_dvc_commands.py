@@ -149,6 +149,8 @@ def test_the_runs_of_a_queued_experiment_are_in_the_one_store(experiments: Path)
     assert "test/teacher/knn_20" in run_of_experiment.data.metrics
     fingerprint = run_of_experiment.data.tags["fingerprint"]
     assert (experiments / TRAININGS / fingerprint / "finished").is_dir(), "its training outlives the copy"
+    kept = list((experiments / "data" / ".results" / "extract").iterdir())
+    assert len(kept) == 2, "so do its results: those of smoke, and those of the experiment"
 
 
 def test_experiments_are_shown_with_what_they_set_and_what_came_of_it(experiments: Path) -> None:

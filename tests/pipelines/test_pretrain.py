@@ -266,7 +266,7 @@ def test_a_corrected_label_and_an_image_more_in_val_train_nothing_and_the_run_ke
     assert lineage(str(photos / "new.png")).splitlines()[2:] == [
         f"  {model.info.run_name}, not registered: used for validation (photos/new.png, val)"
     ]
-    assert f"its newest data: {digests[2][:12]}" in lineage(digests[0])
+    assert f"its newest data is {digests[2][:12]}" in lineage(digests[0])
 
 
 def add_noise(file: Path, seed: int) -> str:

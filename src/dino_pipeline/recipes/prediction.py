@@ -12,8 +12,8 @@ from dino_pipeline.recipes.cost import Cost, memory_bytes, training_bytes, train
 from dino_pipeline.recipes.hardware import num_cores
 from dino_pipeline.recipes.speed import RunConfig, Speed
 
-# Seconds of a stage that do not depend on the images: imports, processes, pictures. Measured in runs of the demo on two
-# cores of an AMD EPYC (docs/scaling.md).
+# Seconds of a stage that do not depend on the images: imports, processes, pictures. Estimates, from runs of the demo on
+# two cores of an AMD EPYC.
 FIXED_SECONDS = {
     "ingest": 4.0,
     "pretrain": 14.0,
@@ -59,10 +59,10 @@ def predict_run(config: RunConfig, images: ImageCounts, speed: Speed, cost: Cost
     threads = extract.num_threads or cores
 
     def passes(compute: float) -> float:
-        """Seconds of an image in extract or probe."""
+        """Seconds of an image in extract or probe, which read it for the networks and again for the baselines."""
         return _an_image(
             compute,
-            speed.decode,
+            2 * speed.decode,
             workers=extract.num_workers,
             processes=processes,
             threads=threads,

@@ -39,6 +39,7 @@ from dino_pipeline.recipes.cost import training_cost
 _STEPS = 3  # the first also allocates and is not counted
 _FLOPS_A_STEP = 1e11  # on CPU a second or two; a few images then fill a core
 _SECONDS = 1.0  # of a measurement of features
+_THREAD_GAIN = 0.6  # an assumption: what each thread beyond the first adds to extract, probe and k-NN
 _ROWS, _QUERIES = 4096, 256  # of the measured k-NN
 _DIMENSIONS = 64, 1024
 
@@ -92,7 +93,7 @@ class Speed(NamedTuple):
 def measure_speed(config: RunConfig, sample: Sequence[bytes], *, root: Path = Path()) -> Speed:
     """Run the work of each stage on a few images. On CPU this counts processor time of one thread.
 
-    So it also holds beside other work, which may end soon. Threads are taken to share the work evenly.
+    So it also holds beside other work, which may end soon. What more threads gain is assumed, not measured.
 
     Args:
         sample: encoded images, at least one.
@@ -107,7 +108,8 @@ def measure_speed(config: RunConfig, sample: Sequence[bytes], *, root: Path = Pa
         mean=_numbers(pretrain.mean, pretrain.images.channels),
         std=_numbers(pretrain.std, pretrain.images.channels),
     )
-    threads = 1 if device.type == "cuda" else extract.num_threads or torch.get_num_threads()
+    num_threads = 1 if device.type == "cuda" else extract.num_threads or torch.get_num_threads()
+    threads = 1 + _THREAD_GAIN * (num_threads - 1)
     with _one_thread(), tempfile.TemporaryDirectory() as folder:
         decode = _seconds(lambda: [_decoded(data, pretrain) for data in sample], "cpu") / len(sample)
         views = _seconds(lambda: [_views(data, pretrain) for data in sample], "cpu") / len(sample)

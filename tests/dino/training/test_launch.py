@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 import pytest
@@ -67,9 +68,33 @@ def endless(make_spec: MakeSpec, folder: Path) -> TrainingSpec:
     return make_spec(folder, **changes)
 
 
-def test_a_finished_training_is_not_started_again(make_spec: MakeSpec, tmp_path: Path) -> None:
-    spec = make_spec(tmp_path, pretrain={"epochs": 1})
-    finished = launch(spec, on_progress=lambda: None)
+class Trained(NamedTuple):
+    """A training of two processes, its finished folder, and the addresses at which its processes listened."""
+
+    spec: TrainingSpec
+    finished: Path
+    listening: set[str]
+
+
+@pytest.fixture(scope="module")
+def trained(make_spec: MakeSpec, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    spec = make_spec(tmp_path_factory.mktemp("trained"), pretrain={"epochs": 1}, launch={"cpu_processes": 2})
+    listening: set[str] = set()
+
+    def look() -> None:
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                listening.update(
+                    socket.laddr.ip
+                    for socket in process.net_connections("inet")
+                    if socket.status == psutil.CONN_LISTEN
+                )
+
+    return Trained(spec, launch(spec, on_progress=look), listening)
+
+
+def test_a_finished_training_is_not_started_again(trained: Trained) -> None:
+    spec, finished, _ = trained
     before = {file.name: file.stat().st_mtime_ns for file in finished.iterdir()}
     assert set(before) == {"history.csv", "model.json", "student.safetensors", "teacher.safetensors"}
     assert (
@@ -82,23 +107,8 @@ def test_a_finished_training_is_not_started_again(make_spec: MakeSpec, tmp_path:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not show others' sockets")
-def test_nothing_of_a_training_can_be_reached_from_another_machine(
-    make_spec: MakeSpec, tmp_path: Path
-) -> None:
-    spec = make_spec(tmp_path, pretrain={"epochs": 1}, launch={"cpu_processes": 2})
-    listening: set[str] = set()
-
-    def look() -> None:
-        for process in psutil.Process().children(recursive=True):
-            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                listening.update(
-                    socket.laddr.ip
-                    for socket in process.net_connections("inet")
-                    if socket.status == psutil.CONN_LISTEN
-                )
-
-    launch(spec, on_progress=look)
-    assert listening == {"127.0.0.1"}
+def test_nothing_of_a_training_can_be_reached_from_another_machine(trained: Trained) -> None:
+    assert trained.listening == {"127.0.0.1"}
 
 
 def test_a_failing_worker_is_reported_by_its_own_error(make_spec: MakeSpec, tmp_path: Path) -> None:

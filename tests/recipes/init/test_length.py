@@ -39,7 +39,7 @@ def hours_of_all(config: RunConfig, *, epochs: int, probe_epochs: int) -> float:
 
 def test_the_most_epochs_are_chosen_with_which_the_whole_run_fits(config: RunConfig) -> None:
     length = fitted_length(config, COUNTS, SPEED, hours=3.0)
-    assert length.probe_epochs is None, "12 epochs take 10 minutes, less than a quarter"
+    assert length.probe_epochs is None, "12 epochs take 12 minutes, less than a quarter"
     assert hours_of_all(config, epochs=length.epochs, probe_epochs=12) == pytest.approx(
         length.predicted_hours
     )
@@ -48,9 +48,9 @@ def test_the_most_epochs_are_chosen_with_which_the_whole_run_fits(config: RunCon
 
 
 def test_a_probe_that_takes_too_long_is_shortened(config: RunConfig) -> None:
-    length = fitted_length(config, COUNTS, SPEED, hours=0.2)
-    assert length.probe_epochs == 3  # an epoch takes 50 s, and a quarter of the hours is 180 s
-    assert length.predicted_hours <= 0.2
+    length = fitted_length(config, COUNTS, SPEED, hours=0.21)
+    assert length.probe_epochs == 3  # an epoch takes 60 s, and a quarter of the hours is 189 s
+    assert length.predicted_hours <= 0.21
     assert length.epochs > 1
 
 

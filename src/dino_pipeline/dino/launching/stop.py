@@ -6,8 +6,6 @@ import threading
 import time
 from types import FrameType
 
-from dino_pipeline.dino.core.distributed import any_process
-
 STOPPED = 75  # exit status of a training that saved its progress after a stop request (EX_TEMPFAIL)
 _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 _POLL_SECONDS = 0.5
@@ -27,6 +25,9 @@ class StopRequest:
 
     def agreed(self) -> bool:
         """Whether any process has a stop request. All processes get the same result and stop at the same step."""
+        # Only workers ask; torchrun's agent starts a quarter faster without torch's distributed tensors.
+        from dino_pipeline.dino.core.distributed import any_process
+
         return any_process(self._requested)
 
     def close(self) -> None:
