@@ -36,7 +36,7 @@ def main() -> None:
     sys.stdout.write(
         "| recipe | EFLOP | "
         + " | ".join(f"hours on {n}" for n in NUM_GPUS)
-        + f" | cost at {options.price:g} a GPU hour |\n|---|---|{'---|' * (len(NUM_GPUS) + 1)}\n"
+        + f" | cost at {options.price:g} per GPU hour |\n|---|---|{'---|' * (len(NUM_GPUS) + 1)}\n"
     )
     for recipe in recipe_names(conf_folder()):
         if not recipe.startswith("imagenet_"):
