@@ -8,7 +8,7 @@ import yaml
 
 from dino_pipeline.cli.dvc_stages import stage_files
 from dino_pipeline.pipeline_registry import EVALUATIONS, STAGES, stage_pipelines
-from dino_pipeline.project.catalog import evaluation_catalog
+from dino_pipeline.project.catalog import generated_catalog
 from dino_pipeline.project.dvc_stages import FILES, GROUPS_READ_AS_FILES, UNWATCHED_GROUPS
 from dino_pipeline.recipes.reading import recipe_names, watched_groups
 from dino_pipeline.workspace.config_loader import MERGE_STRATEGY, LayeredConfigLoader, files_to_merge
@@ -25,7 +25,7 @@ def catalog() -> dict[str, Any]:
         base_env="base",
         default_run_env="local",
         merge_strategy=MERGE_STRATEGY,
-        generated_catalog=evaluation_catalog,
+        generated_catalog=generated_catalog,
     )
     return loader["catalog"]
 

@@ -97,8 +97,8 @@ def test_every_training_gets_a_line_and_its_identity_of_now(adopted: Old) -> Non
     for before, now in adopted.now.items():
         assert now != before
         (line,) = (line for line in adopted.said.splitlines() if line.startswith(before))
-        assert line.endswith(f"; now {now}")
-    assert adopted.said.count(", finished; now") == NUM_TRAININGS - 1
+        assert line.endswith(f"; new fingerprint {now}")
+    assert adopted.said.count(", finished; new fingerprint") == NUM_TRAININGS - 1
     assert adopted.said.count("recipe stopped, unfinished after step") == 1
     for folder in (adopted.folder / TRAININGS).glob(f"*/{FINISHED}"):
         model = read_model(folder)

@@ -4,7 +4,7 @@ import warnings
 
 from kedro import KedroDeprecationWarning
 
-from dino_pipeline.project.catalog import WholeFileCatalog, evaluation_catalog
+from dino_pipeline.project.catalog import WholeFileCatalog, generated_catalog
 from dino_pipeline.project.hooks import ExperimentHooks, ModelRunHooks, SizeHooks, StageHooks
 from dino_pipeline.project.session import PlainSession
 from dino_pipeline.workspace.config_loader import MERGE_STRATEGY, LayeredConfigLoader
@@ -20,5 +20,5 @@ CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
     "merge_strategy": MERGE_STRATEGY,
-    "generated_catalog": evaluation_catalog,
+    "generated_catalog": generated_catalog,
 }

@@ -23,7 +23,7 @@ from .conftest import encoded, expected, served
 DEEP_GREY, FIVE = ImagesConfig(channels=1, bits=16), ImagesConfig(channels=5, bits=8)
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 31, 3), dtype=np.uint8)
 JPEG = encoded(PIXELS, format="JPEG", quality=90)
-WANTED = r"expected an image file in base64, or whole numbers from 0 to 255, \[height, width, 3\]"
+WANTED = r"an image is an image file in base64, or whole numbers from 0 to 255, \[height, width, 3\]"
 # A picture of 2.5 billion pixels, by its header.
 BOMB = b"P6 50000 50000 255\n" + bytes(100)
 
@@ -96,7 +96,7 @@ def test_a_frame_holds_pixels_of_several_sizes_beside_files(
         ({"inputs": [text(b"hello")]}, "not an image file that can be read whole"),
         ({"inputs": [""]}, "not an image file that can be read whole"),
         ({"inputs": [text(JPEG[: len(JPEG) // 2])]}, "not an image file that can be read whole"),
-        ({"inputs": [text(BOMB)]}, "50000 x 50000 is more than 120,000,000 pixels"),
+        ({"inputs": [text(BOMB)]}, "50000 x 50000 is above 120,000,000 pixels"),
         ({"inputs": [text(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")]}, "UnidentifiedImageError"),
         ({"inputs": text(JPEG)}, "put a single one into a list"),
         ({"inputs": PIXELS.tolist()}, rf"image 1 of 40: {WANTED}; got int64 \[31, 3\]"),
@@ -149,7 +149,7 @@ def test_pixels_of_five_channels_are_served_and_their_files_refused_in_words(tmp
     pixels = np.random.default_rng(0).integers(0, 256, (2, 40, 31, 5), dtype=np.uint8)
     np.testing.assert_allclose(model.predict(None, pixels), embedded(pixels), atol=1e-4)
     with pytest.raises(
-        MlflowException, match="5 channels of 8 bits, and reads no files of these: send pixels"
+        MlflowException, match="5 channels of 8 bits, whose files it does not read: send pixels"
     ):
         model.predict(None, np.array([b"II*"], dtype=object))
     with pytest.raises(MlflowException, match=r"numbers from 0 to 255, \[height, width, 5\]"):

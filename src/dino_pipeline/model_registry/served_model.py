@@ -146,9 +146,7 @@ def _listed(model_input: Any) -> list[Any]:
 def _checked(image: Any, channels: int, bits: int) -> np.ndarray:
     """Pixels as they are, or JSON's whole numbers as the model's."""
     dtype, white = np.dtype(f"uint{bits}"), 2**bits - 1
-    wanted = (
-        f"expected an image file in base64, or whole numbers from 0 to {white}, [height, width, {channels}]"
-    )
+    wanted = f"an image is an image file in base64, or whole numbers from 0 to {white}, [height, width, {channels}]"
     try:
         pixels = np.asarray(image)
         if pixels.dtype == object:  # rows that a data frame holds as arrays
@@ -169,13 +167,13 @@ def _checked(image: Any, channels: int, bits: int) -> np.ndarray:
 def _decoded(data: bytes, channels: int, bits: int) -> np.ndarray:
     if channels not in (1, 3) or (channels, bits) == (3, 16):
         raise InputError(
-            f"this model takes images of {channels} channels of {bits} bits, and reads no files of these: send "
+            f"this model's images have {channels} channels of {bits} bits, whose files it does not read: send "
             f"pixels, uint{bits} [height, width, {channels}]"
         )
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as file:
             if file.width * file.height > MAX_PIXELS:  # by the header, before a pixel is decoded
-                raise InputError(f"{file.width} x {file.height} is more than {MAX_PIXELS:,} pixels")
+                raise InputError(f"{file.width} x {file.height} is above {MAX_PIXELS:,} pixels")
             return _as_asked(ImageOps.exif_transpose(file), channels, bits)
     except DECODER_ERRORS as error:
         raise InputError(

@@ -11,13 +11,21 @@ from dino_pipeline.pipelines.evaluations import catalog_entries
 from dino_pipeline.project.datasets import FolderDataset
 
 
-def evaluation_catalog(recipe: str) -> dict[str, dict[str, Any]]:
-    """The entries of every evaluation. conf/base/catalog.yml leaves them out; a user's catalog.yml may change them."""
-    return {
-        name: entry
-        for evaluation in EVALUATIONS.values()
-        for name, entry in catalog_entries(evaluation, recipe).items()
+def generated_catalog(recipe: str) -> dict[str, dict[str, Any]]:
+    """Entries below those of the catalog.yml files, which may change them.
+
+    These are the entries of every evaluation, which conf/base/catalog.yml leaves out, and later entries, which it lacks
+    in a project from an older version.
+    """
+    entries = {
+        "baseline_probes": {
+            "type": "dino_pipeline.project.evaluation_datasets.LinearProbesDataset",
+            "filepath": f"data/07_model_output/{recipe}/baseline_probes.safetensors",
+        }
     }
+    for evaluation in EVALUATIONS.values():
+        entries |= catalog_entries(evaluation, recipe)
+    return entries
 
 
 class WholeFileCatalog(DataCatalog):

@@ -8,7 +8,7 @@ from typing import Any
 from kedro.pipeline import Pipeline
 
 from dino_pipeline.evaluations.registry import EVALUATIONS
-from dino_pipeline.project.catalog import evaluation_catalog
+from dino_pipeline.project.catalog import generated_catalog
 from dino_pipeline.project.imported_code import ImportedCode
 from dino_pipeline.workspace.config_loader import MERGE_STRATEGY, LayeredConfigLoader
 
@@ -100,7 +100,7 @@ def project_catalog(conf: Path) -> dict[str, dict[str, Any]]:
         conf,
         "base",
         user_layer=None,
-        generated_catalog=evaluation_catalog,
+        generated_catalog=generated_catalog,
         base_env="base",
         default_run_env="base",
         merge_strategy=MERGE_STRATEGY,
