@@ -1,5 +1,6 @@
 """What every test may ask for: the golden numbers, the real images, and quiet threads."""
 
+import gc
 import os
 import shutil
 import subprocess
@@ -112,4 +113,5 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if mounting.returncode:
         pytest.skip("only root may mount a small file system")
     yield folder
+    gc.collect()  # a training in this process has mapped its rows from a file there
     subprocess.run(["umount", str(folder)], check=True)
