@@ -218,7 +218,7 @@ def test_another_recipe_is_a_tracked_value(project: Path) -> None:
 def test_an_interrupted_stage_resumes(project: Path) -> None:
     before = {folder.name for folder in (project / TRAININGS).iterdir()}
     settings = (project / PRETRAIN).read_text()
-    (project / PRETRAIN).write_text(settings.replace("epochs: 2", "epochs: 8"))
+    (project / PRETRAIN).write_text(settings.replace("epochs: 2", "epochs: 16"))
     try:
         stopped = subprocess.Popen(
             ["dvc", "repro", "pretrain"], cwd=project, env=environment(), start_new_session=True
