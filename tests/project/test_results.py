@@ -28,6 +28,7 @@ def outputs(tmp_path: Path) -> dict[str, Path]:
 
 def keep(store: ResultStore, outputs: dict[str, Path]) -> Path:
     with store.making("evaluate", "k1") as draft:
+        (draft.records_folder / "page.txt").write_text("logged")
         draft.complete(outputs, messages=["52 %"], records=[{"kind": "tags", "run": "f"}])
     return store.folder / "evaluate" / "k1"
 
@@ -66,7 +67,7 @@ def test_other_content_is_replaced_and_equal_content_stays(
     assert not [path for path in outputs["metrics"].parent.iterdir() if path.name.startswith(".partial")]
 
 
-@pytest.mark.parametrize("damage", ["metrics", "masks/a/1.png", "result.json"])
+@pytest.mark.parametrize("damage", ["metrics", "masks/a/1.png", "result.json", "records/page.txt"])
 def test_a_damaged_result_is_none(store: ResultStore, outputs: dict[str, Path], damage: str) -> None:
     file = keep(store, outputs) / damage
     content = file.read_bytes()
@@ -129,10 +130,10 @@ def test_clean_up_removes_what_is_unused_and_counts_what_that_frees(
         draft.complete(outputs, messages=[], records=[])
     week_ago = time.time() - 7 * 86400
     os.utime(folder / "result.json", (week_ago, week_ago))
-    description = (folder / "result.json").stat().st_size
+    own = (folder / "result.json").stat().st_size + len("logged")
     counted = clean_up(store.folder, unused_days=5, is_dry_run=True)
     # The outputs have other names, in data/ and in the other result: they free nothing.
-    assert counted == (1, description, 1, (store.folder / "probe" / "k2" / "result.json").stat().st_size)
+    assert counted == (1, own, 1, (store.folder / "probe" / "k2" / "result.json").stat().st_size)
     assert folder.is_dir()
     assert clean_up(store.folder, unused_days=5, is_dry_run=False) == counted
     assert not folder.exists()
@@ -141,6 +142,17 @@ def test_clean_up_removes_what_is_unused_and_counts_what_that_frees(
     freed = clean_up(store.folder, unused_days=0, is_dry_run=False)
     assert freed.bytes_freed == counted.bytes_left + len(b"one" + b"two" + b"{}")
     assert freed.num_left == 0
+
+
+def test_clean_up_takes_half_a_result_for_a_leftover(store: ResultStore, outputs: dict[str, Path]) -> None:
+    """A kill may come while a folder is being removed."""
+    folder = keep(store, outputs)
+    (folder / "result.json").unlink()
+    assert clean_up(store.folder, unused_days=0, is_dry_run=False).num_left == 1
+    week_ago = time.time() - 7 * 86400
+    os.utime(folder, (week_ago, week_ago))
+    assert clean_up(store.folder, unused_days=0, is_dry_run=False).num_removed == 1
+    assert not folder.exists()
 
 
 def test_clean_up_leaves_a_result_in_the_making(store: ResultStore, outputs: dict[str, Path]) -> None:

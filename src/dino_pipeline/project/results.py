@@ -31,6 +31,7 @@ class Description:
     outputs: dict[str, str]  # the catalog's name of each output, and the digest of its content
     messages: tuple[str, ...]  # what the node logged about its result
     records: tuple[dict[str, Any], ...]  # what it logged to MLflow, see `tracking.recording`
+    records_digest: str  # of the content of the records' files
     made: str  # when the node ended: ISO 8601, with the time zone
     seconds: float  # that the node took
 
@@ -72,9 +73,8 @@ class ResultStore:
             return None
         try:
             result = Result(folder, _read(folder))
-            is_whole = all(
-                content_digest(folder / name) == digest for name, digest in result.description.outputs.items()
-            )
+            digests = {**result.description.outputs, _RECORDS: result.description.records_digest}
+            is_whole = all(content_digest(folder / name) == digest for name, digest in digests.items())
         except (OSError, ValueError):
             is_whole = False
         if is_whole:
@@ -125,6 +125,7 @@ class Draft:
             outputs={name: content_digest(self.folder / name) for name in outputs},
             messages=tuple(messages),
             records=tuple(records),
+            records_digest=content_digest(self.records_folder),
             made=datetime.now().astimezone().isoformat(timespec="seconds"),
             seconds=round(time.perf_counter() - self._begun, 3),
         )
@@ -152,10 +153,11 @@ def clean_up(folder: Path, *, unused_days: float, is_dry_run: bool) -> CleanUp:
     removed: list[Path] = []
     left: list[Path] = []
     for result in sorted(folder.glob("*/*")):
-        if result.name.startswith("."):  # in the making, or what a killed run left
+        description = result / _DESCRIPTION
+        if result.name.startswith(".") or not description.is_file():  # in the making, or what a kill left
             days, used = max(unused_days, 1), result.stat().st_mtime
         else:
-            days, used = unused_days, (result / _DESCRIPTION).stat().st_mtime
+            days, used = unused_days, description.stat().st_mtime
         (removed if now - used >= days * 86400 else left).append(result)
     freed = sum(map(_own_bytes, removed))
     if not is_dry_run:

@@ -21,7 +21,7 @@ FINDING = "finding.json"
 
 # Each gets the specification of a small training, whose folder is the check's, and its own device.
 CHECKS: dict[str, Callable[[TrainingSpec, torch.device], Finding]] = {
-    "collectives": lambda spec, device: device_checks.collectives(device),  # noqa: ARG005
+    "collectives": lambda _, device: device_checks.collectives(device),
     "bf16": lambda spec, device: device_checks.bf16(spec.pretrain, device),
     "no_waiting": lambda spec, device: device_checks.no_waiting(spec.pretrain, device),
     "resume": training_checks.resume,
