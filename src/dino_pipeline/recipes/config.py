@@ -11,6 +11,5 @@ from dino_pipeline.dino.core.config import frozen
 class CostConfig:
     """What a dry run calculates with."""
 
-    price_per_hour: (
-        Annotated[float, Field(ge=0)] | None
-    )  # of this machine, with all its GPUs; null: no prices
+    # Of this machine, with all its GPUs; None: no prices.
+    price_per_hour: Annotated[float, Field(ge=0)] | None
