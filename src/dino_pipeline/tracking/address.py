@@ -85,10 +85,8 @@ def database_address(text: str, project: Path, *, name: str) -> str:
     try:
         make_url(text).get_dialect().import_dbapi()
     except ImportError as error:
-        advice = (
-            "pip install dino_pipeline[postgresql]" if "postgres" in text else f"pip install {error.name}"
-        )
-        raise _refused(text, name, f"the database's driver is missing: {advice}") from error
+        advice = ": pip install dino_pipeline[postgresql]" if "postgres" in text else ""
+        raise _refused(text, name, f"its driver {error.name} is not installed here{advice}") from error
     except SQLAlchemyError as error:
         raise _refused(text, name, "use postgresql://user@host/database or sqlite:///file.db") from error
     return text

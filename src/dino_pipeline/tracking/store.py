@@ -110,7 +110,8 @@ def _why(file: Path, error: sqlite3.Error) -> str:
         try:
             fcntl.lockf(probe, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as cause:
-            return f"{cause.strerror}: name a store on another disk or a server with MLFLOW_TRACKING_URI, not {file}"
+            advice = "name a store on another disk, or a server, by MLFLOW_TRACKING_URI"
+            return f"{cause.strerror} for sqlite: {advice}, not in {file.parent}"
     return f"{file}: {error}"
 
 
