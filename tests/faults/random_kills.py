@@ -175,9 +175,11 @@ def kill_once(
     except ProcessLookupError:
         started.end()
         return None
-    problem = ""
+    problem, others_ended = "", None
     while started.process.poll() is None or started.running():
         seconds = time.monotonic() - struck
+        if others_ended is None and not set(started.running()) - {started.process.pid}:
+            others_ended = seconds
         # A lost worker is replaced, and the command goes on to its end.
         goes_on = role in ("worker", "loader worker") and number == signal.SIGKILL
         if seconds > (SECONDS_TO_GO_ON if goes_on else SECONDS_TO_END):
@@ -201,6 +203,7 @@ def kill_once(
         "status": status,
         "problem": problem,
         "seconds": round(seconds, 1),
+        "others_ended": round(seconds if others_ended is None else others_ended, 1),
         "said": words.strip().splitlines()[-1][:300] if status and words.strip() else "",
     }
 
@@ -245,9 +248,9 @@ def main() -> None:
             assert undisturbed[pipeline], started.words()
         while len(outcomes) < arguments.kills:
             # Training first, for its processes are the most; the evaluation reads what training made.
-            pipeline = "evaluate" if seeded.random() < 0.3 else "pretrain"
+            pipeline = "evaluate" if seeded.random() < 0.25 else "pretrain"
             project.clear(pipeline)
-            for _ in range(6):
+            for _ in range(10):
                 outcome = kill_once(project, pipeline, durations[pipeline], seeded)
                 half = {
                     name
