@@ -22,6 +22,7 @@ from dino_pipeline.cli import (
     spec,
     sync_mlflow,
 )
+from dino_pipeline.dino.launching.bound import end_children_with_this_process, shorten_socket_paths
 
 COMMANDS = (
     init,
@@ -51,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
+        end_children_with_this_process()
+        shorten_socket_paths()
         text = options.make(options)
     except (ValueError, OSError) as error:
         sys.stderr.write(f"Error: {error}\n")

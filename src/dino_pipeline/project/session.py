@@ -11,7 +11,7 @@ from kedro.io import DatasetError
 from kedro.runner import SequentialRunner
 from kedro.validation import ParameterValidationError
 
-from dino_pipeline.dino.launching.bound import end_children_with_this_process
+from dino_pipeline.dino.launching.bound import end_children_with_this_process, shorten_socket_paths
 from dino_pipeline.project.runner import FindingRunner
 from dino_pipeline.workspace.parameter_errors import parameter_errors
 from dino_pipeline.workspace.run_lock import FOLDER, run_lock
@@ -35,6 +35,7 @@ class PlainSession(KedroSession):
             # Not part of the default pipeline, whose every run would predict its cost.
             kwargs["pipeline_names"] = ["cost"]
         try:
+            shorten_socket_paths()
             recipe = self._get_config_loader()["globals"]["recipe"]
             # Products lie in folders of the recipe's name, so another recipe may run at the same time.
             file = self._project_path / FOLDER / f"{recipe}.lock"

@@ -5,7 +5,6 @@ main thread has another stack than before, or has called `progress.beat` since.
 """
 
 import faulthandler
-import json
 import os
 import signal
 import sys
@@ -74,7 +73,7 @@ def _write(file: Path, seconds: float) -> None:
         if now != before:
             before = now
             with suppress(OSError):  # a full disk still notes the time
-                file.write_text(json.dumps({"pid": os.getpid(), "stands": describe(stack)}))
+                file.write_text(describe(stack))
         time.sleep(seconds)
 
 

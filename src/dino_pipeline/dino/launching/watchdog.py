@@ -1,6 +1,5 @@
 """Notices that no worker gets on, and says where each of them stands."""
 
-import json
 import os
 import time
 from pathlib import Path
@@ -9,10 +8,11 @@ from typing import NamedTuple
 import psutil
 
 from dino_pipeline.dino.launching.pulse import DUMP, FOLDER, SECONDS
+from dino_pipeline.dino.progress import duration
 
 _LOOKS = 20  # at each worker, within the limit
 _MOST_SECONDS = 15.0  # between two looks
-_SECONDS_TO_START = 120.0  # the least for torchrun and its workers, until the first one gives a sign
+_SECONDS_WITHOUT_WORKERS = 120.0  # the least, while torchrun starts and while it ends
 _SECONDS_TO_DUMP = 0.1  # so that the stacks of two processes do not mix
 
 
@@ -60,8 +60,9 @@ class Watchdog:
         }
         if seen != self._seen:
             self._seen, self._seconds_still = seen, 0.0
-        limit = 60 * self._minutes
-        return self._seconds_still > (limit if seen else max(limit, _SECONDS_TO_START))
+        if self._seconds_still <= 60 * self._minutes:
+            return False
+        return bool(self._pulses()) or self._seconds_still > _SECONDS_WITHOUT_WORKERS
 
     def report(self) -> str:
         """Where each worker stands, in one line. All their threads' stacks go to their standard error."""
@@ -70,15 +71,14 @@ class Watchdog:
             os.kill(pulse.pid, DUMP)
             time.sleep(_SECONDS_TO_DUMP)
         lines = [line for rank in range(self._num_processes) for line in _lines(rank, pulses)]
-        return f"no worker got on for {self._minutes:g} minutes: {'; '.join(lines)}"
+        return f"no worker got on for {duration(60 * self._minutes)}: {'; '.join(lines)}"
 
     def _pulses(self) -> list[_Pulse]:
         found = []
         for file in sorted(self._folder.iterdir()):
             rank, kind, pid = file.name.split("-")
-            text = file.read_text()
-            if text and psutil.pid_exists(int(pid)):
-                found.append(_Pulse(int(rank), kind == "loader", int(pid), json.loads(text)["stands"]))
+            if psutil.pid_exists(int(pid)):
+                found.append(_Pulse(int(rank), kind == "loader", int(pid), file.read_text()))
         return found
 
 
@@ -86,10 +86,10 @@ def _lines(rank: int, pulses: list[_Pulse]) -> list[str]:
     """What keeps a rank, and its loader workers that read something or are stopped."""
     own = [pulse for pulse in pulses if pulse.rank == rank]
     lines = [
-        f"rank {rank} {_state(pulse.pid) or pulse.stands or 'starts or ends'}"
+        f"rank {rank} {_state(pulse.pid) or pulse.stands or 'stands outside of this project'}"
         for pulse in own
         if not pulse.is_loader
-    ] or [f"rank {rank} has not started"]
+    ] or [f"rank {rank} has not started, or has ended"]
     for pulse in own:
         stands = _state(pulse.pid) or pulse.stands
         if pulse.is_loader and stands:
