@@ -61,6 +61,7 @@ def zipped(buffer):
         (b"words", "not an image", "JPEG"),
         (b"", "not an image", "JPEG"),
     ],
+    ids=lambda value: "data" if isinstance(value, bytes) else None,
 )
 def test_a_file_is_named_by_its_first_bytes(data, kind, said):
     found, detail = describe(data)

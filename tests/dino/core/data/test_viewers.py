@@ -149,6 +149,7 @@ def with_exif(exif):
         (b"MM\0*" + b"\xff" * 40, False),
         (b"", False),
     ],
+    ids=lambda value: "exif" if isinstance(value, bytes) else None,
 )
 def test_an_odd_orientation_turns_or_does_no_harm(exif, turned):
     upright = np.array(Image.open(io.BytesIO(JPEG)))
@@ -230,6 +231,7 @@ REDUCED = {"subfiletype": 1}
         pages((COLOURS, {}), (np.zeros((30, 50, 3), np.uint8), {})),  # whose second page is somewhat larger
         pages((COLOURS, {}), (np.zeros((96, 160), bool), {"subfiletype": 4, "photometric": "minisblack"})),
     ],
+    ids=lambda _: "pages",
 )
 @pytest.mark.parametrize("kind", ["classic", "big-endian", "big"])
 def test_a_tiff_is_its_main_page(data, kind):
