@@ -262,7 +262,9 @@ def _table(what: str, work: str, result: dict[str, Any]) -> str:
         lines.append(f"GFLOP a CPU second of products: {result['products']['gflops_per_cpu_second']}")
         lines += [f"{n}: {share:.2f} of the best" for n, share in result["share_of_best_product"].items()]
     for name, shares in result.get("operators", {}).items():
-        lines.append(f"{name}: " + ", ".join(f"{by.removeprefix('aten::')} {own:.0%}" for by, own in shares.items()))
+        lines.append(
+            f"{name}: " + ", ".join(f"{by.removeprefix('aten::')} {own:.0%}" for by, own in shares.items())
+        )
     lines += [f"{name} skipped: {why}" for name, why in result["skipped"].items()]
     return "\n".join(lines) + "\n"
 

@@ -107,7 +107,7 @@ def main() -> None:
             },
             "seconds_an_image_by_cpu": {
                 n: round(min(t.cpu for t in r) / batch, 4) for n, r in timings.items()
-            }
+            },
         },
     )
 
