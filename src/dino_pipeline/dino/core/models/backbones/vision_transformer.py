@@ -66,15 +66,19 @@ class ViTBackbone(nn.Module):
         )
         return patches
 
-    def attention(self, images: Tensor) -> Tensor:
-        """Self-attention of the last block, [N, heads, tokens, tokens]. Row 0 is [CLS] attending to all tokens."""
+    def attention(self, images: Tensor, *, num_rows: int | None = None) -> Tensor:
+        """Self-attention of the last block, [N, heads, rows, tokens]. Row 0 is [CLS] attending to all tokens.
+
+        Args:
+            num_rows: compute only the first rows. All of them take memory that grows with the square of the image.
+        """
         x = self._embed(images)
         *others, last = self.model.blocks
         for block in others:
             x = block(x)
         attn = last.attn
         qkv = attn.qkv(last.norm1(x)).unflatten(-1, (3, attn.num_heads, attn.head_dim)).permute(2, 0, 3, 1, 4)
-        query, key = attn.q_norm(qkv[0]), attn.k_norm(qkv[1])
+        query, key = attn.q_norm(qkv[0, :, :, :num_rows]), attn.k_norm(qkv[1])
         attention: Tensor = (query * attn.scale @ key.transpose(-2, -1)).softmax(dim=-1)
         return attention
 
