@@ -5,7 +5,7 @@
 
 import timm
 import torch
-from side_by_side import Floor, arguments, measure_products, not_comparable, report, take_turns
+from side_by_side import Floor, arguments, measure_products, not_comparable, operators, report, take_turns
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -79,6 +79,13 @@ def main() -> None:
         products=measure_products(
             (num_images * 197, 384, 1536), counter.get_total_flops(), options.num_threads
         ),
+        more={
+            "operators": {
+                name: operators(call)
+                for name, call in competitors.items()
+                if name.startswith("ours") and name not in skipped
+            }
+        },
     )
 
 

@@ -161,6 +161,16 @@ def measure_products(
     return Products(shape, flops, rates)
 
 
+def operators(call: Callable[[], object]) -> dict[str, float]:
+    """Shares of torch's operators in the CPU seconds of one call, the largest first, down to a hundredth."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        call()
+    seconds = {event.key: event.self_cpu_time_total for event in profile.key_averages()}
+    total = sum(seconds.values())
+    shares = {name: round(own / total, 3) for name, own in seconds.items() if own >= total / 100}
+    return dict(sorted(shares.items(), key=lambda share: -share[1]))
+
+
 def arguments(description: str | None, *, num_rounds: int = 11) -> argparse.ArgumentParser:
     """What every benchmark takes."""
     parser = argparse.ArgumentParser(description=description)
@@ -251,6 +261,10 @@ def _table(what: str, work: str, result: dict[str, Any]) -> str:
     if "products" in result:
         lines.append(f"GFLOP a CPU second of products: {result['products']['gflops_per_cpu_second']}")
         lines += [f"{n}: {share:.2f} of the best" for n, share in result["share_of_best_product"].items()]
+    for name, shares in result.get("operators", {}).items():
+        lines.append(
+            f"{name}: " + ", ".join(f"{by.removeprefix('aten::')} {own:.0%}" for by, own in shares.items())
+        )
     lines += [f"{name} skipped: {why}" for name, why in result["skipped"].items()]
     return "\n".join(lines) + "\n"
 

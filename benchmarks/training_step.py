@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from peers import lightly_dino
 from peers.plain_dino import PlainDINO
-from side_by_side import Floor, arguments, measure_products, not_comparable, report, take_turns
+from side_by_side import Floor, arguments, measure_products, not_comparable, operators, report, take_turns
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -100,9 +100,14 @@ def main() -> None:
             (batch * (2 * 197 + 8 * 37), 384, 1536), counter.get_total_flops(), options.num_threads
         ),
         more={
+            "operators": {
+                name: operators(lambda network=network: network.step(*crops))
+                for name, network in networks.items()
+                if name.startswith("ours")
+            },
             "seconds_an_image_by_cpu": {
                 n: round(min(t.cpu for t in r) / batch, 4) for n, r in timings.items()
-            }
+            },
         },
     )
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 ROOT = Path(__file__).parents[2]
 QUICK = ("loss", "label_propagation", "extraction", "knn")
@@ -89,6 +90,14 @@ def test_products_are_measured_by_every_library_that_is_there(side_by_side):
     products = side_by_side.measure_products((64, 32, 48), 1e9, num_threads=1, num_rounds=1)
     assert {"torch fp32", "numpy fp32"} <= products.gflops_per_cpu_second.keys()
     assert all(rate > 0 for rate in products.gflops_per_cpu_second.values())
+
+
+def test_operators_share_the_time_of_a_call(side_by_side):
+    matrix = torch.randn(1000, 1000)
+    shares = side_by_side.operators(lambda: (matrix @ matrix).tan())
+    assert {"aten::mm", "aten::tan"} <= shares.keys()
+    assert 0.5 < sum(shares.values()) <= 1.001
+    assert list(shares.values()) == sorted(shares.values(), reverse=True)
 
 
 def test_competitors_take_turns_after_a_call_that_does_not_count(side_by_side):

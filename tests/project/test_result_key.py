@@ -145,10 +145,38 @@ def test_the_report_depends_on_the_recipe_that_it_compares_with(
     assert key(asked) not in (before, None)
 
 
+@pytest.mark.parametrize(
+    ("group", "change"),
+    [
+        ("pretrain", {"loss": {"name": "my_loss.py:MyLoss"}}),
+        ("pretrain", {"initial_weights": "photos@champion"}),
+        ("pretrain", {"teacher": {"name": "frozen", "weights": "vit.pth"}}),
+        ("model", {"checkpoint": "timm:resnet18"}),
+    ],
+)
+def test_a_training_has_a_key_unless_it_names_code_or_weights(
+    key: Callable[..., str | None], catalog: DataCatalog, group: str, change: dict[str, Any]
+) -> None:
+    values: dict[str, dict[str, Any]] = {
+        "pretrain": {"loss": {"name": "dino"}, "initial_weights": None, "teacher": {"name": "ema"}},
+        "model": {"checkpoint": None},
+    }
+    for name, parameters in values.items():
+        catalog[f"params:{name}"] = MemoryDataset(parameters, copy_mode="assign")
+    inputs = ["features", "params:pretrain", "params:model"]
+    training = Node(nothing, inputs=inputs, outputs="model", name="pretrain", tags=["pretrain"])
+    before = key(training)
+    assert before
+    values["pretrain"]["epochs"] = 2
+    assert key(training) not in (before, None)
+    values[group] |= change
+    assert key(training) is None
+
+
 def test_nodes_without_a_file_or_of_stages_that_find_their_own_results_have_no_key(
     key: Callable[..., str | None], tmp_path: Path
 ) -> None:
-    assert key(node("pretrain", stage="pretrain")) is None
+    assert key(node("ingest", stage="ingest")) is None
     in_memory = Node(nothing, inputs="model", outputs="in_memory", name="check", tags=["retrieval"])
     assert key(in_memory) is None
     (tmp_path / "features.json").unlink()

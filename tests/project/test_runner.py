@@ -179,6 +179,50 @@ def test_a_found_result_is_logged_where_the_run_lacks_it(
     assert new.data.tags["result.evaluate"] == key
 
 
+def test_a_trained_model_is_found_where_its_run_is_complete(
+    demo: Demo, client: MlflowClient, stored: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = demo.project / "trained"
+    trained.mkdir()
+    (trained / "model.json").write_text('{"fingerprint": "f1"}')
+    calls = []
+
+    def train(pretrain: Any, model: Any) -> Path:
+        calls.append((pretrain, model))
+        with tracking.open_model_run("f1", name="f1"):
+            return trained
+
+    def run() -> int:
+        calls.clear()
+        free = {"loss": {"name": "dino"}, "initial_weights": None, "teacher": {"name": "ema"}}
+        published = FolderDataset(filepath=str(demo.project / "model"), marker="model.json")
+        catalog = WholeFileCatalog(
+            {
+                "project_folder": FolderDataset(filepath=str(demo.project)),
+                "model": published,
+                "params:pretrain": MemoryDataset(free),
+                "params:model": MemoryDataset({"checkpoint": None}),
+            }
+        )
+        inputs = ["params:pretrain", "params:model"]
+        node = Node(train, inputs=inputs, outputs="model", name="pretrain", tags="pretrain")
+        FindingRunner().run(Pipeline([node]), catalog, _create_hook_manager())
+        return len(calls)
+
+    assert run() == 1
+    assert run() == 0
+    shutil.rmtree(demo.project / "model")  # as `dvc repro` does
+    assert run() == 0
+    assert (demo.project / "model" / "model.json").read_text() == '{"fingerprint": "f1"}'
+    monkeypatch.setenv("DVC_EXP_NAME", "other")
+    assert run() == 1  # the run gets the experiment's name
+    monkeypatch.delenv("DVC_EXP_NAME")
+    (trained_run,) = stored()
+    assert trained_run.info.status == "FINISHED"
+    client.delete_run(trained_run.info.run_id)
+    assert run() == 1
+
+
 def test_the_run_shows_the_result_in_force(demo: Demo, stored: Callable[[], Any]) -> None:
     demo.run()
     demo.parameters["factor"] = 3

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from dino_pipeline.dino.core.state import TrainingState
+from dino_pipeline.dino.launching.cores import num_cores
 from dino_pipeline.recipes.cost import Cost, memory_bytes, training_bytes, training_cost
-from dino_pipeline.recipes.hardware import num_cores
 from dino_pipeline.recipes.prediction import (
     FIXED_SECONDS,
     ImageCounts,

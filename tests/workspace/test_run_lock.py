@@ -1,5 +1,7 @@
 """A lock is held by one process, told to the second, and gone with the process that held it."""
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -85,3 +87,34 @@ def test_an_error_frees_it(file: Path) -> None:
         raise KeyError
     with run_lock(file, "a run"):
         pass
+
+
+@pytest.mark.parametrize("reason", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_without_locks_there_is_one_warning_and_the_work_goes_on(file: Path, reason: int) -> None:
+    """As on NFS without its lock service, and on Lustre mounted without flock."""
+    code = f"""
+import fcntl, os, sys
+from pathlib import Path
+
+def flock(*_):
+    raise OSError({reason}, os.strerror({reason}))
+
+fcntl.flock = flock
+from dino_pipeline.workspace.run_lock import run_lock, waiting_lock
+file = Path(sys.argv[1])
+with run_lock(file, "it"), run_lock(file.with_name("other"), "it", shared=True), waiting_lock(file.with_name("third")):
+    print("worked")
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(file)], capture_output=True, text=True, check=True)
+    assert done.stdout == "worked\n"
+    assert done.stderr.count("\n") == 1
+    assert f"no file locks ({os.strerror(reason)})" in done.stderr
+
+
+def test_another_error_of_a_lock_is_raised(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(OSError, match="Input/output"), run_lock(file, "a run"):
+        pytest.fail("it is not held")

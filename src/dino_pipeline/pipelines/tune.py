@@ -55,7 +55,7 @@ def search_parameters(
     groups = {"pretrain": to_dict(pretrain), "monitoring": to_dict(monitoring), "launch": to_dict(launch)}
     space = SearchSpace(tune, groups)
     name = tune.study or recipe
-    storage = open_storage(tune.storage, tuning_folder / JOURNAL)
+    storage = open_storage(tune.storage, tuning_folder / JOURNAL, project_folder)
     study = open_study(storage, tune, space, name=name, data_digest=images.digest())
     with tracking.open_study_run(name) as run:
         run.log_params({"tune": to_dict(tune)})
@@ -70,7 +70,9 @@ def search_parameters(
     return name
 
 
-def describe_study(name: str, tuning_folder: Path, tune: TuneConfig) -> tuple[Any, Any, Any, Any]:
+def describe_study(
+    name: str, project_folder: Path, tuning_folder: Path, tune: TuneConfig
+) -> tuple[Any, Any, Any, Any]:
     """Table, summary, and the pictures of values and importance. The study's run gets copies."""
     import optuna
 
@@ -78,7 +80,9 @@ def describe_study(name: str, tuning_folder: Path, tune: TuneConfig) -> tuple[An
     from dino_pipeline.experiments.tune.results import summary, trials_table
     from dino_pipeline.experiments.tune.study import FROM_BELOW, open_storage
 
-    study = optuna.load_study(study_name=name, storage=open_storage(tune.storage, tuning_folder / JOURNAL))
+    study = optuna.load_study(
+        study_name=name, storage=open_storage(tune.storage, tuning_folder / JOURNAL, project_folder)
+    )
     table = trials_table(study)
     found = summary(study, table, tune)
     history = (
@@ -143,7 +147,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 describe_study,
-                inputs=["study_name", "tuning_folder", "params:tune"],
+                inputs=["study_name", "project_folder", "tuning_folder", "params:tune"],
                 outputs=["trials", "tuning_summary", "tuning_history_picture", "tuning_importance_picture"],
                 name="describe_study",
             ),

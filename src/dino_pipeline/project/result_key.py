@@ -12,6 +12,7 @@ from kedro.io import DataCatalog, DatasetError
 from kedro.pipeline.node import Node
 
 from dino_pipeline.dino.core.config import to_dict
+from dino_pipeline.dino.core.losses.config import is_own_class
 from dino_pipeline.evaluations.registry import EVALUATIONS
 from dino_pipeline.project.dvc_stages import watched_files
 from dino_pipeline.project.imported_code import ImportedCode
@@ -21,6 +22,8 @@ from dino_pipeline.workspace.config_loader import shared_parameters
 # The other stages find their results by themselves: ingest by its index, trainings by their fingerprint, register in
 # MLflow's registry.
 KEPT_STAGES = ("extract", "probe", "evaluate", "report", *EVALUATIONS)
+# A key spares an unchanged project the import of PyTorch. Where it finds nothing, the fingerprint still does.
+PRETRAIN = "pretrain"
 _PACKAGE = Path(__file__).parents[1]
 _MODEL = "model.json"
 
@@ -57,8 +60,10 @@ class ResultKeys:
 
     def key(self, node: Node) -> str | None:
         """16 hex digits; None for a node that is run each time: an input is missing, or outputs are no local files."""
-        stage = next((tag for tag in KEPT_STAGES if tag in node.tags), None)
+        stage = next((tag for tag in (*KEPT_STAGES, PRETRAIN) if tag in node.tags), None)
         if stage is None or not node.outputs or len(self.output_paths(node)) < len(node.outputs):
+            return None
+        if stage == PRETRAIN and self._names_code_or_weights():
             return None
         try:
             inputs = {name: self._input_digest(node, name) for name in node.inputs}
@@ -87,6 +92,12 @@ class ResultKeys:
         if path is None or not path.exists():
             raise DatasetError(f"{name} is no local file that exists")
         return content_digest(path)
+
+    def _names_code_or_weights(self) -> bool:
+        """Whether the training reads what no key covers: a loss of the user's own, or weights by any of their names."""
+        pretrain, model = (to_dict(self._catalog.load(f"params:{group}")) for group in ("pretrain", "model"))
+        weights = [pretrain["initial_weights"], pretrain["teacher"].get("weights"), model["checkpoint"]]
+        return is_own_class(pretrain["loss"]["name"]) or any(weights)
 
     @property
     def _model(self) -> Path:

@@ -1,5 +1,6 @@
 """Run a pipeline's nodes one after the other, and none whose result is known."""
 
+import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,12 +16,15 @@ from pluggy import PluginManager
 
 from dino_pipeline import tracking
 from dino_pipeline.dino.core.config import from_dict, frozen
-from dino_pipeline.project.result_key import KEPT_STAGES, ResultKeys
+from dino_pipeline.project.result_key import KEPT_STAGES, PRETRAIN, ResultKeys
 from dino_pipeline.project.results import RESULTS, Result, ResultStore
+from dino_pipeline.tracking.git_info import dvc_tags
+from dino_pipeline.tracking.tracker import run_tags
 from dino_pipeline.workspace.experiment_copy import outside_copy
 
 _STAGE_LOGGER = "dino_pipeline.pipelines"  # what stages say about their results, and not how far they are
 _TAG = "result"
+_MODEL = "model.json"
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +63,7 @@ class FindingRunner(SequentialRunner):
                 task.execute()
                 continue
             result = None if node.tags & again else store.find(node.short_name, key)
-            if result is None:
+            if result is None or (PRETRAIN in node.tags and not _run_is_complete(result, key)):
                 _run_and_keep(task, key, store, keys.output_paths(node))
             else:
                 result.restore(keys.output_paths(node))
@@ -82,11 +86,24 @@ def _stages_to_make_again(catalog: DataCatalog) -> set[str]:
 def _run_and_keep(task: Task, key: str, store: ResultStore, outputs: dict[str, Path]) -> None:
     node = task.node
     with store.making(node.short_name, key) as draft:
-        with tracking.Recording(draft.records_folder) as recording, _messages() as messages:
+        if PRETRAIN in node.tags:  # the node itself brings the run of a trained model up to date
             task.execute()
-        draft.complete(outputs, messages=messages, records=recording.records)
-    for fingerprint in _fingerprints(recording.records):
+            fingerprints = [json.loads((outputs["model"] / _MODEL).read_text())["fingerprint"]]
+            message = f"this model is trained already (fingerprint {fingerprints[0]})"
+            draft.complete(outputs, messages=[message], records=[])
+        else:
+            with tracking.Recording(draft.records_folder) as recording, _messages() as messages:
+                task.execute()
+            draft.complete(outputs, messages=messages, records=recording.records)
+            fingerprints = _fingerprints(recording.records)
+    for fingerprint in fingerprints:
         tracking.model_run(fingerprint).set_tags({f"{_TAG}.{node.short_name}": key})
+
+
+def _run_is_complete(result: Result, key: str) -> bool:
+    """Whether the run of a trained model has all that the node `pretrain` would log."""
+    model = json.loads((result.folder / "model" / _MODEL).read_text())
+    return {f"{_TAG}.{PRETRAIN}": key, **dvc_tags()}.items() <= run_tags(model["fingerprint"]).items()
 
 
 def _log_found(node: Node, key: str, result: Result) -> None:

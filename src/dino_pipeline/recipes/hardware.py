@@ -1,11 +1,11 @@
 """Find the hardware for a training."""
 
-import os
 from dataclasses import dataclass
 
 import torch
 
 from dino_pipeline.dino.core.bfloat16 import multiplies_bfloat16
+from dino_pipeline.dino.launching.cores import num_cores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +28,3 @@ def find_hardware() -> Hardware:
         num_cores=num_cores(),
         has_bf16=multiplies_bfloat16("cuda" if torch.cuda.is_available() else "cpu"),
     )
-
-
-def num_cores() -> int:
-    """The CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

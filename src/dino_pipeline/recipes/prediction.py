@@ -7,9 +7,9 @@ from typing import NamedTuple
 import torch
 
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
+from dino_pipeline.dino.launching.cores import num_cores
 from dino_pipeline.dino.launching.torchrun import num_processes
 from dino_pipeline.recipes.cost import Cost, memory_bytes, training_bytes, training_cost
-from dino_pipeline.recipes.hardware import num_cores
 from dino_pipeline.recipes.speed import RunConfig, Speed
 
 # Seconds of a stage that do not depend on the images: imports, processes, pictures. Estimates, from runs of the demo on

@@ -30,6 +30,7 @@ from dino_pipeline.dino.evaluation.linear_probe.config import LinearProbeConfig
 from dino_pipeline.dino.evaluation.linear_probe.probes import center_and_scale
 from dino_pipeline.dino.evaluation.linear_probe.training import train_linear_probes
 from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
+from dino_pipeline.dino.launching.cores import num_cores
 from dino_pipeline.dino.launching.torchrun import num_processes
 from dino_pipeline.dino.metrics.knn import knn_accuracy
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig
@@ -108,7 +109,9 @@ def measure_speed(config: RunConfig, sample: Sequence[bytes], *, root: Path = Pa
         mean=_numbers(pretrain.mean, pretrain.images.channels),
         std=_numbers(pretrain.std, pretrain.images.channels),
     )
-    num_threads = 1 if device.type == "cuda" else extract.num_threads or torch.get_num_threads()
+    num_threads = (
+        1 if device.type == "cuda" else extract.num_threads or min(torch.get_num_threads(), num_cores())
+    )
     threads = 1 + _THREAD_GAIN * (num_threads - 1)
     with _one_thread(), tempfile.TemporaryDirectory() as folder:
         decode = _seconds(lambda: [_decoded(data, pretrain) for data in sample], "cpu") / len(sample)

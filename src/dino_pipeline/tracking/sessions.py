@@ -11,6 +11,7 @@ from typing import Any
 
 import psutil
 
+from dino_pipeline.dino.launching.cores import num_cores
 from dino_pipeline.tracking.git_info import origin_tags, uncommitted_diff
 from dino_pipeline.tracking.run import ModelRun
 
@@ -47,7 +48,7 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "system": platform.platform(),
         "cpu": _cpu(),
-        "cpu_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cpu_cores": num_cores(),
         "memory_gigabytes": round(psutil.virtual_memory().total / 1e9, 1),
         "gpus": _gpus(),
         "cuda_visible_devices": os.environ.get("CUDA_VISIBLE_DEVICES"),

@@ -1,9 +1,11 @@
 """MLflow's store: find its address, connect without noise, and create a missing sqlite file."""
 
+import fcntl
 import logging
 import os
 import re
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -11,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from dino_pipeline.dino.partial import written_whole
-from dino_pipeline.workspace.run_lock import waiting_lock
+from dino_pipeline.dino.partial import partial_path
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT = "dino_pipeline"
+_SQLITE = re.compile(r"(?i)sqlite(?:\+pysqlite)?:///(?P<path>[^?]*)(?:\?.*)?")
 _SECONDS_TO_WAIT = 5.0  # wait for another writer of the database
 ARTIFACTS_FOLDER = "artifacts"  # beside the sqlite file
 
@@ -33,8 +35,7 @@ class Store:
     @property
     def file(self) -> Path | None:
         """The sqlite file; None for other stores."""
-        prefix = "sqlite:///"
-        return Path(self.uri.removeprefix(prefix)) if self.uri.startswith(prefix) else None
+        return sqlite_file(self.uri)
 
 
 def quieten() -> None:
@@ -69,7 +70,8 @@ def connect(store: Store) -> "MlflowClient":
 
     if store.file:
         store.file.parent.mkdir(parents=True, exist_ok=True)
-        _create_database(store.file)
+        if not store.file.exists():
+            _create_database(store.file)
         _check_answer(store.file)
     return MlflowClient(tracking_uri=store.uri, registry_uri=store.uri)
 
@@ -78,10 +80,18 @@ def _create_database(file: Path) -> None:
     """Create MLflow's sqlite file whole or not at all: its migrations take seconds, and a kill may interrupt them."""
     from mlflow import MlflowClient
 
-    with waiting_lock(file.parent / ".creating"):
-        if not file.exists():
-            with written_whole(file) as unfinished:
-                MlflowClient(tracking_uri=f"sqlite:///{unfinished}").search_experiments(max_results=1)
+    unfinished = partial_path(file)
+    try:
+        _check_answer(unfinished)
+        MlflowClient(tracking_uri=sqlite_address(unfinished)).search_experiments(max_results=1)
+        try:
+            os.link(unfinished, file)  # unlike a rename, this never replaces what another process has made
+        except FileExistsError:
+            return
+        except OSError:  # no hard links here
+            unfinished.rename(file)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _check_answer(file: Path) -> None:
@@ -91,7 +101,18 @@ def _check_answer(file: Path) -> None:
             database.execute("BEGIN IMMEDIATE")
             database.execute("ROLLBACK")
         except sqlite3.Error as error:
-            raise OSError(f"{file}: {error}") from error
+            raise OSError(_why(file, error)) from error
+
+
+def _why(file: Path, error: sqlite3.Error) -> str:
+    """The error; sqlite takes a file system without locks for a locked database, or for a broken disk."""
+    with tempfile.TemporaryFile(dir=file.parent) as probe:
+        try:
+            fcntl.lockf(probe, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as cause:
+            advice = "name a store on another disk, or a server, by MLFLOW_TRACKING_URI"
+            return f"{cause.strerror} for sqlite: {advice}, not in {file.parent}"
+    return f"{file}: {error}"
 
 
 def experiment_id(client: "MlflowClient", store: Store, name: str = EXPERIMENT) -> str:
@@ -176,6 +197,17 @@ def without_passwords(text: str) -> str:
     """The text with the user and password removed from its addresses."""
     # Up to the last @ before the path: people write an @ of the password unescaped.
     return re.sub(r"//[^/\s]*@", "//", text)
+
+
+def sqlite_file(address: str) -> Path | None:
+    """The file that an address of sqlite names; None for other addresses."""
+    found = _SQLITE.fullmatch(address)
+    return Path(unquote(found["path"])) if found else None
+
+
+def sqlite_address(file: Path) -> str:
+    """SQLAlchemy's address of an sqlite file. What follows a question mark are options, and a % starts a code."""
+    return f"sqlite:///{str(file).replace('%', '%25').replace('?', '%3F')}"
 
 
 def local_path(address: str) -> Path:

@@ -5,8 +5,10 @@ import os
 import re
 import time
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
+from dino_pipeline.tracking.address import VARIABLE, tracking_address
 from dino_pipeline.tracking.git_info import origin_tags
 from dino_pipeline.tracking.retry import SYNC_COMMAND, Retry
 from dino_pipeline.tracking.run import ModelRun, UntrackedRun
@@ -45,12 +47,18 @@ def configure(project_path: Path, tags: Mapping[str, str] | None = None) -> Stor
 
     Args:
         project_path: the project's folder, or the copy in which DVC runs an experiment. The copy's runs go to the
-            project's own store.
+            project's own store. A relative address starts at the project's folder, too.
         tags: set on every run created from now on, such as the recipe.
+
+    Raises:
+        ValueError: MLflow could not use the address.
     """
     global _store, _retries
     root = project_path.resolve()
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{outside_copy(root) / 'mlruns' / 'mlflow.db'}"
+    asked = os.environ.get(VARIABLE, "").strip()
+    uri = tracking_address(asked, outside_copy(root))
+    if asked not in ("", uri):
+        _show_address(uri)
     _store = Store(uri=uri, project_path=root, tags=dict(tags or {}))
     _retries = {channel: Retry(channel) for channel in _retries}
     return _store
@@ -222,6 +230,11 @@ def _open(
     run = ModelRun(_store, spec, Spool(_spool_root(_store), spec), _retries)
     run.open()
     return run
+
+
+@cache
+def _show_address(uri: str) -> None:
+    logger.info("%s names the store %s", VARIABLE, without_passwords(uri))
 
 
 def _joined(known: str, earlier: str) -> str:

@@ -1,5 +1,6 @@
 """Locks. They allow one run at a time where two would write the same files, or make processes wait for their turn."""
 
+import errno
 import fcntl
 import json
 import logging
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import IO
 
@@ -17,6 +19,8 @@ import psutil
 
 FOLDER = Path("data") / ".running"  # in a project; one file per recipe
 _POLL_SECONDS = 0.5
+# NFS without its lock service, Lustre mounted without flock, some FUSE file systems
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +37,8 @@ def run_lock(
         shared: whether other sharers may hold it at the same time, like the workers of a study.
         while_waiting: called twice a second until the lock is free. None: a lock held by another process is an
             error.
+
+    A file system without locks gives one warning, and the block runs without a lock.
 
     Raises:
         ValueError: another process holds it and `while_waiting` is None. Names the process, its command and a fix.
@@ -62,20 +68,33 @@ def run_lock(
         yield
 
 
-def _takes(opened: IO[str], mode: int) -> bool:
-    try:
-        fcntl.flock(opened, mode | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 @contextmanager
 def waiting_lock(file: Path) -> Iterator[None]:
     """Hold a file's lock, and wait for it while another process holds it."""
     with file.open("w") as opened:
-        fcntl.flock(opened, fcntl.LOCK_EX)
+        _takes(opened, fcntl.LOCK_EX, waits=True)
         yield
+
+
+def _takes(opened: IO[str], mode: int, *, waits: bool = False) -> bool:
+    """Whether this process holds the lock now. It does not where the file system has no locks, with a warning."""
+    try:
+        fcntl.flock(opened, mode if waits else mode | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        _warn_of_missing_locks(error.strerror)
+    return True
+
+
+@cache
+def _warn_of_missing_locks(reason: str) -> None:
+    logger.warning(
+        "the file system of this project has no file locks (%s), so nothing keeps two runs apart: start one at a time",
+        reason,
+    )
 
 
 def _holder(opened: IO[str]) -> tuple[str, str]:

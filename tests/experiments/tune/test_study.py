@@ -22,7 +22,7 @@ RATE = "pretrain.schedules.learning_rate.start"
 
 def joined(address: str | None, folder: Path, demo: dict[str, Any], **changes: Any) -> optuna.Study:
     config = from_dict(TuneConfig, demo["tune"] | changes)
-    storage = open_storage(address, folder / "studies.journal")
+    storage = open_storage(address, folder / "studies.journal", folder)
     name = folder.name  # one database serves several tests
     return open_study(storage, config, SearchSpace(config, demo), name=name, data_digest="of the images")
 
@@ -179,5 +179,5 @@ def test_a_pruner_that_has_nothing_to_prune_by_is_refused(
 
 def test_a_database_that_does_not_answer_is_named_without_its_password(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"tune\.storage: the database cannot be used") as caught:
-        open_storage("postgresql://tuner:secret@127.0.0.1:9/none", tmp_path)
+        open_storage("postgresql://tuner:secret@127.0.0.1:9/none", tmp_path, tmp_path)
     assert "secret" not in str(caught.value)

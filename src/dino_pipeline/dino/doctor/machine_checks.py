@@ -12,6 +12,7 @@ import psutil
 import torch
 
 from dino_pipeline.dino.doctor.device_checks import CheckFailedError, Finding
+from dino_pipeline.dino.launching.cores import num_cores
 
 PACKAGES = ("dino-pipeline", "torch", "torchvision", "timm", "numpy", "pyarrow", "opencv-python-headless")
 _DRIVER = Path("/proc/driver/nvidia/version")  # of a loaded kernel module
@@ -24,7 +25,7 @@ def facts() -> dict[str, Any]:
     """Machine, versions of packages, driver and libraries, and GPUs."""
     has_gpu = torch.cuda.is_available()
     return {
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.platform()}",
+        "machine": f"{platform.machine()}, {num_cores()} cores, {platform.platform()}",
         "python": platform.python_version(),
         "packages": {package: version(package) for package in PACKAGES},
         "driver": driver(),

@@ -17,6 +17,7 @@ from dino_pipeline.dino.core.distributed import barrier, rank, world_size
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.doctor.device_checks import CheckFailedError, Finding, seconds_per_step
 from dino_pipeline.dino.doctor.noise_jpegs import noise_jpegs
+from dino_pipeline.dino.launching.cores import num_cores
 from dino_pipeline.dino.launching.stop import StopRequest
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.finish import FINISHED
@@ -100,8 +101,7 @@ def loader(config: PretrainConfig, folder: Path, device: torch.device) -> Findin
     images = noise_jpegs(
         folder / f"jpegs-{rank()}", num_images=2 * _LOADER_BATCH, height=_HEIGHT, width=_WIDTH
     )
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    num_workers = max(1, min(cores // world_size(), 16))
+    num_workers = max(1, min(num_cores() // world_size(), 16))
     rate = loader_rate(config, images, num_workers=num_workers)
     text = (
         f"{num_workers} workers make {rate:.0f} images/s, {rate * shape.num_crops:.0f} views/s, of JPEGs of "

@@ -8,7 +8,9 @@ from dino_pipeline.dino.training.progress import differing_keys
 from dino_pipeline.dino.weights.older_files import completed
 from dino_pipeline.experiments.tune.config import Hyperband, Median, Random, TuneConfig
 from dino_pipeline.experiments.tune.search_space import SearchSpace
-from dino_pipeline.tracking.store import in_short
+from dino_pipeline.tracking.address import database_address
+from dino_pipeline.tracking.store import in_short, sqlite_file
+from dino_pipeline.workspace.experiment_copy import outside_copy
 
 if TYPE_CHECKING:
     import optuna
@@ -20,12 +22,13 @@ QUESTION = "question"  # the study's attribute that defines its values
 FROM_BELOW = {"alpha_req"}  # objectives for which smaller is better
 
 
-def open_storage(address: str | None, journal: Path) -> "BaseStorage":
+def open_storage(address: str | None, journal: Path, project_folder: Path) -> "BaseStorage":
     """Open the storage. A missing file or missing tables are created.
 
     Args:
-        address: a database's address as in SQLAlchemy: postgresql://user@host/database.
+        address: a database's address as in SQLAlchemy: postgresql://user@host/database, sqlite:///studies.db.
         journal: the file to use without an address.
+        project_folder: an absolute path, where a relative file of sqlite starts.
 
     Raises:
         ValueError: the database does not answer, or its driver is not installed.
@@ -39,12 +42,12 @@ def open_storage(address: str | None, journal: Path) -> "BaseStorage":
     if address is None:
         journal.parent.mkdir(parents=True, exist_ok=True)
         return JournalStorage(JournalFileBackend(str(journal)))
+    address = database_address(address, outside_copy(project_folder), name="tune.storage")
+    file = sqlite_file(address)
+    if file:
+        file.parent.mkdir(parents=True, exist_ok=True)
     try:
         return RDBStorage(address)
-    except ImportError as error:
-        raise ValueError(
-            "tune.storage: the database's driver is missing; for PostgreSQL: pip install dino_pipeline[postgresql]"
-        ) from error
     except SQLAlchemyError as error:
         raise ValueError(f"tune.storage: the database cannot be used: {in_short(error)}") from error
 

@@ -37,6 +37,8 @@ _IGNORED = """\
 !/mlruns/.gitkeep
 /conf/local/*
 !/conf/local/.gitkeep
+/*.db
+/artifacts/
 .viz/
 dvc_plots/
 """
