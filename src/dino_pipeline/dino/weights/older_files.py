@@ -12,6 +12,7 @@ LATER_FIELDS: Mapping[str, Any] = {
     "ingest.group": None,
     "ingest.columns": {},
     "ingest.splits": {},
+    "model.prefix": None,
 }
 # Dotted name of the field to its renamed values: old name to new name.
 RENAMED_VALUES: Mapping[str, Mapping[str, str]] = {"pretrain.loss.name": OLD_NAMES}
