@@ -11,6 +11,8 @@ LATER_FIELDS: Mapping[str, Any] = {
     "pretrain.loss.options": {},
     "ingest.group": None,
     "launch.stall_minutes": 10,
+    "ingest.columns": {},
+    "ingest.splits": {},
     "model.prefix": None,
 }
 # Dotted name of the field to its renamed values: old name to new name.
