@@ -22,6 +22,7 @@ from dino_pipeline.cli import (
     spec,
     sync_mlflow,
 )
+from dino_pipeline.workspace.utf8 import use_utf8
 
 COMMANDS = (
     init,
@@ -49,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         the exit status: 0, or 1 for an error that the user can fix, which is one line on standard error.
     """
+    if arguments is None:
+        use_utf8()
     options = _parser().parse_args(arguments)
     try:
         text = options.make(options)
