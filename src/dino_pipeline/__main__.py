@@ -22,7 +22,7 @@ from dino_pipeline.cli import (
     spec,
     sync_mlflow,
 )
-from dino_pipeline.workspace.utf8 import use_utf8
+from dino_pipeline.workspace.environment import complete_environment
 
 COMMANDS = (
     init,
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         the exit status: 0, or 1 for an error that the user can fix, which is one line on standard error.
     """
     if arguments is None:
-        use_utf8()
+        complete_environment()
     options = _parser().parse_args(arguments)
     try:
         text = options.make(options)
