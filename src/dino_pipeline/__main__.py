@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from dino_pipeline.cli import (
     adopt,
@@ -23,6 +24,7 @@ from dino_pipeline.cli import (
     sync_mlflow,
 )
 from dino_pipeline.workspace.environment import complete_environment
+from dino_pipeline.workspace.full_disk import in_words
 
 COMMANDS = (
     init,
@@ -56,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         text = options.make(options)
     except (ValueError, OSError) as error:
-        sys.stderr.write(f"Error: {error}\n")
+        sys.stderr.write(f"Error: {in_words(error, Path())}\n")
         return 1
     sys.stdout.write(text)
     return 0
