@@ -11,6 +11,7 @@ from kedro.io import DatasetError
 from kedro.runner import SequentialRunner
 from kedro.validation import ParameterValidationError
 
+from dino_pipeline.dino.launching.bound import end_children_with_this_process
 from dino_pipeline.project.runner import FindingRunner
 from dino_pipeline.workspace.full_disk import in_words
 from dino_pipeline.workspace.parameter_errors import parameter_errors
@@ -30,6 +31,7 @@ class PlainSession(KedroSession):
             click.ClickException: input, parameters or files are wrong, or the recipe runs already; carries only
                 the text.
         """
+        end_children_with_this_process()
         if list(kwargs.get("tags") or ()) == ["dry_run"] and not kwargs.get("pipeline_names"):
             # Not part of the default pipeline, whose every run would predict its cost.
             kwargs["pipeline_names"] = ["cost"]

@@ -78,3 +78,18 @@ def test_an_xcit_gets_colours_of_its_patches():
     options = {"img_size": 32, "patch_size": 16, "embed_dim": 32, "depth": 1, "num_heads": 2}
     config = BackboneConfig(name="xcit_nano_12_p16_224", options=options, drop_path_rate=0.0)
     assert feature_colors(build_backbone(config).eval(), torch.randn(1, 3, 64, 96)).shape == (1, 4, 6, 3)
+
+
+def test_only_the_rows_that_are_asked_for_are_computed(monkeypatch):
+    vit = build_backbone(VIT).eval()
+    images = torch.randn(2, 3, 16, 24)
+    with torch.no_grad():
+        whole = vit.attention(images)
+        torch.testing.assert_close(vit.attention(images, num_rows=2), whole[:, :, :2])
+    asked = []
+    attention = vit.attention
+    monkeypatch.setattr(
+        vit, "attention", lambda *given, **named: asked.append(attention(*given, **named)) or asked[0]
+    )
+    class_attention(vit, images)
+    assert asked[0].shape == (2, 3, 1, 25), "[CLS]'s row alone: a matrix of all tokens fills the memory"

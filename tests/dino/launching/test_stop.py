@@ -6,12 +6,13 @@ import sys
 
 import pytest
 
-from dino_pipeline.dino.launching.stop import STOPPED
+from dino_pipeline.dino.launching.bound import STOPPED
 
 # Module globals are torn down after python has given its signal handlers back.
 SIGNALLED_WHILE_SHUTTING_DOWN = """
 import os, signal, sys
-from dino_pipeline.dino.launching.stop import STOPPED, StopRequest
+from dino_pipeline.dino.launching.bound import STOPPED
+from dino_pipeline.dino.launching.stop import StopRequest
 
 class Late:
     def __del__(self, kill=os.kill, pid=os.getpid(), number=int(sys.argv[1])):

@@ -23,6 +23,7 @@ from tests.dino.conftest import MakeSpec
 OUTSIDE_THE_CORE = {
     "dino_pipeline": "the package itself",
     "dino_pipeline.dino": "the package itself",
+    "dino_pipeline.dino.file_kinds": "words about files that cannot be decoded",
     "dino_pipeline.dino.partial": "names files that are not whole yet",
     "dino_pipeline.dino.launching": "starts and stops processes, passes on what they log, and lets them read one file",
     "dino_pipeline.dino.features": "images of evaluations as tensors",

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from dino_pipeline.dino.core.config import to_dict
-from dino_pipeline.dino.launching.stop import STOPPED
+from dino_pipeline.dino.launching.bound import STOPPED
 from dino_pipeline.dino.launching.torchrun import WorkersFailedError
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.history import CURRENT_STEP, read_rows

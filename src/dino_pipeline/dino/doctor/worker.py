@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.dino.core.distributed import barrier, join_group, leave_group, own_device, rank
 from dino_pipeline.dino.doctor import device_checks, training_checks
 from dino_pipeline.dino.doctor.device_checks import Finding, NotApplicableError
-from dino_pipeline.dino.launching.stop import end_with_parent
 from dino_pipeline.dino.training.config import TrainingSpec
 
 FINDING = "finding.json"
@@ -33,7 +31,6 @@ CHECKS: dict[str, Callable[[TrainingSpec, torch.device], Finding]] = {
 @record
 def main() -> int:
     """Run the check that the specification's `recipe` names; rank 0 writes what it found."""
-    threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
     spec = from_dict(TrainingSpec, json.loads(Path(sys.argv[1]).read_text()))
     # cuBLAS gives equal bits only with a workspace of fixed size, which it reads when it starts.
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"

@@ -14,7 +14,7 @@ def class_attention(backbone: ViTBackbone, images: Tensor) -> Tensor:
     Args:
         images: normalised [N, channels, H, W], sides divisible by the patch size.
     """
-    attention = backbone.attention(images)[:, :, 0, backbone.num_prefix :]
+    attention = backbone.attention(images, num_rows=1)[:, :, 0, backbone.num_prefix :]
     patch = backbone.model.patch_embed.patch_size
     maps: Tensor = attention.unflatten(-1, (images.shape[-2] // patch[0], images.shape[-1] // patch[1]))
     return maps

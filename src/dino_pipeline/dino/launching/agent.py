@@ -4,7 +4,6 @@ import logging
 import os
 import signal
 import sys
-import threading
 from subprocess import Popen
 from typing import Any
 
@@ -17,8 +16,11 @@ from torch.distributed.launcher import api
 from torch.distributed.run import main as torchrun
 
 from dino_pipeline.dino.launching import loopback
-from dino_pipeline.dino.launching.stop import STOPPED, end_with_parent
+from dino_pipeline.dino.launching.bound import PARENT, STOPPED
+from dino_pipeline.dino.launching.stop import NUMBERS
 
+# A worker that has not joined its group yet has nothing to save, and a request to stop ends it by its signal.
+_REQUESTED = {STOPPED, *(-number for number in NUMBERS)}
 _TORCH_KILLS_AFTER = 30  # seconds that torch waits between SIGTERM and SIGKILL
 
 logger = logging.getLogger(__name__)
@@ -26,20 +28,18 @@ logger = logging.getLogger(__name__)
 
 def main() -> int:
     """Run torchrun with this process's arguments; return 75 if its workers stopped on request."""
-    parent = os.getppid()
-    threading.Thread(target=end_with_parent, args=(parent,), daemon=True).start()
     # torchrun forwards SIGTERM to its workers, but not SIGUSR1, the notice of preemption.
     signal.signal(signal.SIGUSR1, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     logger.addHandler(logging.StreamHandler(sys.stdout))  # torchrun.py logs what arrives there
     loopback.use()
     setattr(api, LocalElasticAgent.__name__, RestartsLostWorkers)
-    setattr(SubprocessHandler, "_popen", _start_with_inherited_files)  # noqa: B010
+    setattr(SubprocessHandler, "_popen", _start_bound)  # noqa: B010
     try:
         torchrun(sys.argv[1:])
     except SignalException:
         return STOPPED
     except ChildFailedError as error:
-        if all(failure.exitcode == STOPPED for failure in error.failures.values()):
+        if all(failure.exitcode in _REQUESTED for failure in error.failures.values()):
             return STOPPED
         raise
     return 0
@@ -70,22 +70,25 @@ class RestartsLostWorkers(LocalElasticAgent):
 
 
 def _lost(failures: list[ProcessFailure]) -> signal.Signals | None:
-    """The signal that ended a worker, except the signals by which torch ends the rest of a failed group."""
+    """The signal that ended a worker, except a request to stop, by which torch also ends the rest of a failed group."""
     first = min(failure.timestamp for failure in failures)
     for failure in failures:
-        was_ended = failure.exitcode == -signal.SIGTERM or failure.timestamp - first >= _TORCH_KILLS_AFTER
+        was_ended = failure.exitcode in _REQUESTED or failure.timestamp - first >= _TORCH_KILLS_AFTER
         if failure.exitcode < 0 and not was_ended:
             return signal.Signals(-failure.exitcode)
     return None
 
 
-def _start_with_inherited_files(
+def _start_bound(
     self: SubprocessHandler, arguments: tuple[str, ...], environment: dict[str, str]
 ) -> "Popen[Any]":
-    """Start a worker that inherits open files, such as a run's lock, which then holds until the last worker ends."""
+    """Start a worker that ends with this process, and inherits open files.
+
+    One of them is a run's lock, which then holds until the last worker ends.
+    """
     return Popen(
         arguments,
-        env=environment,
+        env=environment | {PARENT: str(os.getpid())},
         stdout=self._stdout,
         stderr=self._stderr,
         start_new_session=True,

@@ -6,9 +6,9 @@ import threading
 import time
 from types import FrameType
 
-STOPPED = 75  # exit status of a training that saved its progress after a stop request (EX_TEMPFAIL)
-_NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-_POLL_SECONDS = 0.5
+from dino_pipeline.dino.launching.bound import POLL_SECONDS, STOPPED
+
+NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)  # requests to stop
 
 
 class StopRequest:
@@ -18,7 +18,7 @@ class StopRequest:
         self._requested = False
         self._grace_seconds = grace_seconds
         self._parent = os.getppid()
-        for number in _NUMBERS:
+        for number in NUMBERS:
             signal.signal(number, self._on_signal)
         # A killed agent cannot forward anything, and then nothing else would end this process.
         threading.Thread(target=self._watch_parent, daemon=True).start()
@@ -35,7 +35,7 @@ class StopRequest:
 
         During its shutdown Python restores its own handlers, and a signal would then change the exit status.
         """
-        for number in _NUMBERS:
+        for number in NUMBERS:
             signal.signal(number, signal.SIG_IGN)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
@@ -43,14 +43,7 @@ class StopRequest:
 
     def _watch_parent(self) -> None:
         while os.getppid() == self._parent:
-            time.sleep(_POLL_SECONDS)
+            time.sleep(POLL_SECONDS)
         self._requested = True
         time.sleep(self._grace_seconds)
         os._exit(STOPPED)  # it still waits for a process that is gone
-
-
-def end_with_parent(parent: int) -> None:
-    """Run it in a thread: send SIGTERM to this process once `parent`, its parent, is gone."""
-    while os.getppid() == parent:
-        time.sleep(_POLL_SECONDS)
-    os.kill(os.getpid(), signal.SIGTERM)

@@ -7,18 +7,22 @@ import signal
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
+import psutil
 import torch
 
+from dino_pipeline.dino.launching.bound import PARENT, STOPPED
 from dino_pipeline.dino.launching.loopback import BACKEND
-from dino_pipeline.dino.launching.stop import STOPPED
+from dino_pipeline.dino.launching.stop import NUMBERS
 
 logger = logging.getLogger(__name__)
 
+RUN = "DINO_PIPELINE_RUN"  # in the environment of every process of a run, however deep: its name
 _POLL_SECONDS = 0.5
 _LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 _LAST_WORDS = 30  # lines of the log that an error shows
@@ -61,19 +65,23 @@ def run(
     """
     error_file = log.with_name("error.json")
     error_file.unlink(missing_ok=True)
-    agent = [sys.executable, "-m", "dino_pipeline.dino.launching.agent", f"--rdzv-backend={BACKEND}"]
+    bound = ["-m", "dino_pipeline.dino.launching.bound"]
+    name = uuid.uuid4().hex
     with _signals_unwind(), log.open("a") as opened:
         process = subprocess.Popen(
             [
-                *agent,
+                sys.executable,
+                *bound,
+                "dino_pipeline.dino.launching.agent",
+                f"--rdzv-backend={BACKEND}",
                 f"--nproc-per-node={num_processes}",
                 f"--max-restarts={max_restarts}",
-                "-m",
+                *bound,
                 module,
                 str(spec),
             ],
-            env=_environment(threads_per_process, error_file),
-            stdout=subprocess.PIPE,  # the output of rank 0
+            env=_environment(threads_per_process, error_file) | {RUN: name},
+            stdout=subprocess.PIPE,  # the output of rank 0; it ends with the last process of the run
             stderr=opened,
             text=True,
             close_fds=False,  # a run's lock is inheritable and holds until the last worker has ended
@@ -91,15 +99,23 @@ def run(
         except BaseException:
             logger.info("stopping ...")
             _stop(process, grace_seconds)
+            _end_rest(listener, name, grace_seconds=0)
             raise
-        listener.join()
+        # Workers whose agent was killed save their progress.
+        _end_rest(listener, name, grace_seconds=grace_seconds)
         on_progress()
-    if process.returncode == STOPPED:
+    status = process.returncode
+    if status == STOPPED or -status in NUMBERS:
         logger.info(
-            "the workers were asked to stop and saved their progress; run the same command to continue"
+            "the workers were asked to stop, and a training saved its progress: run the same command to continue"
         )
         raise WorkersStopped(STOPPED)
-    if process.returncode:
+    if status < 0:
+        raise WorkersFailedError(
+            f"torchrun's process was ended by {signal.Signals(-status).name}, which may mean that memory ran out: run "
+            f"the same command again, and a training continues from its last checkpoint (whole log: {log})"
+        )
+    if status:
         raise WorkersFailedError(_cause(error_file, log))
 
 
@@ -132,6 +148,7 @@ def _environment(threads_per_process: int, error_file: Path) -> dict[str, str]:
         "GLOO_SOCKET_IFNAME": _LOOPBACK,
         "NCCL_SOCKET_IFNAME": _LOOPBACK,
         "TORCHELASTIC_ERROR_FILE": str(error_file),
+        PARENT: str(os.getpid()),
     }
 
 
@@ -152,6 +169,26 @@ def _stop(process: subprocess.Popen[str], grace_seconds: float) -> None:
         except ProcessLookupError:
             pass
         return
+
+
+def _end_rest(listener: threading.Thread, name: str, *, grace_seconds: float) -> None:
+    """Wait until every process of a run has ended, which ends its output; kill what still runs after that time."""
+    listener.join(_POLL_SECONDS + grace_seconds)
+    if listener.is_alive():
+        for process in _processes(name):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        listener.join(_POLL_SECONDS)
+
+
+def _processes(name: str) -> list[psutil.Process]:
+    """All processes of a run, this one excluded. Those of other users are none of it."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get(RUN) == name:
+                found.append(process)
+    return found
 
 
 @contextmanager

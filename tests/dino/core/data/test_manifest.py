@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dino_pipeline.dino.core.data.manifest import SCHEMA, Manifest, read_manifest
+from dino_pipeline.dino.core.data.images import UnreadableImageError
+from dino_pipeline.dino.core.data.manifest import SCHEMA, Manifest, read_image_bytes, read_manifest
 
 CONTENT = {"a.jpg": b"first", "b.jpg": b"second image", "c.jpg": b"third"}
 
@@ -202,3 +203,37 @@ def test_a_path_that_climbs_out_of_the_project_is_refused(tmp_path: Path, path: 
     rows = pd.DataFrame([dict.fromkeys(SCHEMA.names) | row])
     with pytest.raises(ValueError, match="points outside the project folder"):
         Manifest.from_pandas(rows, tmp_path)
+
+
+def zip_of(folder: Path, method: int) -> Path:
+    with zipfile.ZipFile(folder / "x.zip", "w", method) as archive:
+        for name in ("a.jpg", "b.jpg"):
+            archive.writestr(name, np.random.default_rng(0).integers(0, 9, 4000, dtype=np.uint8).tobytes())
+    return folder / "x.zip"
+
+
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+@pytest.mark.parametrize("damage", [b"\x77" * 40, b"\xff" * 300])
+def test_a_damaged_member_is_an_unreadable_image(method: int, damage: bytes, tmp_path: Path) -> None:
+    path = zip_of(tmp_path, method)
+    data = bytearray(path.read_bytes())
+    data[80 : 80 + len(damage)] = damage
+    path.write_bytes(data)
+    with pytest.raises(UnreadableImageError, match="damaged in the archive") as caught:
+        read_image_bytes(str(path), "a.jpg", None, 4000)
+    assert caught.value.kind == "corrupt"
+    assert len(read_image_bytes(str(path), "b.jpg", None, 4000)) == 4000
+
+
+def test_an_encrypted_member_and_one_of_an_unknown_method_are_unreadable_images(tmp_path: Path) -> None:
+    path = zip_of(tmp_path, zipfile.ZIP_STORED)
+    whole = path.read_bytes()
+    entry = whole.index(b"PK\x01\x02")
+    for offset, value in ((8, 1), (10, 93)):  # the flags and the method in the central directory
+        path = tmp_path / f"{offset}.zip"
+        path.write_bytes(whole[: entry + offset] + bytes([value]) + whole[entry + offset + 1 :])
+        with pytest.raises(UnreadableImageError) as caught:
+            read_image_bytes(str(path), "a.jpg", None, 4000)
+        assert caught.value.kind in ("cannot be read", "corrupt")

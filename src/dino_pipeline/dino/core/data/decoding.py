@@ -8,18 +8,20 @@ from PIL import ExifTags, Image
 
 from dino_pipeline.dino.core.data.images import (
     DeepPixels,
-    Pixels,
     UnreadableImageError,
+    decode_jpeg,
     decode_rgb,
     decode_with_pillow,
     deep_grey,
+    deep_over_white,
     is_deep_grey,
     over_white,
     to_8_bits,
     upright,
 )
 from dino_pipeline.dino.core.data.images_config import ImagesConfig
-from dino_pipeline.dino.core.data.tiff import SIGNATURES, read_tiff
+from dino_pipeline.dino.core.data.tiff import read_tiff
+from dino_pipeline.dino.core.data.tiff_pages import BIG, CLASSIC
 
 
 def decode_image(data: bytes, images: ImagesConfig, *, max_pixels: int | None = None) -> DeepPixels:
@@ -97,10 +99,13 @@ def _stored(data: bytes, channels: int | None, max_pixels: int | None) -> DeepPi
     """Decode at the file's own depth and channels. Transparency goes over white, unless `channels` includes it."""
     if not data:
         raise UnreadableImageError("empty", "")
-    if data.startswith(SIGNATURES):
+    if data.startswith(CLASSIC + BIG):
         pixels = read_tiff(data, channels=channels, max_pixels=max_pixels)
         if pixels is not None:
             return pixels
+    jpeg = decode_jpeg(data, max_pixels, keep_grey=True)
+    if jpeg is not None:
+        return jpeg
     if _is_deep_colour_png(data):
         return _deep_colour_png(data, channels, max_pixels)
     return decode_with_pillow(data, max_pixels, lambda image: _as_stored(image, channels))
@@ -114,9 +119,10 @@ def _as_stored(image: Image.Image, channels: int | None) -> DeepPixels:
     if image.mode in ("LA", "RGBA") and len(image.getbands()) == channels:
         return np.array(image)
     opaque = over_white(image)
-    if channels == 1 or opaque.mode in ("1", "L"):
+    if opaque.mode in ("1", "L"):
         return np.array(opaque.convert("L"))[:, :, None]
-    return np.array(opaque.convert("RGB"))
+    colours = opaque.convert("RGB")
+    return np.array(colours.convert("L"))[:, :, None] if channels == 1 else np.array(colours)
 
 
 def _is_deep_colour_png(data: bytes) -> bool:
@@ -137,13 +143,5 @@ def _deep_colour_png(data: bytes, channels: int | None, max_pixels: int | None) 
     if data[25] == 4:  # grey and alpha, which OpenCV expands to colour
         pixels = pixels[:, :, [0, 3]]
     if pixels.shape[2] in (2, 4) and channels != pixels.shape[2]:
-        pixels = _over_white(pixels)
+        pixels = deep_over_white(pixels)
     return upright(pixels, int(orientation[0]))
-
-
-def _over_white(pixels: DeepPixels) -> Pixels:
-    """Composite over white, with the last channel as opacity."""
-    white = np.iinfo(pixels.dtype).max
-    opacity = pixels[:, :, -1:] / white
-    laid = pixels[:, :, :-1] * opacity + white * (1 - opacity)
-    return np.round(laid).astype(pixels.dtype)

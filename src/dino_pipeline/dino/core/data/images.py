@@ -6,12 +6,17 @@ import struct
 import warnings
 import zlib
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from dino_pipeline.dino.core.data.repairs import png_without_metadata, tolerable_jpeg
+from dino_pipeline.dino.core.data.tiff_pages import BIG, CLASSIC, with_main_page_first
+from dino_pipeline.dino.file_kinds import describe
 
 Pixels = NDArray[np.uint8]
 DeepPixels = NDArray[Any]  # uint8 or uint16
@@ -23,6 +28,11 @@ FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM
 _SIGNATURE = re.compile(
     rb"\xff\xd8\xff|\x89PNG|GIF8|II\*\0|MM\0\*|RIFF....WEBP|....(ftypavi|jP  )", re.DOTALL
 )
+# HEIC by its brands (ISO/IEC 23008-12). The general brands also begin an AVIF, which names itself behind them.
+_HEIC = re.compile(rb"....ftyp(hei[cmsx]|hev[cmsx]|(mif1|msf1)(?!.{0,48}avif))", re.DOTALL)
+
+_SENSOR = (32803, 34892)  # PhotometricInterpretation: colour filter array, and LinearRaw of DNG
+_NO_WHITE = (2, 3, 5, 6)  # SampleFormat: signed, floating point, complex
 
 # Exceptions that readers raise on damaged files.
 DECODER_ERRORS = (
@@ -75,18 +85,10 @@ def decode_rgb(data: bytes, *, max_pixels: int | None = None) -> Pixels:
     """
     if not data:
         raise UnreadableImageError("empty", "")
-    if data.startswith(b"\xff\xd8"):
-        try:
-            height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data, strict=False)
-        except (
-            ValueError,
-            KeyError,
-        ):  # damaged, or a layout that TurboJPEG does not support; Pillow finds out
-            colorspace = "unknown"
-        if colorspace not in ("unknown", "CMYK", "YCCK"):
-            check_pixels(width, height, max_pixels)
-            return upright(_decode_jpeg(data), _jpeg_orientation(data))
-    return decode_with_pillow(data, max_pixels, _to_rgb)
+    pixels = decode_jpeg(data, max_pixels)
+    if pixels is None:
+        return decode_with_pillow(data, max_pixels, _to_rgb)
+    return pixels
 
 
 def check_pixels(width: int, height: int, max_pixels: int | None) -> None:
@@ -95,12 +97,37 @@ def check_pixels(width: int, height: int, max_pixels: int | None) -> None:
         raise UnreadableImageError("too many pixels", f"{width}x{height} is above {max_pixels:,}")
 
 
-def _decode_jpeg(data: bytes) -> Pixels:
+def decode_jpeg(data: bytes, max_pixels: int | None, *, keep_grey: bool = False) -> Pixels | None:
+    """Decode a JPEG to RGB, upright; with `keep_grey` a grey one to [H, W, 1]. None if Pillow should read the file.
+
+    TurboJPEG reports damage inside the pixels, which Pillow fills with grey.
+
+    Raises:
+        UnreadableImageError: as in `decode_rgb`.
+    """
+    if not data.startswith(b"\xff\xd8"):
+        return None
     try:
-        pixels: Pixels = simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True)
+        height, width, stored, _ = simplejpeg.decode_jpeg_header(data, strict=False)
+    except (ValueError, KeyError):  # damaged, or a layout that TurboJPEG does not support; Pillow finds out
+        return None
+    if stored == "unknown":
+        return None
+    check_pixels(width, height, max_pixels)
+    colours = "CMYK" if stored in ("CMYK", "YCCK") else "GRAY" if stored == "Gray" and keep_grey else "RGB"
+    try:
+        pixels: Pixels = simplejpeg.decode_jpeg(data, colorspace=colours, strict=True)
     except ValueError as error:
-        raise damaged(error) from error
-    return pixels
+        tolerable = tolerable_jpeg(data, str(error))
+        if tolerable is None:
+            raise damaged(error) from error
+        try:
+            pixels = simplejpeg.decode_jpeg(tolerable, colorspace=colours, strict=True)
+        except ValueError:
+            raise damaged(error) from error
+    if colours == "CMYK":  # inverted by Adobe's convention
+        pixels = np.array(Image.fromarray(255 - pixels, "CMYK").convert("RGB"))
+    return upright(pixels, _jpeg_orientation(data))
 
 
 def _jpeg_orientation(data: bytes) -> int:
@@ -136,21 +163,79 @@ def decode_with_pillow(
     Raises:
         UnreadableImageError: as in `decode_rgb`.
     """
+    if data.startswith(CLASSIC + BIG):
+        data = main_page(data)
+    formats = _formats(data)
+    try:
+        return _open(data, formats, max_pixels, convert)
+    except UnreadableImageError as error:
+        if not data.startswith(b"\x89PNG") or error.kind == "too many pixels":
+            raise
+        plain = png_without_metadata(data)
+        if len(plain) == len(data):
+            raise
+        return _open(plain, formats, max_pixels, convert)
+
+
+def _open(
+    data: bytes,
+    formats: tuple[str, ...],
+    max_pixels: int | None,
+    convert: Callable[[Image.Image], DeepPixels],
+) -> DeepPixels:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns about metadata; damaged pixels raise
         try:
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            with Image.open(io.BytesIO(data), formats=formats) as image:
                 check_pixels(*image.size, max_pixels)
                 image.load()
                 return convert(ImageOps.exif_transpose(image))
         except UnreadableImageError:
             raise
         except UnidentifiedImageError as error:
-            if _SIGNATURE.match(data):
+            if _SIGNATURE.match(data) or _HEIC.match(data):
                 raise UnreadableImageError("corrupt", "its header cannot be read") from error
-            raise UnreadableImageError("not an image", f"none of {', '.join(FORMATS)}") from error
+            raise UnreadableImageError(*describe(data)) from error
         except DECODER_ERRORS as error:
             raise damaged(error) from error
+
+
+def main_page(data: bytes) -> bytes:
+    """A TIFF with its main page in front, see `with_main_page_first`.
+
+    Raises:
+        UnreadableImageError: the pixels have no defined white, or are a sensor's.
+    """
+    data, page = with_main_page_first(data)
+    if (page and page.photometric in _SENSOR) or data[8:10] == b"CR":  # Canon's mark
+        raise UnreadableImageError(
+            "unsupported format", "a camera's raw file: develop it to JPEG, PNG or a plain TIFF first"
+        )
+    if page and (page.sample_format in _NO_WHITE or page.bits > 16):
+        raise UnreadableImageError(
+            "unsupported pixels",
+            "signed, floating-point and 32-bit pixels have no defined white: save them as 8 or 16 bits",
+        )
+    return data
+
+
+def _formats(data: bytes) -> tuple[str, ...]:
+    if not _HEIC.match(data):
+        return FORMATS
+    if not _has_heic():
+        raise UnreadableImageError(*describe(data))
+    return ("HEIF",)
+
+
+@lru_cache(maxsize=1)
+def _has_heic() -> bool:
+    """Whether the optional reader of HEIC is installed; this registers it with Pillow."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return False
+    register_heif_opener(thumbnails=False)
+    return True
 
 
 def damaged(error: BaseException) -> UnreadableImageError:
@@ -175,6 +260,14 @@ def over_white(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
 
 
+def deep_over_white(pixels: DeepPixels) -> DeepPixels:
+    """Composite [H, W, colours and opacity] over white."""
+    white = np.iinfo(pixels.dtype).max
+    opacity = pixels[:, :, -1:] / white
+    laid = pixels[:, :, :-1] * opacity + white * (1 - opacity)
+    return np.round(laid).astype(pixels.dtype)
+
+
 def is_deep_grey(image: Image.Image) -> bool:
     """Whether an image has one of Pillow's modes for grey with more than 8 bits."""
     return image.mode == "I" or image.mode.startswith("I;16")
@@ -182,7 +275,9 @@ def is_deep_grey(image: Image.Image) -> bool:
 
 def deep_grey(image: Image.Image) -> NDArray[np.uint16]:
     """Grey of more than 8 bits as uint16 [H, W]. Pillow's own conversion clips at 255, so most pixels become white."""
-    grey = np.asarray(image)
+    grey = np.array(image)
+    if (transparent := image.info.get("transparency")) is not None:
+        grey[grey == transparent] = 65535
     if grey.min() < 0 or grey.max() > 65535:
         raise UnreadableImageError("unsupported pixels", "32-bit grey has no defined white")
     return grey.astype(np.uint16)

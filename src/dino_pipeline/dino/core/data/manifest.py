@@ -1,8 +1,10 @@
 """The manifest: a table of images with the location of their bytes, their split and their class."""
 
 import hashlib
+import lzma
 import os
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,10 +17,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from dino_pipeline.dino.core.data.images import UnreadableImageError
+
 if TYPE_CHECKING:
     import pandas as pd
 
-# Errors when reading an image: from manifest and decoder (ValueError), the file system, or a damaged archive.
+# Errors when reading an image: from manifest, decoder and members (ValueError), the file system, or a damaged archive.
 READ_ERRORS = (ValueError, OSError, zipfile.BadZipFile)
 
 SPLITS = ("train", "val", "test")
@@ -226,12 +230,26 @@ def read_image_bytes(path: str, member: str | None, offset: int | None, size: in
     """Read the encoded bytes of a file, of a .tar member (by offset) or of a .zip member (by name).
 
     Each process keeps archives open, because opening an archive takes longer than reading a small image.
+
+    Raises:
+        UnreadableImageError: the member is damaged, encrypted, or compressed by an unknown method.
+        KeyError: the archive has no such member.
     """
     if member is None:
         return Path(path).read_bytes()
     if offset is not None:
         return os.pread(_open_tar(path, os.getpid()).fileno(), size, offset)
-    return _open_zip(path, os.getpid()).read(member)
+    archive = _open_zip(path, os.getpid())
+    try:
+        return archive.read(member)
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError) as error:
+        raise UnreadableImageError("corrupt", f"damaged in the archive ({error})") from error
+    except RuntimeError as error:  # NotImplementedError too
+        raise UnreadableImageError("cannot be read", str(error)) from error
+    except OSError as error:
+        if error.errno is None:  # of bz2; the file system's errors have a number
+            raise UnreadableImageError("corrupt", f"damaged in the archive ({error})") from error
+        raise
 
 
 # One entry per process, because a forked worker must not share a file position with its parent.

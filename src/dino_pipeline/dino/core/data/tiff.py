@@ -12,13 +12,14 @@ from dino_pipeline.dino.core.data.images import (
     UnreadableImageError,
     check_pixels,
     damaged,
+    deep_over_white,
+    main_page,
     upright,
 )
 
-SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-
 _MIN_IS_WHITE, _RGB = 0, 2  # PhotometricInterpretation
 _PLAIN = (_MIN_IS_WHITE, 1, _RGB)
+_OPACITY = ((1,), (2,))  # ExtraSamples: colours multiplied by the opacity, or not
 _ORIENTATION = 274
 
 # tifffile logs complaints about metadata; damaged pixels raise.
@@ -37,13 +38,13 @@ def read_tiff(data: bytes, *, channels: int | None, max_pixels: int | None) -> D
     """
     import tifffile  # a slow import, needed only for such files
 
+    data = main_page(data)
+
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
             series = file.series[0]
             first: Any = file.pages[0]
             check_pixels(first.imagewidth, first.imagelength, max_pixels)
-            if first.dtype is not None and (first.dtype.kind in "fi" or first.dtype.itemsize > 2):
-                raise UnreadableImageError("unsupported pixels", f"{first.dtype} has no defined white")
             if first.bitspersample not in (8, 16) or first.photometric not in _PLAIN:
                 return None  # bilevel, palette, YCbCr, CMYK
             if first.photometric == _RGB and first.bitspersample == 8 and channels not in (None, 4):
@@ -60,6 +61,8 @@ def read_tiff(data: bytes, *, channels: int | None, max_pixels: int | None) -> D
             orientation = first.tags.valueof(_ORIENTATION, 1)
             if first.photometric == _MIN_IS_WHITE:
                 pixels = np.iinfo(pixels.dtype).max - pixels
+            if channels in (1, 3) and tuple(map(int, first.extrasamples)) in _OPACITY:
+                pixels = deep_over_white(pixels)
             return upright(pixels, orientation)
     except UnreadableImageError:
         raise

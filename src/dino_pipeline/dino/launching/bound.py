@@ -1,0 +1,83 @@
+"""Run a module in a process that ends with its parent, from its first instruction on.
+
+    python -m dino_pipeline.dino.launching.bound MODULE ARGUMENTS ...
+
+torchrun's agent and its workers start like this. Importing torch takes them seconds, and a parent that is killed
+meanwhile must not leave them behind. Linux sends the signal by itself (prctl(2), PR_SET_PDEATHSIG); elsewhere a thread
+watches.
+Nothing slow is imported here.
+"""
+
+import ctypes
+import os
+import runpy
+import signal
+import sys
+import threading
+import time
+
+PARENT = "DINO_PIPELINE_PARENT"  # in a child's environment: the process that started it
+STOPPED = 75  # exit status of a training that saved its progress after a stop request (EX_TEMPFAIL)
+POLL_SECONDS = 0.5
+_PR_SET_PDEATHSIG = 1
+_IS_LINUX = sys.platform == "linux"
+
+_forking: int | None = None  # this process, while its main thread forks
+_ends_children = False
+
+
+def main() -> None:
+    """Bind this process, then run the module that the arguments name as if Python had started it."""
+    end_with_parent()
+    end_children_with_this_process()
+    del sys.argv[0]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+
+
+def end_with_parent() -> None:
+    """From now on, this process gets SIGTERM when its parent has ended. If that has happened already, it ends now."""
+    parent = int(os.environ.pop(PARENT, os.getppid()))
+    if _IS_LINUX:
+        _signal_after_parent(signal.SIGTERM)
+    else:
+        threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+    if os.getppid() != parent:
+        os._exit(STOPPED)
+
+
+def end_children_with_this_process() -> None:
+    """From now on, Linux kills the processes that this one forks, such as loader workers, when it has ended.
+
+    A loader worker by itself notices the end of its parent only between two batches, and never while a read hangs.
+    """
+    global _ends_children
+    if _IS_LINUX and not _ends_children:
+        _ends_children = True
+        os.register_at_fork(before=_note_forking, after_in_child=_end_with_forking)
+
+
+def _note_forking() -> None:
+    # Linux sends the signal when the thread that forked ends; another thread may end long before its process.
+    global _forking
+    _forking = os.getpid() if threading.current_thread() is threading.main_thread() else None
+
+
+def _end_with_forking() -> None:
+    if _forking is not None:
+        _signal_after_parent(signal.SIGKILL)
+        if os.getppid() != _forking:
+            os._exit(STOPPED)
+
+
+def _signal_after_parent(number: signal.Signals) -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(number), 0, 0, 0)
+
+
+def _end_after(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(POLL_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    main()
