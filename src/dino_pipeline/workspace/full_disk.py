@@ -10,11 +10,16 @@ _ALMOST_NOTHING = 16 * 2**20  # bytes
 
 
 def in_words(error: Exception, project: Path) -> str:
-    """The error's text; for a full disk, which one it is and what to do."""
-    if not isinstance(error, OSError) or error.errno not in _REASONS:
-        return str(error)
-    places = [Path(error.filename).parent] if isinstance(error.filename, str) else []
-    places += [project.resolve(), Path(tempfile.gettempdir())]
-    full = [place for place in places if place.is_dir() and shutil.disk_usage(place).free < _ALMOST_NOTHING]
-    disk = (full or places)[0]
-    return f"the disk of {disk} is {_REASONS[error.errno]}: free some of it, then the same command continues"
+    """The error's text; for a full disk, also below an error of Kedro's, which one it is and what to do."""
+    for cause in (error, error.__cause__):
+        if isinstance(cause, OSError) and cause.errno in _REASONS:
+            return f"{_disk(cause, project)} is {_REASONS[cause.errno]}: free some of it, then the same command continues"
+    return str(error)
+
+
+def _disk(error: OSError, project: Path) -> str:
+    if isinstance(error.filename, str):
+        return f"the disk of {Path(error.filename).parent}"
+    places = [project.resolve(), Path(tempfile.gettempdir())]
+    full = [place for place in places if shutil.disk_usage(place).free < _ALMOST_NOTHING]
+    return f"the disk of {full[0]}" if full else "a disk"
