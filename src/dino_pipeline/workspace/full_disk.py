@@ -13,7 +13,8 @@ def in_words(error: Exception, project: Path) -> str:
     """The error's text; for a full disk, also below an error of Kedro's, which one it is and what to do."""
     for cause in (error, error.__cause__):
         if isinstance(cause, OSError) and cause.errno in _REASONS:
-            return f"{_disk(cause, project)} is {_REASONS[cause.errno]}: free some of it, then the same command continues"
+            full = f"{_disk(cause, project)} is {_REASONS[cause.errno]}"
+            return f"{full}: free some of it, then the same command continues"
     return str(error)
 
 
