@@ -11,10 +11,12 @@ _ALMOST_NOTHING = 16 * 2**20  # bytes
 
 def in_words(error: Exception, project: Path) -> str:
     """The error's text; for a full disk, also below an error of Kedro's, which one it is and what to do."""
-    for cause in (error, error.__cause__):
+    cause: BaseException | None = error
+    while cause is not None:
         if isinstance(cause, OSError) and cause.errno in _REASONS:
             full = f"{_disk(cause, project)} is {_REASONS[cause.errno]}"
             return f"{full}: free some of it, then the same command continues"
+        cause = cause.__cause__
     return str(error)
 
 
