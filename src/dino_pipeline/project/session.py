@@ -13,6 +13,7 @@ from kedro.validation import ParameterValidationError
 
 from dino_pipeline.dino.launching.bound import end_children_with_this_process, shorten_socket_paths
 from dino_pipeline.project.runner import FindingRunner
+from dino_pipeline.workspace.full_disk import in_words
 from dino_pipeline.workspace.parameter_errors import parameter_errors
 from dino_pipeline.workspace.run_lock import FOLDER, run_lock
 
@@ -55,7 +56,7 @@ class PlainSession(KedroSession):
             if os.environ.get(_ASK_FOR_TRACEBACK) or not _is_foreseen(error):
                 raise
             raise click.ClickException(
-                f"{error} (Set {_ASK_FOR_TRACEBACK}=1 to see the traceback.)"
+                f"{in_words(error, self._project_path)} (Set {_ASK_FOR_TRACEBACK}=1 to see the traceback.)"
             ) from error
 
 
