@@ -1,4 +1,4 @@
-"""What a command (`kedro run`, `dino-pipeline ...`) does first: it will leave no process behind, nor wait in silence."""
+"""What a command (`kedro run`, `dino-pipeline ...`) does first: so it leaves no process behind, nor waits unsaid."""
 
 import logging
 import signal
