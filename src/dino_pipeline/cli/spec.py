@@ -40,8 +40,8 @@ def _spec(options: argparse.Namespace) -> str:
     from dino_pipeline.dino.training.preparation import prepare_for_workers
     from dino_pipeline.pipeline_registry import stage_pipelines
     from dino_pipeline.recipes.reading import conf_here, recipe_parameters
-    from dino_pipeline.workspace.overlays import settings
     from dino_pipeline.workspace.parameter_errors import parameter_errors
+    from dino_pipeline.workspace.typed_values import settings
 
     try:
         parameters = recipe_parameters(options.recipe, settings(options.set), conf=conf_here())
