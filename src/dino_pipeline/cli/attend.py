@@ -42,7 +42,7 @@ def add_command(commands: Any) -> None:
 
 def _attend(options: argparse.Namespace) -> str:
     from dino_pipeline.inference.attend import attend
-    from dino_pipeline.workspace.overlays import settings
+    from dino_pipeline.workspace.typed_values import settings
 
     drawn = list(
         attend(

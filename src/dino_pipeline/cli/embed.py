@@ -27,7 +27,7 @@ def add_command(commands: Any) -> None:
 
 def _embed(options: argparse.Namespace) -> str:
     from dino_pipeline.inference.embed import embed_folder
-    from dino_pipeline.workspace.overlays import settings
+    from dino_pipeline.workspace.typed_values import settings
 
     done = embed_folder(
         options.images,
