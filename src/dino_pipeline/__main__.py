@@ -22,6 +22,7 @@ from dino_pipeline.cli import (
     spec,
     sync_mlflow,
 )
+from dino_pipeline.cli.arguments import Outcome
 
 COMMANDS = (
     init,
@@ -47,16 +48,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        the exit status: 0, or 1 for an error that the user can fix, which is one line on standard error.
+        the exit status: 0, 1 for an error that the user can fix, which is one line on standard error, or 3 if the
+        command left out images that it names.
     """
     options = _parser().parse_args(arguments)
     try:
-        text = options.make(options)
+        made = options.make(options)
     except (ValueError, OSError) as error:
         sys.stderr.write(f"Error: {error}\n")
         return 1
-    sys.stdout.write(text)
-    return 0
+    outcome = made if isinstance(made, Outcome) else Outcome(made, 0)
+    sys.stdout.write(outcome.text)
+    return outcome.status
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -74,6 +74,7 @@ class IngestConfig:
     max_pixels: PositiveInt
     max_file_megabytes: PositiveInt
     max_unpacked_gigabytes: PositiveInt
+    archive_encoding: str | None  # of names that do not say theirs, such as cp932; None: UTF-8, else a guess
     group: Annotated[GroupConfig | None, BeforeValidator(_with_both)]  # images of a group share a split
     validation_fraction: Fraction
     test_fraction: Fraction
