@@ -65,7 +65,7 @@ def main() -> None:
     }
     skipped = not_comparable(competitors)
     with FlopCounterMode(display=False) as counter:
-        competitors["ours fp32"]()
+        competitors["timm fp32"]()
     report(
         "feature extraction",
         take_turns(

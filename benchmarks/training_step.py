@@ -83,7 +83,7 @@ def main() -> None:
         if f"{name} {precision}" not in skipped
     }
     with FlopCounterMode(display=False) as counter:
-        Ours(config, "fp32").step(*crops)
+        PlainDINO(backbone, prototypes, autocast=False).step(*crops)
     timings = take_turns(
         {name: lambda network=network: network.step(*crops) for name, network in networks.items()},
         options.num_rounds,

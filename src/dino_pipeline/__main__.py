@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from dino_pipeline.cli import (
     adopt,
@@ -23,6 +24,9 @@ from dino_pipeline.cli import (
     sync_mlflow,
 )
 from dino_pipeline.cli.arguments import Outcome
+from dino_pipeline.dino.launching.bound import end_children_with_this_process, shorten_socket_paths
+from dino_pipeline.workspace.environment import complete_environment
+from dino_pipeline.workspace.full_disk import in_words
 
 COMMANDS = (
     init,
@@ -51,11 +55,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         the exit status: 0, 1 for an error that the user can fix, which is one line on standard error, or 3 if the
         command left out images that it names.
     """
+    if arguments is None:
+        complete_environment()
     options = _parser().parse_args(arguments)
     try:
+        end_children_with_this_process()
+        shorten_socket_paths()
         made = options.make(options)
     except (ValueError, OSError) as error:
-        sys.stderr.write(f"Error: {error}\n")
+        sys.stderr.write(f"Error: {in_words(error, Path())}\n")
         return 1
     outcome = made if isinstance(made, Outcome) else Outcome(made, 0)
     sys.stdout.write(outcome.text)

@@ -4,7 +4,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from dino_pipeline.cli.arguments import SOME_LEFT_OUT, Outcome, add_model, add_project
+from dino_pipeline.cli.arguments import (
+    SOME_LEFT_OUT,
+    Outcome,
+    add_model,
+    add_project,
+    project_if_any,
+    say,
+)
 
 
 def add_command(commands: Any) -> None:
@@ -42,7 +49,8 @@ def add_command(commands: Any) -> None:
 
 def _attend(options: argparse.Namespace) -> Outcome:
     from dino_pipeline.inference.attend import attend
-    from dino_pipeline.inference.images import said_of, said_of_failures
+    from dino_pipeline.inference.images import said_of_failures
+    from dino_pipeline.workspace.overlays import settings
 
     done = attend(
         options.images,
@@ -51,11 +59,13 @@ def _attend(options: argparse.Namespace) -> Outcome:
         size=options.size,
         mass=options.threshold,
         masks=options.masks,
-        project=options.project,
+        overrides=settings(options.set),
+        project=project_if_any(options),
+        say=say,
     )
     lines = [f"{image}: {overview}\n" for image, overview in done.overviews.items()]
     lines += [f"{file.name}: left out, {file.problem}\n" for file in done.left_out]
     if not done.overviews:
         raise ValueError("".join([*lines, f"{options.images} contains no readable image"]))
-    failures = said_of_failures(done.left_out, len(done.listing.files))
-    return Outcome("".join([*lines, said_of(done.listing), failures]), SOME_LEFT_OUT if failures else 0)
+    failures = said_of_failures(done.left_out, done.num_files)
+    return Outcome("".join([*lines, failures]), SOME_LEFT_OUT if failures else 0)

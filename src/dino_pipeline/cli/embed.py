@@ -4,7 +4,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from dino_pipeline.cli.arguments import SOME_LEFT_OUT, Outcome, add_model, add_project
+from dino_pipeline.cli.arguments import (
+    SOME_LEFT_OUT,
+    Outcome,
+    add_model,
+    add_project,
+    project_if_any,
+    say,
+)
 
 
 def add_command(commands: Any) -> None:
@@ -29,14 +36,21 @@ def add_command(commands: Any) -> None:
 
 def _embed(options: argparse.Namespace) -> Outcome:
     from dino_pipeline.inference.embed import embed_folder
-    from dino_pipeline.inference.images import said_of, said_of_failures
+    from dino_pipeline.inference.images import said_of_failures
+    from dino_pipeline.workspace.overlays import settings
 
     done = embed_folder(
-        options.images, options.model, options.output, recipe=options.recipe, project=options.project
+        options.images,
+        options.model,
+        options.output,
+        recipe=options.recipe,
+        overrides=settings(options.set),
+        project=project_if_any(options),
+        say=say,
     )
-    failures = said_of_failures(done.left_out, len(done.listing.files))
+    failures = said_of_failures(done.left_out, done.num_files)
     text = (
         f"{options.output}: {done.num_images:,} images, {done.num_dimensions} dimensions\n{done.left_out_file}: "
-        f"{len(done.left_out):,} files are not readable images\n{said_of(done.listing)}{failures}"
+        f"{len(done.left_out):,} files are not readable images\n{failures}"
     )
     return Outcome(text, SOME_LEFT_OUT if failures else 0)

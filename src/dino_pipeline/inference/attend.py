@@ -1,6 +1,6 @@
 """Draw where a model looks in images, and cut out the foreground by its attention."""
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, NamedTuple
 
@@ -19,15 +19,12 @@ from dino_pipeline.dino.evaluation.attention import class_attention, feature_col
 from dino_pipeline.dino.evaluation.sizes import cell_size, fitted, resized
 from dino_pipeline.dino.features.evaluation_transform import normalise
 from dino_pipeline.dino.progress import with_progress
-from dino_pipeline.dino.weights.published import load_backbone, read_model
-from dino_pipeline.inference.images import LeftOut, limits, listed
-from dino_pipeline.ingestion.listing import Listing
+from dino_pipeline.inference.images import LeftOut, limits, listed, said_of
+from dino_pipeline.inference.loading import Say, ingest_values, load
 from dino_pipeline.ingestion.reading import decode, read_bytes
 from dino_pipeline.ingestion.sources.folder import OUTPUT_MARK
-from dino_pipeline.model_registry.model_lookup import find_weights
 from dino_pipeline.plotting.panels import overlay
 from dino_pipeline.plotting.pixels import visible
-from dino_pipeline.recipes.reading import recipe_parameters
 
 _NO_ATTENTION = (
     "--masks needs a ViT, whose [CLS] token attends to patches: this network has no such attention"
@@ -45,16 +42,25 @@ class Attended(NamedTuple):
     Attributes:
         overviews: the overview picture of each image, by the image's path.
         left_out: the files without pictures.
-        listing: all files.
+        num_files: number of files read.
     """
 
     overviews: dict[Path, Path]
     left_out: list[LeftOut]
-    listing: Listing
+    num_files: int
 
 
 def attend(
-    images: Path, model: str, folder: Path, *, size: int, mass: float, masks: MaskRule | None, project: Path
+    images: Path,
+    model: str,
+    folder: Path,
+    *,
+    size: int,
+    mass: float,
+    masks: MaskRule | None,
+    overrides: Mapping[str, Any],
+    project: Path | None,
+    say: Say = lambda line: None,  # noqa: ARG005
 ) -> Attended:
     """Draw every image of a folder, an archive or a list, or one image, into a folder of its own.
 
@@ -62,12 +68,14 @@ def attend(
 
     Args:
         images: a folder that is searched with its subfolders, an archive, a list, or an image.
-        model: any name that `find_weights` accepts.
+        model: any name that `load_model` accepts.
         folder: gets <name of the image>/<picture>.png, and masks/ for `masks`. It is no input of later commands.
         size: shorter side that the network sees, in px.
         mass: share of the attention that a mask keeps.
         masks: see `foreground_masks`; None: no masks of the image's size.
-        project: the folder in which the model is looked up.
+        overrides: nested values of `model`, for weights from elsewhere.
+        project: the folder in which the model is looked up; None outside of projects.
+        say: receives a line for each thing that was guessed or left out.
 
     Raises:
         ValueError: the images or the model do not exist, a value is out of range, or `masks` needs a ViT.
@@ -78,15 +86,13 @@ def attend(
         raise ValueError("--size must be a number of pixels, and --threshold a share above 0 and at most 1")
     if folder.resolve() == images.resolve():
         raise ValueError(f"--output is the folder of the images, {images}: give another one")
-    weights = find_weights(model, project.resolve())
-    config = read_model(weights.folder).config
+    found = load(model, project, overrides=overrides, say=say)
+    config, backbone = found.description.config, found.backbone
     read_as = from_dict(ImagesConfig, config["images"])
     settings: Any = {"size": size, "mass": mass, "statistics": PixelStatistics(config["mean"], config["std"])}
-    backbone = load_backbone(weights.folder, weights.network)
     if masks and not isinstance(backbone, ViTBackbone):
         raise ValueError(_NO_ATTENTION)
-    own_conf = project / "conf"
-    ingest = recipe_parameters("base", conf=own_conf if (own_conf / "base").is_dir() else None)["ingest"]
+    ingest = ingest_values(project)
     limited = limits(ingest, read_as)
     overviews: dict[Path, Path] = {}
     left_out: list[LeftOut] = []
@@ -96,6 +102,7 @@ def attend(
     if is_ours:
         (folder / OUTPUT_MARK).touch()
     with listed(images, ingest, outputs=[folder], scratch=folder) as listing:
+        said_of(listing, say)
         for file in with_progress(listing.files, "attend", unit="images"):
             name = _inside(file.name)
             try:
@@ -132,7 +139,7 @@ def attend(
             overviews[Path(file.path) if file.member is None else Path(file.path) / file.name] = (
                 own / "overview.png"
             )
-    return Attended(overviews, left_out, listing)
+    return Attended(overviews, left_out, len(listing.files))
 
 
 def _inside(name: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.dino.core.data.images_config import ImagesConfig
 from dino_pipeline.dino.weights.older_files import completed
+from dino_pipeline.inference.loading import Say
 from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.ingestion.listing import Listing, SourceContext, said_of_left_out
 from dino_pipeline.ingestion.reading import Limits
@@ -73,9 +74,10 @@ def limits(ingest: dict[str, Any], images: ImagesConfig) -> Limits:
     return Limits(ingest["max_pixels"], ingest["max_file_megabytes"] * 10**6, images)
 
 
-def said_of(listing: Listing) -> str:
-    """A line on what is no input; "" if everything is."""
-    return f"No input: {said_of_left_out(listing.left_out)}\n" if listing.left_out else ""
+def said_of(listing: Listing, say: Say) -> None:
+    """Say what is no input, if there is anything."""
+    if listing.left_out:
+        say(f"No input: {said_of_left_out(listing.left_out)}")
 
 
 def said_of_failures(left_out: Sequence[LeftOut], num_files: int) -> str:

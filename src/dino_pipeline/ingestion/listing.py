@@ -1,11 +1,14 @@
 """List the contents of a source before any file is opened: files with size and time, and folders."""
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.ingestion.layout import Place, arrange
+from dino_pipeline.ingestion.split_names import Given
 
 # Files and folders that Windows, macOS, Linux and network storage put beside images; some contain thumbnails.
 _SYSTEM = {
@@ -69,22 +72,24 @@ class Listing:
     Attributes:
         places: split and label by file name, where the source itself gives them; None: the folders give them.
         left_out: what lies among the files and is no input: the project's own, pictures that it wrote, caches.
+        has_splits: whether `places` has splits of the source's own.
     """
 
     files: list[SourceFile]
     folders: set[str]
     places: dict[str, Place] | None = None
     left_out: tuple[tuple[str, str], ...] = ()
+    has_splits: bool = True
 
-    def places_of(self, files: Sequence[SourceFile]) -> list[Place]:
-        """Split and label of the given usable files.
+    def places_of(self, files: Sequence[SourceFile], splits: Given) -> list[Place]:
+        """Split and label of the given usable files. `splits` is `ingest.splits`.
 
         Raises:
             ValueError: see `arrange`.
         """
         if self.places is not None:
             return [self.places[file.name] for file in files]
-        return arrange([file.name for file in files], self.folders)
+        return arrange([file.name for file in files], self.folders, splits)
 
 
 def make_listing(
@@ -100,6 +105,17 @@ def make_listing(
             str(parent) for parent in [PurePosixPath(directory), *PurePosixPath(directory).parents]
         )
     return Listing(files=ordered, folders=implied - {"."}, left_out=tuple(left_out))
+
+
+def identities() -> Callable[[str], tuple[str, str]]:
+    """A function with equal results for the spellings of a file: absolute or not, with `.`, or by linked folders."""
+    real_folder = cache(os.path.realpath)
+
+    def identity(path: str) -> tuple[str, str]:
+        folder, _, name = os.path.abspath(path).rpartition("/")  # noqa: PTH100 Path is several times slower
+        return str(real_folder(folder)), name
+
+    return identity
 
 
 def is_hidden(name: str) -> bool:

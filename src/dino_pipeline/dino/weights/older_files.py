@@ -11,6 +11,10 @@ LATER_FIELDS: Mapping[str, Any] = {
     "pretrain.loss.options": {},
     "ingest.group": None,
     "ingest.archive_encoding": None,
+    "launch.stall_minutes": 10,
+    "ingest.columns": {},
+    "ingest.splits": {},
+    "model.prefix": None,
 }
 # Dotted name of the field to its renamed values: old name to new name.
 RENAMED_VALUES: Mapping[str, Mapping[str, str]] = {"pretrain.loss.name": OLD_NAMES}

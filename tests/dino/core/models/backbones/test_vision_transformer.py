@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.lib.npyio import NpzFile
+from torch.utils.flop_counter import FlopCounterMode
 
 from dino_pipeline.dino.core.models.backbone import build_backbone
 from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
@@ -137,3 +138,29 @@ def test_checkpointing_and_stochastic_depth_give_the_same_gradients() -> None:
     backbone.use_checkpointing()
     for a, b in zip(gradients(), plain, strict=True):
         torch.testing.assert_close(a, b, atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("is_checkpointing", [False, True])
+def test_the_last_mlp_runs_for_cls_alone_and_gives_the_gradients_of_all_tokens(
+    is_checkpointing: bool,
+) -> None:
+    options = {"img_size": 32, "embed_dim": 24, "depth": 2, "num_heads": 3}
+    config = BackboneConfig(name="vit_tiny_patch16_224", options=options, drop_path_rate=0.5)
+    backbone = build_backbone(config).double().train()
+    assert isinstance(backbone, ViTBackbone)
+    if is_checkpointing:
+        backbone.use_checkpointing()
+    for drop_path in address_drop_paths(backbone):
+        drop_path.keep(torch.tensor([True, False, True]), torch.device("cpu"))
+    images = torch.randn(3, 3, 32, 32, dtype=torch.float64)
+    num_flops, gradients = [], []
+    for feature in (lambda: backbone(images), lambda: backbone._blocks(images, num_last=1)[-1][:, 0]):
+        backbone.zero_grad()
+        with FlopCounterMode(display=False) as counter:
+            value = feature()
+        value.square().sum().backward()
+        num_flops.append(counter.get_total_flops())
+        gradients.append([p.grad.clone() for p in backbone.parameters() if p.grad is not None])
+    torch.testing.assert_close(gradients[0], gradients[1])
+    # Two products of 24 x 96 for four patches of the two images that keep the branch.
+    assert num_flops[1] - num_flops[0] == 2 * (2 * 24 * 96) * 4 * 2

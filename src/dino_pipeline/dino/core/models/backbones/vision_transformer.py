@@ -42,7 +42,7 @@ class ViTBackbone(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """[N, channels, H, W] -> the normed [CLS] token [N, dim]."""
-        return self._blocks(images, num_last=1)[-1][:, 0]
+        return self._blocks(images, num_last=1, only_cls=True)[-1][:, 0]
 
     def last_blocks(self, images: Tensor, *, num_blocks: int, average_patches: bool) -> Tensor:
         """The linear protocol's feature: normed [CLS] of the last blocks, then the mean of the last patch tokens.
@@ -52,7 +52,7 @@ class ViTBackbone(nn.Module):
         """
         if not 1 <= num_blocks <= len(self.model.blocks):
             raise ValueError(f"num_blocks is {num_blocks}; this ViT has {len(self.model.blocks)} blocks")
-        outputs = self._blocks(images, num_last=num_blocks)
+        outputs = self._blocks(images, num_last=num_blocks, only_cls=not average_patches)
         features = [tokens[:, 0] for tokens in outputs]
         if average_patches:
             features.append(outputs[-1][:, self.num_prefix :].mean(dim=1))
@@ -111,25 +111,37 @@ class ViTBackbone(nn.Module):
         normed: Tensor = model.norm_pre(tokens)
         return normed
 
-    def _blocks(self, images: Tensor, *, num_last: int) -> list[Tensor]:
-        """Normed tokens [N, tokens, dim] after each of the last blocks."""
+    def _blocks(self, images: Tensor, *, num_last: int, only_cls: bool = False) -> list[Tensor]:
+        """Normed tokens [N, tokens, dim] after each of the last blocks; with `only_cls`, [N, 1, dim] after the last.
+
+        The last block's MLP then runs for the [CLS] token alone.
+        """
         x = self._embed(images)
         outputs = []
+        last = len(self.model.blocks) - 1
         for index, block in enumerate(self.model.blocks):
+            num_tokens = 1 if only_cls and index == last else None
             # Read these now: when the backward pass recomputes the block, other samples may be set.
             kept = _kept(block.drop_path1), _kept(block.drop_path2)
             if self.checkpointing and torch.is_grad_enabled():
-                x = checkpoint(_block, block, x, *kept, use_reentrant=False)
+                x = checkpoint(_block, block, x, *kept, num_tokens, use_reentrant=False)
             else:
-                x = _block(block, x, *kept)
-            if index >= len(self.model.blocks) - num_last:
+                x = _block(block, x, *kept, num_tokens)
+            if index > last - num_last:
                 outputs.append(self.model.norm(x))
         return outputs
 
 
-def _block(block: Block, x: Tensor, kept_attention: Kept | None, kept_mlp: Kept | None) -> Tensor:
-    """timm's pre-norm block, with each residual branch computed only for the samples that keep it."""
+def _block(
+    block: Block, x: Tensor, kept_attention: Kept | None, kept_mlp: Kept | None, num_tokens: int | None
+) -> Tensor:
+    """timm's pre-norm block, with each residual branch computed only for the samples that keep it.
+
+    Args:
+        num_tokens: of the result, the first ones; None for all.
+    """
     x = add_residual(x, lambda y: block.ls1(block.attn(block.norm1(y))), kept_attention)
+    x = x[:, :num_tokens]
     return add_residual(x, lambda y: block.ls2(block.mlp(block.norm2(y))), kept_mlp)
 
 
