@@ -34,7 +34,7 @@ def add_command(commands: Any) -> None:
 
 def _init(options: argparse.Namespace) -> str:
     from dino_pipeline.recipes.init.write import init_recipe
-    from dino_pipeline.workspace.overlays import settings
+    from dino_pipeline.workspace.typed_values import settings
 
     values = settings(options.set)
     if not set(values) <= {"ingest"}:
