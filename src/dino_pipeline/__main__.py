@@ -23,12 +23,8 @@ from dino_pipeline.cli import (
     spec,
     sync_mlflow,
 )
-<<<<<<< HEAD
 from dino_pipeline.cli.arguments import Outcome
-from dino_pipeline.dino.launching.bound import end_children_with_this_process, shorten_socket_paths
-=======
 from dino_pipeline.dino.launching.command import in_case_of_killed_loader, prepare_command
->>>>>>> main
 from dino_pipeline.workspace.environment import complete_environment
 from dino_pipeline.workspace.full_disk import in_words
 
@@ -63,20 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complete_environment()
     options = _parser().parse_args(arguments)
     try:
-<<<<<<< HEAD
-        end_children_with_this_process()
-        shorten_socket_paths()
-        made = options.make(options)
-    except (ValueError, OSError) as error:
-        sys.stderr.write(f"Error: {in_words(error, Path())}\n")
-        return 1
-    outcome = made if isinstance(made, Outcome) else Outcome(made, 0)
-    sys.stdout.write(outcome.text)
-    return outcome.status
-=======
         if arguments is None:
             prepare_command()
-        text = options.make(options)
+        made = options.make(options)
     except (ValueError, OSError) as error:
         sys.stderr.write(f"Error: {in_words(error, Path())}\n")
         return 1
@@ -86,9 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         sys.stderr.write(f"Error: {words}\n")
         return 1
-    sys.stdout.write(text)
-    return 0
->>>>>>> main
+    outcome = made if isinstance(made, Outcome) else Outcome(made, 0)
+    sys.stdout.write(outcome.text)
+    return outcome.status
 
 
 def _parser() -> argparse.ArgumentParser:

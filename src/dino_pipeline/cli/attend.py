@@ -49,12 +49,8 @@ def add_command(commands: Any) -> None:
 
 def _attend(options: argparse.Namespace) -> Outcome:
     from dino_pipeline.inference.attend import attend
-<<<<<<< HEAD
     from dino_pipeline.inference.images import said_of_failures
-    from dino_pipeline.workspace.overlays import settings
-=======
     from dino_pipeline.workspace.typed_values import settings
->>>>>>> main
 
     done = attend(
         options.images,

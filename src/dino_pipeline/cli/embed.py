@@ -36,12 +36,8 @@ def add_command(commands: Any) -> None:
 
 def _embed(options: argparse.Namespace) -> Outcome:
     from dino_pipeline.inference.embed import embed_folder
-<<<<<<< HEAD
     from dino_pipeline.inference.images import said_of_failures
-    from dino_pipeline.workspace.overlays import settings
-=======
     from dino_pipeline.workspace.typed_values import settings
->>>>>>> main
 
     done = embed_folder(
         options.images,
