@@ -1,6 +1,7 @@
 """`dino-pipeline init PATH --images DIR`."""
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +49,21 @@ def _init(options: argparse.Namespace) -> str:
         ingest=values.get("ingest"),
     )
     lines = [written.summary, *(f"Note: {warning}" for warning in written.warnings)]
+    folder = options.path.resolve()
+    is_here = folder == Path.cwd()
+    in_git = any((one / ".git").exists() for one in (folder, *folder.parents))
     return "\n".join(
         [
             *lines,
             f"Wrote {written.folder}. Next:",
-            f"  cd {options.path}",
+            *([] if is_here else [f"  cd {shlex.quote(str(options.path))}"]),
+            *(
+                []
+                if in_git
+                else [
+                    "  git init && git add -A && git commit -m project    (a model needs it to be promoted)"
+                ]
+            ),
             f"  kedro run --env={written.folder.name}",
             "",
         ]

@@ -19,6 +19,7 @@ _REMEDIES = {
     "quoted scalar": "a quote is not closed",
     "flow sequence": "a bracket [ is not closed, or a comma is missing",
     "flow mapping": "a bracket { is not closed, or a comma is missing",
+    "flow node": "a bracket [ or { is not closed",
     "expected <block end>": "the indentation is unlike that of the lines before",
     "expected a single document": "a line ---, which begins another document: remove it",
 }
@@ -59,7 +60,7 @@ def slip(file: Path, groups: Collection[str] = (), *, plain: bool = False) -> st
             return f"{file}, line {place.start_mark.line + 1}: {wrong}"
         yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
-        return f"{file}, line {_line(error)}: {_in_words(error)}"
+        return f"{file}, line {_line(error, text)}: {_in_words(error)}"
     except (
         yaml.YAMLError,
         ValueError,
@@ -123,10 +124,11 @@ def _shown(node: yaml.Node) -> str:
     return repr(text if len(text) <= 40 else f"{text[:40]}...")
 
 
-def _line(error: yaml.MarkedYAMLError) -> int:
+def _line(error: yaml.MarkedYAMLError, text: str) -> int:
     begins = any(words in (error.context or "") for words in _FROM_ITS_START)
     mark = error.context_mark if begins and error.context_mark else error.problem_mark
-    return mark.line + 1 if mark else 1
+    last = text.rstrip().count("\n")  # an error at the end of the text belongs to its last words
+    return min(mark.line, last) + 1 if mark else 1
 
 
 def _in_words(error: yaml.MarkedYAMLError) -> str:

@@ -10,6 +10,8 @@ from dino_pipeline.dino.core.losses.config import OLD_NAMES
 LATER_FIELDS: Mapping[str, Any] = {
     "pretrain.loss.options": {},
     "ingest.group": None,
+    "ingest.archive_encoding": None,
+    "launch.stall_minutes": 10,
     "ingest.columns": {},
     "ingest.splits": {},
     "model.prefix": None,
