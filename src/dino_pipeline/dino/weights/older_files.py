@@ -7,7 +7,12 @@ from dino_pipeline.dino.core.losses.config import OLD_NAMES
 
 # Dotted name of the field, as in conf/base and spec.json, to the value that matches trainings without it. Each new
 # field of a class with a group in conf/base (PretrainConfig, MonitoringConfig, LaunchConfig, ...) gets a line here.
-LATER_FIELDS: Mapping[str, Any] = {"pretrain.loss.options": {}, "ingest.group": None}
+LATER_FIELDS: Mapping[str, Any] = {
+    "pretrain.loss.options": {},
+    "pretrain.loss.coding_rate_weight": 0.0,
+    "pretrain.loss.coding_rate_epsilon": 0.2,
+    "ingest.group": None,
+}
 # Dotted name of the field to its renamed values: old name to new name.
 RENAMED_VALUES: Mapping[str, Mapping[str, str]] = {"pretrain.loss.name": OLD_NAMES}
 
