@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, FilePath
 
 from dino_pipeline.dino.core.config import frozen
-from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
+from dino_pipeline.dino.core.models.backbone_config import BackboneConfig, BackboneOptions
 from dino_pipeline.dino.weights.official import OFFICIAL_CONFIGS
 
 Rgb = tuple[float, float, float]
@@ -17,7 +17,7 @@ class ModelConfig:
 
     checkpoint: Annotated[str, Field(min_length=1)] | None
     architecture: str | None  # a timm name; null: as the file records it, or the published one that fits
-    options: dict[str, bool | int | float | str | None]  # of the architecture, like backbone.options
+    options: BackboneOptions  # of the architecture, like backbone.options
     timm_file: FilePath | None  # for a checkpoint timm:<name>: a local file that replaces timm's download
     mean: Rgb  # for weights that do not record their own
     std: Rgb
