@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from dino_pipeline.cli import (
     adopt,
@@ -22,6 +23,9 @@ from dino_pipeline.cli import (
     spec,
     sync_mlflow,
 )
+from dino_pipeline.dino.launching.bound import end_children_with_this_process, shorten_socket_paths
+from dino_pipeline.workspace.environment import complete_environment
+from dino_pipeline.workspace.full_disk import in_words
 
 COMMANDS = (
     init,
@@ -49,11 +53,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         the exit status: 0, or 1 for an error that the user can fix, which is one line on standard error.
     """
+    if arguments is None:
+        complete_environment()
     options = _parser().parse_args(arguments)
     try:
+        end_children_with_this_process()
+        shorten_socket_paths()
         text = options.make(options)
     except (ValueError, OSError) as error:
-        sys.stderr.write(f"Error: {error}\n")
+        sys.stderr.write(f"Error: {in_words(error, Path())}\n")
         return 1
     sys.stdout.write(text)
     return 0

@@ -8,6 +8,9 @@ from dino_pipeline.project.catalog import WholeFileCatalog, generated_catalog
 from dino_pipeline.project.hooks import ExperimentHooks, ModelRunHooks, SizeHooks, StageHooks
 from dino_pipeline.project.session import PlainSession
 from dino_pipeline.workspace.config_loader import MERGE_STRATEGY, LayeredConfigLoader
+from dino_pipeline.workspace.environment import complete_environment
+
+complete_environment()
 
 # People type `kedro run --pipeline=x`, and it works throughout Kedro 1.
 warnings.filterwarnings("ignore", "Option '--pipeline' is deprecated", KedroDeprecationWarning)

@@ -7,12 +7,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import timm
 import torch
 import yaml
 from PIL import Image
+from safetensors.torch import save_file
 
 from dino_pipeline.__main__ import main
 from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.data.decoding import decode_image
+from dino_pipeline.dino.core.data.images_config import ImagesConfig
 from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.core.models.head_config import ProjectionHeadConfig
@@ -20,6 +24,8 @@ from dino_pipeline.dino.core.models.student_teacher import build_student_and_tea
 from dino_pipeline.dino.evaluation.config import ExtractConfig
 from dino_pipeline.dino.evaluation.extraction import backbone_features, extract_features
 from dino_pipeline.dino.evaluation.image_files import named_images
+from dino_pipeline.dino.features.evaluation_transform import evaluation_crop
+from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
 from dino_pipeline.dino.weights.published import (
     PublishedModel,
     evaluation_transform,
@@ -130,3 +136,66 @@ def test_a_folder_without_an_image_writes_nothing(
     assert main(["embed", str(folder), f"--model={model}", f"--output={written / 'a.parquet'}"]) == 1
     assert "none of the 1 files is a readable image" in capsys.readouterr().err
     assert not list(written.iterdir())
+
+
+@pytest.mark.parametrize("name", ["lightning.ckpt", "backbone.safetensors"])
+def test_weights_of_another_trainer_embed_outside_of_any_project_as_timm_does(
+    name: str,
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    torch.manual_seed(0)
+    network = timm.create_model(
+        "vit_tiny_patch16_224", num_classes=0, img_size=32, patch_size=8, depth=2
+    ).eval()
+    state = network.state_dict()
+    if name.endswith(".ckpt"):
+        torch.save(
+            {"state_dict": {f"model.{key}": value for key, value in state.items()}, "epoch": 3},
+            tmp_path / name,
+        )
+    else:
+        save_file({**state, "mask_token": torch.zeros(1, 192)}, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    assert (
+        main(["embed", str(photos), "--model", name, "--output=e.parquet", "--set=model.mean=[0.5,0.5,0.5]"])
+        == 0
+    )
+    said = capsys.readouterr().out
+    assert f"{name} is taken for vit_tiny_patch16_224" in said
+    assert "resized to 37 px and cropped to 32 px" in said
+    rows = pq.read_table(tmp_path / "e.parquet").to_pylist()
+    transform = EvaluationTransformConfig(
+        resize=37,
+        crop=32,
+        images=ImagesConfig(channels=3, bits=8),
+        mean=(0.5,) * 3,
+        std=(0.229, 0.224, 0.225),
+    )
+    crops = [
+        evaluation_crop(decode_image((photos / row["path"]).read_bytes(), transform.images), transform)
+        for row in rows
+    ]
+    pixels = (torch.stack(crops) / 255 - 0.5) / torch.tensor(transform.std).view(3, 1, 1)
+    with torch.no_grad():
+        expected = network(pixels)
+    torch.testing.assert_close(
+        torch.tensor([row["embedding"] for row in rows]), expected, atol=1e-4, rtol=1e-4
+    )
+
+
+def test_a_model_needs_a_project_only_where_its_name_does(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, expected in {
+        "photos": "there is no model 'photos' here, and no project",
+        "gone.pth": "gone.pth does not exist: give a file of weights",
+        "timm:vit_smal": "has no model 'vit_smal'; similar",
+    }.items():
+        assert main(["embed", str(photos), "--model", name, "--output=e.parquet"]) == 1
+        error = capsys.readouterr().err
+        assert expected in error
+        assert error.count("\n") == 1

@@ -128,6 +128,7 @@ LAUNCH = {
     "compile": False,
     "max_restarts": 2,
     "grace_seconds": 20.0,
+    "stall_minutes": 10.0,
     "resume_from": None,
     "adopt_progress": None,
 }

@@ -96,6 +96,7 @@ def test_lines_of_workers_reach_the_output_of_the_launcher(
             threads_per_process=1,
             max_restarts=0,
             grace_seconds=5,
+            stall_minutes=10,
             log=tmp_path / "workers.log",
             on_progress=lambda: None,
         )

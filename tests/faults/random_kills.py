@@ -44,7 +44,7 @@ PARAMETERS: Mapping[str, Any] = {
     "extract.num_workers": 1,
 }
 # A command, and the layers that it makes.
-COMMANDS = {"pretrain": ("06_models",), "evaluate": ("07_model_output", "08_reporting")}
+COMMANDS = {"pretrain": ("06_models",), "probe": ("04_feature", "07_model_output")}
 # What a command says after a signal to one of its processes; its own exit status is checked beside it.
 WORDS = {
     ("agent", "SIGKILL"): "torchrun's process was ended by SIGKILL",
@@ -61,7 +61,7 @@ class Project(NamedTuple):
         options = ",".join(f"{name}={value}" for name, value in self.parameters.items())
         kedro = Path(sys.executable).with_name("kedro")
         command = [str(kedro), "run", "--env=smoke", f"--pipeline={pipeline}", f"--params={options}"]
-        return Started(["nice", *command], folder=self.folder, log=self.folder / "run.log")
+        return Started(command, folder=self.folder, log=self.folder / "run.log")
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def kill_once(
     """Start the command, signal one of its processes, wait for the end of all. None: it was over before."""
     started = project.start(pipeline)
     kind, happened, delay = moment(started, duration, seeded)
-    wait_for(lambda: happened() or started.process.poll() is not None, kind, pause=0.02)
+    wait_for(lambda: happened() or started.process.poll() is not None, kind, pause=0.05)
     time.sleep(delay)
     roles = processes_by_role(started)
     present = [role for role in ROLES if role in roles]
@@ -175,9 +175,11 @@ def kill_once(
     except ProcessLookupError:
         started.end()
         return None
-    problem = ""
+    problem, others_ended = "", None
     while started.process.poll() is None or started.running():
         seconds = time.monotonic() - struck
+        if others_ended is None and not set(started.running()) - {started.process.pid}:
+            others_ended = seconds
         # A lost worker is replaced, and the command goes on to its end.
         goes_on = role in ("worker", "loader worker") and number == signal.SIGKILL
         if seconds > (SECONDS_TO_GO_ON if goes_on else SECONDS_TO_END):
@@ -185,7 +187,7 @@ def kill_once(
             for pid in started.running():
                 os.kill(pid, signal.SIGKILL)
             started.process.wait()
-        time.sleep(0.1)
+        time.sleep(0.2)
     seconds = time.monotonic() - struck
     status, words = started.process.returncode, started.words()
     expected = WORDS.get((role, number.name), "")
@@ -201,6 +203,7 @@ def kill_once(
         "status": status,
         "problem": problem,
         "seconds": round(seconds, 1),
+        "others_ended": round(seconds if others_ended is None else others_ended, 1),
         "said": words.strip().splitlines()[-1][:300] if status and words.strip() else "",
     }
 
@@ -245,9 +248,9 @@ def main() -> None:
             assert undisturbed[pipeline], started.words()
         while len(outcomes) < arguments.kills:
             # Training first, for its processes are the most; the evaluation reads what training made.
-            pipeline = "evaluate" if seeded.random() < 0.3 else "pretrain"
+            pipeline = "probe" if seeded.random() < 0.25 else "pretrain"
             project.clear(pipeline)
-            for _ in range(6):
+            for _ in range(10):
                 outcome = kill_once(project, pipeline, durations[pipeline], seeded)
                 half = {
                     name

@@ -164,7 +164,7 @@ INGESTED: list[tuple[dict[str, Any], str, str, str]] = [
     ({"source": "groups.csv"}, "the group 'p1'", "in train and in val", "correct the split or the group"),
     ({"source": "photos", "exclude": "gone.csv"}, "ingest.exclude", "gone.csv", "null excludes nothing"),
     ({"source": "list.csv", "copy_images": True}, "ingest.copy_images", "list.csv", "set it to false"),
-    ({"source": "unnamed.csv"}, "column 'path'", "'file'", "rename the column"),
+    ({"source": "unnamed.csv"}, "column of paths", "'text'", "set ingest.columns.path"),
 ]
 
 
@@ -256,7 +256,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (project / "notes.doc").write_text("no image")
     (project / "list.csv").write_text("path\nphotos/0.png\n")
     (project / "groups.csv").write_text("path,split,group\nphotos/0.png,train,p1\nphotos/1.png,val,p1\n")
-    (project / "unnamed.csv").write_text("file\nphotos/0.png\n")
+    (project / "unnamed.csv").write_text("text\nhello\n")
     return project
 
 

@@ -135,6 +135,15 @@ def test_keep_is_true_or_false(folder: Path, whole: pd.DataFrame, run: RunIngest
         run(folder, validation_fraction=0.0, exclude=file)
 
 
+def test_a_list_that_a_spreadsheet_saved_excludes_the_same(
+    folder: Path, whole: pd.DataFrame, run: RunIngest, tmp_path: Path
+) -> None:
+    file = Path(write_list(whole, [False, *[True] * 5], tmp_path / "list.csv"))
+    saved = file.read_text().replace(",", ";").replace("False", "FALSE").replace("sha256", "SHA256")
+    file.write_text(saved, encoding="utf-16")
+    assert run(folder, validation_fraction=0.0, exclude=str(file)).summary["excluded"]["images"] == 1
+
+
 def test_a_split_is_not_emptied(folder: Path, whole: pd.DataFrame, run: RunIngest, tmp_path: Path) -> None:
     file = write_list(whole, [True] * 4 + [False] * 2, tmp_path / "list.csv")
     with pytest.raises(ValueError, match="excludes all 2 images of test"):

@@ -306,8 +306,11 @@ def test_sources_without_images_are_clear_errors(tmp_path: Path, run: RunIngest)
     (tmp_path / "empty" / "notes.txt").write_text("words")
     with pytest.raises(ValueError, match="no usable image: 1 not an image"):
         run(tmp_path / "empty")
-    with pytest.raises(ValueError, match="neither a folder nor"):
+    with pytest.raises(ValueError, match=r"notes\.txt has no column of paths, only the columns 'words'"):
         run(tmp_path / "empty" / "notes.txt")
+    (tmp_path / "empty" / "notes.doc").write_text("words")
+    with pytest.raises(ValueError, match="neither a folder nor"):
+        run(tmp_path / "empty" / "notes.doc")
 
 
 def test_too_few_images_for_the_splits_are_a_clear_error(

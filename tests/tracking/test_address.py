@@ -117,6 +117,7 @@ def test_runs_are_where_the_address_says_and_nothing_else_is_left(
     assert sorted(one.name for one in project.iterdir()) == ["artifacts", "mlflow.db"]
     assert len(list((project / "artifacts").rglob("note.txt"))) == 1
     assert not list(elsewhere.iterdir())
+    assert {one.name for one in tmp_path.iterdir()} == {folder, "elsewhere"}
 
 
 def test_a_new_database_replaces_none_that_another_process_has_made(

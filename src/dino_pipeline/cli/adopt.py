@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from dino_pipeline.cli.arguments import add_project
+from dino_pipeline.cli.arguments import add_project, project_of
 
 
 def add_command(commands: Any) -> None:
@@ -29,7 +29,7 @@ def _adopt(options: argparse.Namespace) -> str:
 
     if options.all == bool(options.fingerprints):
         raise ValueError("give the fingerprints of trainings, or --all")
-    project = options.project.resolve()
+    project = project_of(options)
     named = None if options.all else options.fingerprints
     lines = list(adopt(project, configure(project), named))
     return "".join(

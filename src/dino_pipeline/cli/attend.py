@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from dino_pipeline.cli.arguments import add_model, add_project
+from dino_pipeline.cli.arguments import add_model, add_project, project_if_any, say
 
 
 def add_command(commands: Any) -> None:
@@ -42,6 +42,7 @@ def add_command(commands: Any) -> None:
 
 def _attend(options: argparse.Namespace) -> str:
     from dino_pipeline.inference.attend import attend
+    from dino_pipeline.workspace.overlays import settings
 
     drawn = list(
         attend(
@@ -51,7 +52,9 @@ def _attend(options: argparse.Namespace) -> str:
             size=options.size,
             mass=options.threshold,
             masks=options.masks,
-            project=options.project,
+            overrides=settings(options.set),
+            project=project_if_any(options),
+            say=say,
         )
     )
     lines = [f"{one.image}: {one.overview or f'left out, {one.problem}'}" for one in drawn]

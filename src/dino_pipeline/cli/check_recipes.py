@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,10 +26,11 @@ def _check(options: argparse.Namespace) -> str:
     from kedro.config import MissingConfigException
 
     from dino_pipeline.recipes.check import check
-    from dino_pipeline.recipes.reading import conf_here, recipe_names
+    from dino_pipeline.recipes.reading import conf_of, recipe_names
+    from dino_pipeline.workspace.project_folder import project_around
 
     try:
-        conf = conf_here()
+        conf = conf_of(project_around(Path()))
         rows = [check(recipe, conf=conf) for recipe in options.recipes or recipe_names(conf)]
     except MissingConfigException as error:
         raise ValueError(str(error)) from error

@@ -1,8 +1,9 @@
 """`dino-pipeline clean-results`: remove stored results of stages."""
 
 import argparse
-from pathlib import Path
 from typing import Any
+
+from dino_pipeline.cli.arguments import add_project, project_of
 
 
 def add_command(commands: Any) -> None:
@@ -18,7 +19,7 @@ def add_command(commands: Any) -> None:
         "--unused-days", type=float, default=30, help="remove results unused for this many days (30); 0: all"
     )
     parser.add_argument("--dry-run", action="store_true", help="only say what would be removed")
-    parser.add_argument("--project", type=Path, default=Path(), help="the project's folder (here)")
+    add_project(parser)
     parser.set_defaults(make=_clean)
 
 
@@ -27,7 +28,9 @@ def _clean(options: argparse.Namespace) -> str:
 
     if options.unused_days < 0:
         raise ValueError(f"--unused-days is {options.unused_days:g}: give 0 or more")
-    cleaned = clean_up(options.project / RESULTS, unused_days=options.unused_days, is_dry_run=options.dry_run)
+    cleaned = clean_up(
+        project_of(options) / RESULTS, unused_days=options.unused_days, is_dry_run=options.dry_run
+    )
     verb = "Would remove" if options.dry_run else "Removed"
     return (
         f"{verb} {_count(cleaned.num_removed)}, which frees {cleaned.bytes_freed / 1e6:,.1f} MB; "

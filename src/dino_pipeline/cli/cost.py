@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from dino_pipeline.cli.arguments import add_project, project_if_any
+
 
 def add_command(commands: Any) -> None:
     """Add `cost` to the command line's subparsers."""
@@ -19,26 +21,28 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="e.g. pretrain.epochs=3"
     )
+    add_project(parser)
     parser.set_defaults(make=_cost)
 
 
 def _cost(options: argparse.Namespace) -> str:
     from kedro.config import MissingConfigException
 
-    from dino_pipeline.recipes.reading import conf_here, recipe_parameters
+    from dino_pipeline.recipes.reading import conf_of, recipe_parameters
     from dino_pipeline.recipes.run_cost import recipe_cost
     from dino_pipeline.recipes.speed import RunConfig
     from dino_pipeline.workspace.overlays import settings
 
+    project = project_if_any(options)
     try:
-        parameters = recipe_parameters(options.recipe, settings(options.set), conf=conf_here())
+        parameters = recipe_parameters(options.recipe, settings(options.set), conf=conf_of(project))
     except MissingConfigException as error:
         raise ValueError(str(error)) from error
     price = options.price_per_hour
     text = recipe_cost(
         RunConfig.of(parameters),
         recipe=options.recipe,
-        project_folder=Path.cwd(),
+        project_folder=project or Path.cwd(),
         price_per_hour=parameters.get("cost", {}).get("price_per_hour") if price is None else price,
         num_images=options.images,
     )

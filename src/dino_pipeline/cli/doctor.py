@@ -1,9 +1,10 @@
 """`dino-pipeline doctor`: whether this machine can train, as a table and as JSON."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
+
+from dino_pipeline.cli.arguments import say
 
 
 def add_command(commands: Any) -> None:
@@ -35,12 +36,12 @@ def _doctor(options: argparse.Namespace) -> str:
     if unknown:
         raise ValueError(f"--only: there is no check {', '.join(unknown)}: take some of {', '.join(NAMES)}")
     results = []
-    _say(f"{'check':14}{'result':16}{'seconds':>8}  what was found, and what to do next")
+    say(f"{'check':14}{'result':16}{'seconds':>8}  what was found, and what to do next")
     for result in examine(recipe_parameters("smoke"), folder=options.folder, checks=checks):
         results.append(result)
-        _say(f"{result.check:14}{result.status:16}{result.seconds:8.1f}  {result.found}")
+        say(f"{result.check:14}{result.status:16}{result.seconds:8.1f}  {result.found}")
         if result.next:
-            _say(f"{'':40}-> {result.next}")
+            say(f"{'':40}-> {result.next}")
     if options.output:
         report = {
             "what": "dino-pipeline doctor",
@@ -51,9 +52,3 @@ def _doctor(options: argparse.Namespace) -> str:
     if any(result.status == "failed" for result in results):
         raise SystemExit(1)
     return ""
-
-
-def _say(line: str) -> None:
-    """Print at once: the checks take minutes."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()

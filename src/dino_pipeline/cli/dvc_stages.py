@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from dino_pipeline.cli.arguments import add_project
+from dino_pipeline.cli.arguments import add_project, project_of
 
 
 def add_command(commands: Any) -> None:
@@ -20,9 +20,9 @@ def add_command(commands: Any) -> None:
 
 
 def _write(options: argparse.Namespace) -> str:
-    lines = []
-    for name, text in stage_files(options.project).items():
-        file = options.project / name
+    project, lines = project_of(options), []
+    for name, text in stage_files(project).items():
+        file = project / name
         fresh = not file.exists() or file.read_text(encoding="utf-8") != text
         if fresh:
             file.parent.mkdir(exist_ok=True)

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from dino_pipeline.cli.arguments import add_model, add_project
+from dino_pipeline.cli.arguments import add_model, add_project, project_if_any, say
 
 
 def add_command(commands: Any) -> None:
@@ -27,9 +27,16 @@ def add_command(commands: Any) -> None:
 
 def _embed(options: argparse.Namespace) -> str:
     from dino_pipeline.inference.embed import embed_folder
+    from dino_pipeline.workspace.overlays import settings
 
     done = embed_folder(
-        options.images, options.model, options.output, recipe=options.recipe, project=options.project
+        options.images,
+        options.model,
+        options.output,
+        recipe=options.recipe,
+        overrides=settings(options.set),
+        project=project_if_any(options),
+        say=say,
     )
     return (
         f"{options.output}: {done.num_images:,} images, {done.num_dimensions} dimensions\n{done.left_out_file}: "

@@ -22,14 +22,30 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "--download", action="store_true", help="download a torchvision:<name> that is missing"
     )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a parameter of ingest, such as ingest.splits.seg_test=test; may be repeated",
+    )
     parser.set_defaults(make=_init)
 
 
 def _init(options: argparse.Namespace) -> str:
     from dino_pipeline.recipes.init.write import init_recipe
+    from dino_pipeline.workspace.overlays import settings
 
+    values = settings(options.set)
+    if not set(values) <= {"ingest"}:
+        raise ValueError("init --set takes parameters of ingest, such as ingest.splits.seg_test=test")
     written = init_recipe(
-        options.path, options.images, name=options.name, hours=options.hours, download=options.download
+        options.path,
+        options.images,
+        name=options.name,
+        hours=options.hours,
+        download=options.download,
+        ingest=values.get("ingest"),
     )
     lines = [written.summary, *(f"Note: {warning}" for warning in written.warnings)]
     return "\n".join(

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from dino_pipeline.cli.arguments import add_project
+from dino_pipeline.cli.arguments import add_project, project_of
 
 
 def add_command(commands: Any) -> None:
@@ -31,6 +31,6 @@ def _lineage(options: argparse.Namespace) -> str:
     from dino_pipeline.model_registry.lineage.report import report
     from dino_pipeline.recipes.reading import project_parameters
 
-    project = options.project.resolve()
+    project = project_of(options)
     config = from_dict(LineageConfig, project_parameters(project, "base")["lineage"])
     return report(options.of, project, num_hashed=None if options.verify else config.num_hashed)

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from dino_pipeline.cli.arguments import add_project
+from dino_pipeline.cli.arguments import add_project, project_of
 
 
 def add_command(commands: Any) -> None:
@@ -22,17 +22,17 @@ def add_command(commands: Any) -> None:
 def _merge(options: argparse.Namespace) -> str:
     from dino_pipeline.recipes.merging import merge_recipe
 
-    lines = []
+    project, lines = project_of(options), []
     for name in options.recipes:
         if name in ("base", "local"):
             raise ValueError(f"conf/{name} is not a recipe: its files stay.")
-        files = merge_recipe(options.project / "conf" / name)
+        files = merge_recipe(project / "conf" / name)
         lines.append(
             f"conf/{name}/parameters.yml: {len(files)} files merged and removed."
             if files
             else f"conf/{name} is already one file."
         )
-    stages = options.project / "dvc.yaml"
+    stages = project / "dvc.yaml"
     if stages.exists() and "conf/${recipe}/parameters_" in stages.read_text():
         lines.append("dvc.yaml watches files that recipes no longer have: run `dino-pipeline dvc-stages`.")
     return "\n".join([*lines, ""])

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from dino_pipeline.cli.arguments import add_project
+from dino_pipeline.cli.arguments import add_project, project_of
 
 
 def add_command(commands: Any) -> None:
@@ -42,7 +42,7 @@ def _promote(options: argparse.Namespace) -> str:
     from dino_pipeline.tracking.registry import registered_version
     from dino_pipeline.tracking.store import connect, plain_errors, quieten
 
-    project = options.project.resolve()
+    project = project_of(options)
     store = configure(project)
     quieten()
     with plain_errors():

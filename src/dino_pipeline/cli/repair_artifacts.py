@@ -1,8 +1,9 @@
 """`dino-pipeline repair-artifacts`, for a project that was moved or copied."""
 
 import argparse
-from pathlib import Path
 from typing import Any
+
+from dino_pipeline.cli.arguments import add_project, project_of
 
 
 def add_command(commands: Any) -> None:
@@ -13,7 +14,7 @@ def add_command(commands: Any) -> None:
         description="MLflow's database contains absolute addresses of artifacts. This rewrites those that point to the "
         "project's old folder, all at once.",
     )
-    parser.add_argument("--project", type=Path, default=Path(), help="the project's present folder (here)")
+    add_project(parser)
     parser.add_argument("--dry-run", action="store_true", help="only print how many rows would change")
     parser.set_defaults(make=_repair)
 
@@ -22,7 +23,7 @@ def _repair(options: argparse.Namespace) -> str:
     from dino_pipeline.tracking import configure
     from dino_pipeline.tracking.relocate import repair_addresses
 
-    before, now, num_rows = repair_addresses(configure(options.project), dry_run=options.dry_run)
+    before, now, num_rows = repair_addresses(configure(project_of(options)), dry_run=options.dry_run)
     if not num_rows:
         return f"Nothing to repair: MLflow's addresses point to {now}.\n"
     verb = "Would rewrite" if options.dry_run else "Rewrote"

@@ -38,22 +38,26 @@ def _spec(options: argparse.Namespace) -> str:
     from dino_pipeline.dino.core.pretrain_config import PretrainConfig
     from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig
     from dino_pipeline.dino.training.preparation import prepare_for_workers
+    from dino_pipeline.model_registry.model_lookup import with_paths_of_weights
     from dino_pipeline.pipeline_registry import stage_pipelines
-    from dino_pipeline.recipes.reading import conf_here, recipe_parameters
+    from dino_pipeline.recipes.reading import conf_of, recipe_parameters
     from dino_pipeline.workspace.overlays import settings
     from dino_pipeline.workspace.parameter_errors import parameter_errors
+    from dino_pipeline.workspace.project_folder import project_around
 
+    project = project_around(Path())
     try:
-        parameters = recipe_parameters(options.recipe, settings(options.set), conf=conf_here())
+        parameters = recipe_parameters(options.recipe, settings(options.set), conf=conf_of(project))
     except MissingConfigException as error:
         raise ValueError(str(error)) from error
     wrong = parameter_errors(parameters, stage_pipelines())
     if wrong:
         raise ValueError("\n".join(wrong))
+    pretrain = from_dict(PretrainConfig, parameters["pretrain"])
     spec = prepare_for_workers(
         options.manifest,
         options.images,
-        from_dict(PretrainConfig, parameters["pretrain"]),
+        with_paths_of_weights(pretrain, project or Path.cwd()),
         from_dict(MonitoringConfig, parameters["monitoring"]),
         from_dict(LaunchConfig, parameters["launch"]),
         recipe=options.recipe,

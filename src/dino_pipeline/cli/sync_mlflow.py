@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from dino_pipeline.cli.arguments import add_project
+from dino_pipeline.cli.arguments import add_project, project_of
 
 
 def add_command(commands: Any) -> None:
@@ -21,7 +21,7 @@ def _sync(options: argparse.Namespace) -> str:
     from dino_pipeline.tracking import configure
     from dino_pipeline.tracking.tracker import send_spooled_runs
 
-    configure(options.project)
+    configure(project_of(options))
     sent = send_spooled_runs()
     if not sent:
         return "Nothing to send: MLflow's store has everything.\n"

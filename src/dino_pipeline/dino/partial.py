@@ -23,8 +23,10 @@ def written_whole(target: Path) -> Iterator[Path]:
         with partial.open("rb") as file:
             os.fsync(file.fileno())
         partial.replace(target)
-    except BaseException:
+    except BaseException as error:
         partial.unlink(missing_ok=True)  # it may be what fills the disk
+        if isinstance(error, OSError) and error.filename is None:  # as for a write to a full disk
+            error.filename = str(target)
         raise
     _sync_folder(target.parent)
 

@@ -20,6 +20,19 @@ T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
+_beats = 0
+
+
+def beat() -> None:
+    """Say that work gets on, for the watchdog, where a loop passes the same lines again and again."""
+    global _beats
+    _beats += 1
+
+
+def beats() -> int:
+    """How often this process has said so."""
+    return _beats
+
 
 class Progress:
     """Shows how far a loop is. Use it as a context manager.
@@ -95,6 +108,7 @@ class Progress:
         Args:
             total: of the whole work, where it has changed.
         """
+        beat()
         self.total = self.total if total is None else total
         self.count = count
         if self._start is None and count:

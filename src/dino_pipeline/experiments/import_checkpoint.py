@@ -10,8 +10,6 @@ from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.core.data.multi_crop_config import MultiCropConfig
 from dino_pipeline.dino.weights.config import ModelConfig
 
-TIMM = "timm:"
-
 logger = logging.getLogger(__name__)
 
 
@@ -37,23 +35,18 @@ def import_checkpoint(
     from dino_pipeline.dino.training.finish import FINISHED
     from dino_pipeline.dino.training.progress import progress_folder
     from dino_pipeline.dino.weights.importing import describe_import, write_import
-    from dino_pipeline.dino.weights.pretrained_weights import read_timm_weights, read_weights
-    from dino_pipeline.model_registry.model_lookup import find_weights, is_weight_file
+    from dino_pipeline.model_registry.model_lookup import PublishedWeights, find_model
     from dino_pipeline.model_registry.provenance import origin_of_weights
     from dino_pipeline.tracking.dataset import log_dataset
     from dino_pipeline.tracking.records import RESUMED_TAG
     from dino_pipeline.tracking.sessions import log_session
 
     assert config.checkpoint is not None
-    path = project_folder / Path(config.checkpoint).expanduser()
-    if config.checkpoint.startswith(TIMM):
-        source = config.checkpoint
-        weights = read_timm_weights(source.removeprefix(TIMM), config.timm_file)
-    elif is_weight_file(path):
-        source = path.name
-        weights = read_weights(path, config.candidates)
-    else:
-        found = find_weights(config.checkpoint, project_folder)
+    try:
+        found = find_model(config.checkpoint, project_folder, config, here=project_folder)
+    except ValueError as error:
+        raise ValueError(f"model.checkpoint is {config.checkpoint}: {error}") from error
+    if isinstance(found, PublishedWeights):
         if found.network != "teacher":
             raise ValueError(
                 f"model.checkpoint is {config.checkpoint}: give its folder instead, so that the student is "
@@ -61,6 +54,9 @@ def import_checkpoint(
             )
         logger.info("model: %s", found.folder)
         return found.folder
+    source, weights = found
+    for note in weights.notes:
+        logger.info(note)
     description = describe_import(
         weights,
         source,

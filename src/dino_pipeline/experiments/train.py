@@ -40,6 +40,7 @@ from dino_pipeline.dino.training.progress import adopted_from
 from dino_pipeline.dino.training.skipped import SKIPPED
 from dino_pipeline.dino.training.unreadable import UNREADABLE
 from dino_pipeline.dino.weights.published import read_model
+from dino_pipeline.model_registry.model_lookup import with_paths_of_weights
 from dino_pipeline.model_registry.provenance import origin_of_training
 from dino_pipeline.tracking.dataset import log_dataset
 from dino_pipeline.tracking.runs import DATA_TAG, MANIFESTS, manifest_artifact
@@ -85,7 +86,7 @@ class Trainer:
         """
         return prepare(
             self.images,
-            pretrain,
+            with_paths_of_weights(pretrain, self.project_folder),
             monitoring,
             launch,
             recipe=self.recipe,

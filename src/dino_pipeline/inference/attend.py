@@ -1,6 +1,6 @@
 """Draw where a model looks in images, and cut out the foreground by its attention."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, NamedTuple
 
@@ -19,9 +19,8 @@ from dino_pipeline.dino.core.models.backbones.vision_transformer import ViTBackb
 from dino_pipeline.dino.evaluation.attention import class_attention, feature_colors, most_attended
 from dino_pipeline.dino.evaluation.sizes import cell_size, fitted, resized
 from dino_pipeline.dino.features.evaluation_transform import normalise
-from dino_pipeline.dino.weights.published import load_backbone, read_model
+from dino_pipeline.inference.loading import Say, load
 from dino_pipeline.ingestion.sources.folder import list_folder
-from dino_pipeline.model_registry.model_lookup import find_weights
 from dino_pipeline.plotting.panels import overlay
 from dino_pipeline.plotting.pixels import visible
 
@@ -37,18 +36,29 @@ class DrawnImage(NamedTuple):
 
 
 def attend(
-    images: Path, model: str, folder: Path, *, size: int, mass: float, masks: MaskRule | None, project: Path
+    images: Path,
+    model: str,
+    folder: Path,
+    *,
+    size: int,
+    mass: float,
+    masks: MaskRule | None,
+    overrides: Mapping[str, Any],
+    project: Path | None,
+    say: Say = lambda line: None,  # noqa: ARG005
 ) -> Iterator[DrawnImage]:
     """Draw an image, or every image of a folder, into a folder of its own.
 
     Args:
         images: an image, or a folder that is searched with its subfolders; files that are no whole image are left out.
-        model: any name that `find_weights` accepts.
+        model: any name that `load_model` accepts.
         folder: gets <name of the image>/<picture>.png, and masks/ for `masks`.
         size: shorter side that the network sees, in px.
         mass: share of the attention that a mask keeps.
         masks: see `foreground_masks`; None: no masks of the image's size.
-        project: the folder in which the model is looked up.
+        overrides: nested values of `model`, for weights from elsewhere.
+        project: the folder in which the model is looked up; None outside of projects.
+        say: receives a line for each thing that was guessed or left out.
 
     Raises:
         ValueError: the images or the model do not exist, a value is out of range, or `masks` needs a ViT.
@@ -57,11 +67,10 @@ def attend(
         raise ValueError(f"{images} does not exist")
     if size < 1 or not 0 < mass <= 1:
         raise ValueError("--size must be a number of pixels, and --threshold a share above 0 and at most 1")
-    weights = find_weights(model, project.resolve())
-    config = read_model(weights.folder).config
+    found = load(model, project, overrides=overrides, say=say)
+    config, backbone = found.description.config, found.backbone
     read_as = from_dict(ImagesConfig, config["images"])
     settings: Any = {"size": size, "mass": mass, "statistics": PixelStatistics(config["mean"], config["std"])}
-    backbone = load_backbone(weights.folder, weights.network)
     names = [file.name for file in list_folder(images).files] if images.is_dir() else [""]
     mask_names: set[str] = set()
     for name in names:

@@ -4,13 +4,12 @@ import csv
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from kedro.config import MissingConfigException
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -25,11 +24,10 @@ from dino_pipeline.dino.features.evaluation_transform import evaluation_crop
 from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
 from dino_pipeline.dino.partial import written_whole
 from dino_pipeline.dino.progress import Progress
-from dino_pipeline.dino.weights.published import evaluation_transform, load_backbone, read_model
+from dino_pipeline.dino.weights.published import evaluation_transform
+from dino_pipeline.inference.loading import Say, load_with_parameters
 from dino_pipeline.ingestion.listing import SourceFile
 from dino_pipeline.ingestion.sources.folder import list_folder
-from dino_pipeline.model_registry.model_lookup import find_weights
-from dino_pipeline.recipes.reading import recipe_parameters
 
 ROWS_AT_ONCE = 4096  # rows in memory, and in a row group
 
@@ -44,17 +42,26 @@ class EmbeddedFolder(NamedTuple):
 
 
 def embed_folder(
-    images: Path, model: str, output: Path, *, recipe: str | None, project: Path
+    images: Path,
+    model: str,
+    output: Path,
+    *,
+    recipe: str | None,
+    overrides: Mapping[str, Any],
+    project: Path | None,
+    say: Say = lambda line: None,  # noqa: ARG005
 ) -> EmbeddedFolder:
     """Write the embedding of each image of a folder, in the order of the files' names.
 
     Args:
         images: a folder, searched with its subfolders; files that are no whole image are left out.
-        model: any name that `find_weights` accepts.
+        model: any name that `load_model` accepts.
         output: the Parquet file, which must not exist: path, sha256, embedding (float32, not normalised). The files
             that are left out are listed beside it, in <output>.left_out.csv: path, problem.
         recipe: the recipe whose values of `extract` prepare the images; None: the model's recipe.
-        project: the folder in which the model is looked up.
+        overrides: nested values that override the recipe's.
+        project: the folder in which the model and the recipe are looked up; None outside of projects.
+        say: receives a line for each thing that was guessed or left out.
 
     Raises:
         ValueError: the folder, the model or the recipe does not exist, the output exists, or the folder has no image.
@@ -63,23 +70,14 @@ def embed_folder(
         raise ValueError(f"{images} is not a folder")
     if output.exists():
         raise ValueError(f"{output} already exists: remove it, or give another file")
-    weights = find_weights(model, project.resolve())
-    published = read_model(weights.folder)
-    try:
-        name, own = recipe or published.recipe, project / "conf"
-        # A project of `init` has its own recipes; the package's recipes work everywhere.
-        parameters = recipe_parameters(name, conf=own if (own / name).is_dir() else None)
-    except MissingConfigException as error:
-        raise ValueError(
-            f"{error} Give a recipe with --recipe whose values of `extract` suit the model."
-        ) from error
+    found, parameters = load_with_parameters(model, project, recipe=recipe, overrides=overrides, say=say)
+    published, backbone = found.description, found.backbone
     config = from_dict(ExtractConfig, parameters["extract"])
     transform = evaluation_transform(published, resize=config.resize, crop=config.crop)
-    backbone = load_backbone(weights.folder, weights.network)
     device = compute.device()
     metadata = {
         "fingerprint": published.fingerprint,
-        "network": weights.network,
+        "network": found.network,
         "resize": str(config.resize),
         "crop": str(config.crop),
     }

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
 
 from dino_pipeline.dino.core.config import frozen
+from dino_pipeline.dino.tables.columns import Role
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
@@ -63,6 +64,11 @@ def _with_both(values: Any) -> Any:
     return {"level": None, "pattern": None} | dict(values)
 
 
+def _with_text_keys(values: Any) -> Any:
+    """Names as text, which YAML reads as numbers, true or false without quotes."""
+    return {str(name): split for name, split in values.items()} if isinstance(values, Mapping) else values
+
+
 @frozen
 class IngestConfig:
     """The `ingest` parameters."""
@@ -74,6 +80,11 @@ class IngestConfig:
     max_pixels: PositiveInt
     max_file_megabytes: PositiveInt
     max_unpacked_gigabytes: PositiveInt
+    columns: dict[
+        Role, str | None
+    ]  # of lists: a role's column; None: it has none. Other roles are found by name
+    # of folders, sources and lists: a name's split; None: it is no split. Other names are recognised or refused
+    splits: Annotated[dict[str, Literal["train", "val", "test"] | None], BeforeValidator(_with_text_keys)]
     group: Annotated[GroupConfig | None, BeforeValidator(_with_both)]  # images of a group share a split
     validation_fraction: Fraction
     test_fraction: Fraction

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import pandas as pd
-
 from dino_pipeline.dino.core.data.manifest import SPLITS
+from dino_pipeline.dino.tables.reading import plain, read_cells
 from dino_pipeline.ingestion.listing import SourceFile
 from dino_pipeline.ingestion.manifest import ManifestRow, relative_path
 
@@ -97,22 +96,27 @@ def _find(name: str, project_folder: Path) -> Path:
 
 def _unwanted(file: Path) -> set[_Key]:
     try:
-        table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig").fillna("")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ValueError(f"ingest.exclude: {file} cannot be read as a table: {error}") from error
-    missing = [column for column in COLUMNS if column not in table]
+        cells = read_cells(file, COLUMNS)
+    except ValueError as error:
+        raise ValueError(f"ingest.exclude: {error}") from error
+    position_of = {plain(name): position for position, name in reversed(list(enumerate(cells.names)))}
+    missing = [column for column in COLUMNS if column not in position_of]
     if missing:
         raise ValueError(
-            f"ingest.exclude: {file} has no column {', '.join(missing)}, only {', '.join(table.columns)}: give a "
+            f"ingest.exclude: {file} has no column {', '.join(missing)}, only {', '.join(cells.names)}: give a "
             "list in the format that data_quality writes."
         )
+    rows = zip(cells.lines, *(cells.column(position_of[column]) for column in COLUMNS), strict=True)
     # An image may occur twice, as a near-duplicate and as an outlier: one "false" is enough.
     kept: dict[str, dict[_Place, bool]] = defaultdict(dict)
-    for line, (content, path, member, keep) in enumerate(table[list(COLUMNS)].itertuples(index=False), 2):
-        if keep.lower() not in _KEEP:
-            raise ValueError(f"ingest.exclude: {file}, line {line}: keep is {keep!r}: write true or false.")
-        place = (path, member)
-        kept[content][place] = kept[content].get(place, True) and _KEEP[keep.lower()]
+    for line, content, path, member, keep in rows:
+        here = f"ingest.exclude: {file}, {cells.unit} {line}"
+        if content is None:
+            raise ValueError(f"{here} has no sha256: write the image's hash, or remove the {cells.unit}.")
+        if (keep or "").lower() not in _KEEP:
+            raise ValueError(f"{here}: keep is {keep or ''!r}: write true or false.")
+        place = (path or "", member or "")
+        kept[content][place] = kept[content].get(place, True) and _KEEP[(keep or "").lower()]
     unwanted: set[_Key] = set()
     for content, places in kept.items():
         gone = {place for place, is_kept in places.items() if not is_kept}

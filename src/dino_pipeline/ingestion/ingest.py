@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from dino_pipeline.dino.core.data.images_config import ImagesConfig
-from dino_pipeline.ingestion.config import GroupConfig, IngestConfig
+from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.ingestion.duplicates import (
     count_duplicates,
     drop_duplicates,
@@ -75,7 +75,7 @@ def ingest(
             "right folder, and check ingest.minimum_size."
         )
 
-    rows, refused = _place(listings, facts, reasons, config.group)
+    rows, refused = _place(listings, facts, reasons, config)
     kept = read_kept_splits(cache_folder)
     rows = fill_splits(rows, config, kept)  # before the exclusion, so that it moves no image to another split
     exclusion: dict[str, Any] = {"list": None, "images": 0, "not_found": 0}
@@ -103,7 +103,7 @@ def ingest(
 
 
 def _place(
-    listings: Sequence[Listing], facts: Sequence[Facts], reasons: Sequence[str], by_path: GroupConfig | None
+    listings: Sequence[Listing], facts: Sequence[Facts], reasons: Sequence[str], config: IngestConfig
 ) -> tuple[list[ManifestRow], list[tuple[SourceFile, str]]]:
     """Give usable images a split, label and group; return the other files with the reason."""
     rows: list[ManifestRow] = []
@@ -113,7 +113,7 @@ def _place(
         part = slice(start, start + len(listing.files))
         start = part.stop
         usable = [not reason for reason in reasons[part]]
-        all_places = listing.places_of(list(compress(listing.files, usable)))
+        all_places = listing.places_of(list(compress(listing.files, usable)), config.splits)
         is_given = any(place.split not in ("train", None) for place in all_places)
         places = iter(all_places)
         for file, fact, reason in zip(listing.files, facts[part], reasons[part], strict=True):
@@ -123,10 +123,10 @@ def _place(
             elif place.split is None:
                 refused.append((file, "outside the split folders: move it into one of them"))
             else:
-                group = group_of(file.name, place, by_path)
+                group = group_of(file.name, place, config.group)
                 rows.append(ManifestRow(file, fact, place.split, place.label, group, is_given))
     num_alone = sum(row.group is None for row in rows)
-    if by_path and num_alone:
+    if config.group and num_alone:
         logger.warning(
             "ingest.group finds no group in the paths of %s of %s images: each of these is its own group",
             f"{num_alone:,}",

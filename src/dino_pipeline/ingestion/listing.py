@@ -1,11 +1,14 @@
 """List the contents of a source before any file is opened: files with size and time, and folders."""
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.ingestion.layout import Place, arrange
+from dino_pipeline.ingestion.split_names import Given
 
 
 @dataclass(frozen=True)
@@ -54,21 +57,23 @@ class Listing:
 
     Attributes:
         places: split and label by file name, where the source itself gives them; None: the folders give them.
+        has_splits: whether `places` has splits of the source's own.
     """
 
     files: list[SourceFile]
     folders: set[str]
     places: dict[str, Place] | None = None
+    has_splits: bool = True
 
-    def places_of(self, files: Sequence[SourceFile]) -> list[Place]:
-        """Split and label of the given usable files.
+    def places_of(self, files: Sequence[SourceFile], splits: Given) -> list[Place]:
+        """Split and label of the given usable files. `splits` is `ingest.splits`.
 
         Raises:
             ValueError: see `arrange`.
         """
         if self.places is not None:
             return [self.places[file.name] for file in files]
-        return arrange([file.name for file in files], self.folders)
+        return arrange([file.name for file in files], self.folders, splits)
 
 
 def make_listing(files: Iterable[SourceFile], folders: Iterable[str]) -> Listing:
@@ -82,6 +87,17 @@ def make_listing(files: Iterable[SourceFile], folders: Iterable[str]) -> Listing
             str(parent) for parent in [PurePosixPath(directory), *PurePosixPath(directory).parents]
         )
     return Listing(files=ordered, folders=implied - {"."})
+
+
+def identities() -> Callable[[str], tuple[str, str]]:
+    """A function with equal results for the spellings of a file: absolute or not, with `.`, or by linked folders."""
+    real_folder = cache(os.path.realpath)
+
+    def identity(path: str) -> tuple[str, str]:
+        folder, _, name = os.path.abspath(path).rpartition("/")  # noqa: PTH100 Path is several times slower
+        return str(real_folder(folder)), name
+
+    return identity
 
 
 def is_hidden(name: str) -> bool:

@@ -11,8 +11,9 @@ from kedro.io import DatasetError
 from kedro.runner import SequentialRunner
 from kedro.validation import ParameterValidationError
 
-from dino_pipeline.dino.launching.bound import end_children_with_this_process
+from dino_pipeline.dino.launching.bound import end_children_with_this_process, shorten_socket_paths
 from dino_pipeline.project.runner import FindingRunner
+from dino_pipeline.workspace.full_disk import in_words
 from dino_pipeline.workspace.parameter_errors import parameter_errors
 from dino_pipeline.workspace.run_lock import FOLDER, run_lock
 
@@ -35,6 +36,7 @@ class PlainSession(KedroSession):
             # Not part of the default pipeline, whose every run would predict its cost.
             kwargs["pipeline_names"] = ["cost"]
         try:
+            shorten_socket_paths()
             recipe = self._get_config_loader()["globals"]["recipe"]
             # Products lie in folders of the recipe's name, so another recipe may run at the same time.
             file = self._project_path / FOLDER / f"{recipe}.lock"
@@ -54,7 +56,7 @@ class PlainSession(KedroSession):
             if os.environ.get(_ASK_FOR_TRACEBACK) or not _is_foreseen(error):
                 raise
             raise click.ClickException(
-                f"{error} (Set {_ASK_FOR_TRACEBACK}=1 to see the traceback.)"
+                f"{in_words(error, self._project_path)} (Set {_ASK_FOR_TRACEBACK}=1 to see the traceback.)"
             ) from error
 
 

@@ -17,10 +17,9 @@ def conf_folder() -> Path:
     return shipped if shipped.is_dir() else package.parents[1] / "conf"
 
 
-def conf_here() -> Path:
-    """The recipes of the project in the current folder; outside a project, those of this package."""
-    own = Path("conf")
-    return own if (own / "base").is_dir() else conf_folder()
+def conf_of(project: Path | None) -> Path:
+    """The recipes of a project; those of this package without one, or if it has none."""
+    return project / "conf" if project and (project / "conf" / "base").is_dir() else conf_folder()
 
 
 def recipe_names(conf: Path) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from dino_pipeline.dino.partial import written_whole
 from dino_pipeline.recipes.reading import watched_groups
 
 UNCHANGED = "# Unchanged; DVC needs these lines."
@@ -30,10 +31,11 @@ def write_recipe(folder: Path, choices: Sequence[Choice], *, heading: str) -> No
         choices: keys start with a group of conf/base.
         heading: names the command that wrote it, and the measurements.
     """
-    folder.mkdir(parents=True)
     lines = [_comment(f"{heading} Yours to change.")]
     _nest([(choice.key.split("."), choice) for choice in choices], 0, lines)
-    (folder / "parameters.yml").write_text(with_unchanged(["\n".join(lines)]))
+    folder.mkdir(parents=True, exist_ok=True)
+    with written_whole(folder / "parameters.yml") as partial:
+        partial.write_text(with_unchanged(["\n".join(lines)]))
 
 
 def with_unchanged(texts: Sequence[str]) -> str:

@@ -78,12 +78,13 @@ def connect(store: Store) -> "MlflowClient":
 
 def _create_database(file: Path) -> None:
     """Create MLflow's sqlite file whole or not at all: its migrations take seconds, and a kill may interrupt them."""
-    from mlflow import MlflowClient
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     unfinished = partial_path(file)
     try:
         _check_answer(unfinished)
-        MlflowClient(tracking_uri=sqlite_address(unfinished)).search_experiments(max_results=1)
+        # A client would put the path of the current folder into SQL, where an apostrophe ends it.
+        SqlAlchemyStore(sqlite_address(unfinished), (file.parent / ARTIFACTS_FOLDER).as_uri())  # type: ignore[no-untyped-call]
         try:
             os.link(unfinished, file)  # unlike a rename, this never replaces what another process has made
         except FileExistsError:
@@ -206,8 +207,10 @@ def sqlite_file(address: str) -> Path | None:
 
 
 def sqlite_address(file: Path) -> str:
-    """SQLAlchemy's address of an sqlite file. What follows a question mark are options, and a % starts a code."""
-    return f"sqlite:///{str(file).replace('%', '%25').replace('?', '%3F')}"
+    """SQLAlchemy's address of an sqlite file. In it a ? starts options, and a % starts a code."""
+    path = str(file).replace("%", "%25").replace("?", "%3F")
+    # MLflow makes the folders of an address that starts with sqlite:/// and does not decode them.
+    return f"sqlite{'+pysqlite' if '%' in path else ''}:///{path}"
 
 
 def local_path(address: str) -> Path:

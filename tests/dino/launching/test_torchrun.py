@@ -18,7 +18,7 @@ from pathlib import Path
 from dino_pipeline.dino.launching import torchrun
 torchrun.run(
     sys.argv[1], Path(sys.argv[2]), num_processes=int(sys.argv[3]), threads_per_process=1, max_restarts=3,
-    grace_seconds=1.0, log=Path(sys.argv[2]).with_name("log"), on_progress=lambda: None,
+    grace_seconds=1.0, stall_minutes=10.0, log=Path(sys.argv[2]).with_name("log"), on_progress=lambda: None,
 )
 """
 

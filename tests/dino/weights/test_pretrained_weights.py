@@ -1,8 +1,8 @@
 """Weights from outside: recognised by their shapes, loaded whole, or refused with what differs."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 import timm
 import torch
@@ -12,11 +12,12 @@ from torchvision.models import resnet50
 
 from dino_pipeline.dino.core.models.backbone import build_backbone
 from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
+from dino_pipeline.dino.weights.foreign_weights import Wanted
 from dino_pipeline.dino.weights.importing import describe_import, write_import
-from dino_pipeline.dino.weights.official import OFFICIAL_BACKBONES, OFFICIAL_CONFIGS
+from dino_pipeline.dino.weights.official import OFFICIAL_BACKBONES
 from dino_pipeline.dino.weights.pretrained_weights import read_timm_weights, read_weights
 from dino_pipeline.dino.weights.published import load_backbone, networks_of, read_model
-from dino_pipeline.dino.weights.reference_checkpoint import backbone_weights
+from dino_pipeline.dino.weights.tensor_names import backbone_weights
 
 from .official_files import official_state, write_full_checkpoint
 
@@ -35,8 +36,8 @@ def tiny_file(tmp_path: Path) -> Path:
     return tmp_path / "tiny.pth"
 
 
-def imported(path: Path, folder: Path, candidates: Sequence[BackboneConfig] = OFFICIAL_CONFIGS) -> Path:
-    weights = read_weights(path, candidates)
+def imported(path: Path, folder: Path, wanted: Wanted = Wanted()) -> Path:  # noqa: B008  it is immutable
+    weights = read_weights(path, wanted)
     write_import(
         folder,
         describe_import(weights, path.name, normalisation=NORMALISATION, multi_crop={}, recipe="r"),
@@ -93,10 +94,10 @@ def test_an_architecture_that_is_none_of_the_published_is_named_by_the_user(
 ) -> None:
     with pytest.raises(
         ValueError,
-        match=r"tiny\.pth does not contain the weights of any of 9 known architectures.*missing: blocks",
+        match=r"tiny\.pth: a ViT of width 24, whose number of attention heads does not show",
     ):
-        read_weights(tiny_file, OFFICIAL_CONFIGS)
-    weights = read_weights(tiny_file, [TINY])
+        read_weights(tiny_file, Wanted())
+    weights = read_weights(tiny_file, Wanted(required=TINY))
     backbone = build_backbone(TINY)
     backbone.model.load_state_dict(backbone_weights(weights.networks["teacher"]))
     description = describe_import(weights, "tiny.pth", normalisation=NORMALISATION, multi_crop={}, recipe="r")
@@ -114,7 +115,7 @@ def test_what_does_not_match_is_listed_and_nothing_is_left_random(tiny_file: Pat
     state["blocks.1.mlp.fc2.bias"] = torch.zeros(25)
     torch.save(state, tiny_file)
     with pytest.raises(ValueError) as caught:  # noqa: PT011
-        read_weights(tiny_file, [TINY])
+        read_weights(tiny_file, Wanted(required=TINY))
     assert str(caught.value) == (
         "tiny.pth does not contain the weights of vit_tiny_patch16_224: 1 missing: norm.weight; 1 "
         "unexpected: norm.gain; "
@@ -125,7 +126,7 @@ def test_what_does_not_match_is_listed_and_nothing_is_left_random(tiny_file: Pat
 def test_a_full_checkpoint_brings_both_networks_their_heads_and_the_center(tmp_path: Path) -> None:
     state = official_state(TINY.name, TINY.options)
     write_full_checkpoint(tmp_path / "full.pth", state, num_prototypes=8, dim=24)
-    weights = read_weights(tmp_path / "full.pth", [TINY])
+    weights = read_weights(tmp_path / "full.pth", Wanted(required=TINY))
     assert weights.epoch == 100
     assert weights.center is not None
     assert weights.center.shape == (1, 8)
@@ -134,16 +135,16 @@ def test_a_full_checkpoint_brings_both_networks_their_heads_and_the_center(tmp_p
             backbone_weights(weights.networks[network])["cls_token"], state["cls_token"] + shift
         )
         assert weights.networks[network]["head.last_layer.parametrizations.weight.original1"].shape == (8, 16)
-    folder = imported(tmp_path / "full.pth", tmp_path / "model", [TINY])
+    folder = imported(tmp_path / "full.pth", tmp_path / "model", Wanted(required=TINY))
     assert networks_of(folder) == ["teacher", "student"]
 
 
 def test_safetensors_and_a_published_folder_are_read_too(tiny_file: Path, tmp_path: Path) -> None:
     save_file(torch.load(tiny_file), tmp_path / "tiny.safetensors")
-    one = read_weights(tmp_path / "tiny.safetensors", [TINY])
-    folder = imported(tiny_file, tmp_path / "model", [TINY])
+    one = read_weights(tmp_path / "tiny.safetensors", Wanted(required=TINY))
+    folder = imported(tiny_file, tmp_path / "model", Wanted(required=TINY))
     for path in (folder, folder / "teacher.safetensors"):
-        other = read_weights(path, [])
+        other = read_weights(path, Wanted())
         assert other.backbone == TINY
         assert other.normalisation == NORMALISATION
         assert all(
@@ -175,10 +176,29 @@ def test_timms_weights_are_loaded_by_timm_from_a_file_in_the_place_of_its_downlo
         ({"state_dict": {"module.linear.weight": torch.zeros(3, 4)}}, "is a linear head"),
         ({"model": 3}, "contains model"),
         ([1, 2], "contains a list"),
-        ({"teacher": {}}, "lacks dino_loss, epoch, student"),
+        ({"teacher": {}}, "contains teacher: no backbone of a known kind"),
     ],
 )
 def test_files_of_other_things_say_what_they_are(content: object, expected: str, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "file.pth")
     with pytest.raises(ValueError, match=expected):
-        read_weights(tmp_path / "file.pth", OFFICIAL_CONFIGS)
+        read_weights(tmp_path / "file.pth", Wanted())
+
+
+@pytest.mark.golden
+def test_imported_weights_are_the_end_of_the_references_trajectory(golden: Path) -> None:
+    numbers = np.load(golden / "trajectory_norm_last_layer.npz")
+    weights = read_weights(golden / "reference_checkpoint.pth", Wanted(options={"num_heads": 3}))
+    for network in ("student", "teacher"):
+        expected = {
+            k.removeprefix(f"final_{network}/"): numbers[k]
+            for k in numbers.files
+            if k.startswith(f"final_{network}/")
+        }
+        plain = {k.replace("backbone.model.", "backbone."): v for k, v in weights.networks[network].items()}
+        for ours, theirs in (("original0", "weight_g"), ("original1", "weight_v")):
+            plain[f"head.last_layer.{theirs}"] = plain.pop(f"head.last_layer.parametrizations.weight.{ours}")
+        assert set(plain) == set(expected)
+        for key, value in expected.items():
+            np.testing.assert_allclose(plain[key], value, atol=1e-6, err_msg=key)
+    np.testing.assert_allclose(weights.center, numbers["final_center"], atol=1e-6)

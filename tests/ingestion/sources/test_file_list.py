@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.ingestion.layout import Place
 from dino_pipeline.ingestion.sources.file_list import list_table
 
@@ -52,12 +53,12 @@ def test_paths_alone_are_enough_in_every_format(
 
 
 def test_numbers_and_gaps_of_a_parquet_list_are_labels_and_none(
-    tmp_path: Path, write_image: WriteImage
+    tmp_path: Path, write_image: WriteImage, config: IngestConfig
 ) -> None:
     write_image(tmp_path / "a.jpg")
     table = pd.DataFrame({"path": ["a.jpg", "b.jpg"], "label": pd.array([3, None], dtype="Int64")})
     table.to_parquet(tmp_path / "list.parquet")
-    places = list_table(tmp_path / "list.parquet").places
+    places = list_table(tmp_path / "list.parquet", config).places
     assert places == {"a.jpg": Place("train", "3"), "b.jpg": Place("train", None)}
 
 
@@ -82,11 +83,12 @@ def test_missing_files_are_quarantined_one_by_one_and_found_once_they_are_there(
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("list.csv", "file,label\na.jpg,cat\n", "no column 'path', only 'file', 'label'"),
-        ("list.csv", "path,split\na.jpg,train\nb.jpg,holdout\n", "row 2 has the split 'holdout'"),
-        ("list.csv", "path,split\na.jpg,\n", "row 1 has the split ''"),
+        ("list.csv", "text,label\nhello,cat\n", "no column of paths, only the columns 'text', 'label'"),
+        ("list.csv", "path,split\na.jpg,train\nb.jpg,holdout\n", "line 3 has the split 'holdout'"),
+        ("list.csv", "path,split\na.jpg,\n", "line 2 has the split ''"),
         ("list.csv", "", "cannot be read as a table"),
-        ("list.csv", "path\na,b,c\nd,e,f,g,h\n", "cannot be read as a table"),
+        ("list.csv", "path\na,b,c\nd,e,f,g,h\n", "none of its 2 files can be read"),
+        ("list.csv", "path,label\na,b\nd,e,f\n", "line 3 has 3 values, but line 1 has 2"),
         ("list.parquet", "path\na.jpg\n", "cannot be read as a table"),
     ],
 )

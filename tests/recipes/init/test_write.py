@@ -106,3 +106,22 @@ def test_the_written_recipe_runs_from_images_to_a_registered_model(photos: Path,
     )
     assert (project / "data" / "06_models" / "my_photos" / "model.json").is_file()
     assert (project / "data" / "08_reporting" / "my_photos" / "metrics.json").is_file()
+
+
+def test_folders_that_may_be_splits_are_asked_about_and_the_answer_is_written(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = sorted(path for path in photos.iterdir() if path.is_dir())
+    folders[0].rename(photos / "holdout")
+    command = ["init", str(tmp_path / "project"), f"--images={photos}"]
+    assert main(command) == 1
+    assert "is 'holdout' a split" in capsys.readouterr().err
+    assert main([*command, "--set=ingest.splits.holdout=test"]) == 1
+    assert "there is no train folder" in capsys.readouterr().err
+    others = [f"--set=ingest.splits.{folder.name}=train" for folder in folders[1:]]
+    assert main([*command, "--set=ingest.splits.holdout=test", *others]) == 0
+    values = yaml.safe_load((tmp_path / "project" / "conf" / "my_photos" / "parameters.yml").read_text())[
+        "ingest"
+    ]
+    assert values["splits"] == {"holdout": "test"} | {folder.name: "train" for folder in folders[1:]}
+    assert "test_fraction" not in values

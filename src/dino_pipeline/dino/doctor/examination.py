@@ -147,7 +147,9 @@ def _launch(name: str, check: Check, parameters: Mapping[str, Any], folder: Path
             threads_per_process=spec.launch.threads_per_process,
             max_restarts=check.max_restarts,
             grace_seconds=_GRACE_SECONDS,
+            stall_minutes=spec.launch.stall_minutes,
             log=folder / "check.log",
+            keeps_log=False,
             on_progress=stop_when_over,
         )
     except WorkersFailedError as error:
@@ -163,8 +165,8 @@ def _left_out(name: str) -> str:
 
 
 def _in_words(error: str) -> str:
-    """The first worker's error without the name of our own class, and without a log that is removed."""
-    return re.sub(r"\(whole log: .*\)$", "", re.sub(r"^(\w+\.)*CheckFailedError: ", "", error)).strip()
+    """The first worker's error without the name of our own class."""
+    return re.sub(r"^(\w+\.)*CheckFailedError: ", "", error).strip()
 
 
 def _result(name: str, remedy: str, run: Callable[[], Finding]) -> CheckResult:

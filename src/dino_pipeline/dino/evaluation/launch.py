@@ -13,6 +13,7 @@ from dino_pipeline.dino.evaluation.model_features import model_features
 from dino_pipeline.dino.launching import torchrun
 
 _GRACE_SECONDS = 5.0  # short, because no progress is saved
+_STALL_MINUTES = 10.0  # as launch.stall_minutes in conf/base
 
 
 @frozen
@@ -74,6 +75,8 @@ def run_workers(module: str, spec: object, folder: Path, config: ExtractConfig) 
         threads_per_process=config.num_threads or 1,
         max_restarts=0,
         grace_seconds=_GRACE_SECONDS,
+        stall_minutes=_STALL_MINUTES,
         log=folder / "workers.log",
+        keeps_log=False,
         on_progress=lambda: None,
     )

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from dino_pipeline.dino.evaluation.features import Features
-from dino_pipeline.dino.weights.reference_checkpoint import load_data_only
+from dino_pipeline.dino.weights.weight_files import open_weights
 
 
 class LinearHead(NamedTuple):
@@ -31,7 +31,7 @@ def read_linear_head(path: Path, *, backbone_dim: int) -> LinearHead:
     Raises:
         ValueError: the file is not a linear head; the message lists its content.
     """
-    content = load_data_only(path)
+    content = open_weights(path)
     held = content.get("state_dict", content) if isinstance(content, Mapping) else {}
     state = {str(name).removeprefix("module."): value for name, value in held.items()}
     if set(state) != {"linear.weight", "linear.bias"}:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from dino_pipeline.dino.core.data.images import Pixels, UnreadableImageError, decode_rgb
+from dino_pipeline.dino.tables.reading import read_text
 
 MaskFolder = Literal["SegmentationClass", "SegmentationObject"]
 BACKGROUND, VOID = 0, 255
@@ -130,7 +131,7 @@ def list_masked_images(
             f"{split_parameter} to one of its lists ({lists or 'it has none'}). A relative path starts at "
             f"{project_folder}."
         )
-    ids = tuple(dict.fromkeys(line.strip() for line in list_file.read_text().splitlines() if line.strip()))
+    ids = tuple(dict.fromkeys(line.strip() for line in read_text(list_file).splitlines() if line.strip()))
     if not ids:
         raise ValueError(f"{parameter}: {list_file} is empty: write an image's id on each line")
     for name in ids:

@@ -1,9 +1,11 @@
 """torchrun, changed where it has no option: workers end with their parent, inherit its locks, and restart if lost."""
 
+import json
 import logging
 import os
 import signal
 import sys
+from pathlib import Path
 from subprocess import Popen
 from typing import Any
 
@@ -41,6 +43,13 @@ def main() -> int:
     except ChildFailedError as error:
         if all(failure.exitcode in _REQUESTED for failure in error.failures.values()):
             return STOPPED
+        lost = _lost(list(error.failures.values()))
+        if lost is not None:
+            Path(os.environ["TORCHELASTIC_ERROR_FILE"]).write_text(
+                json.dumps(
+                    {"message": f"a worker was ended by {lost.name}, which may mean that memory ran out"}
+                )
+            )
         raise
     return 0
 

@@ -13,13 +13,21 @@ import os
 import runpy
 import signal
 import sys
+import tempfile
 import threading
 import time
+from multiprocessing import util
+from pathlib import Path
+
+from dino_pipeline.dino.launching.pulse import start_pulse
 
 PARENT = "DINO_PIPELINE_PARENT"  # in a child's environment: the process that started it
 STOPPED = 75  # exit status of a training that saved its progress after a stop request (EX_TEMPFAIL)
 POLL_SECONDS = 0.5
 _PR_SET_PDEATHSIG = 1
+# A socket's path has at most 103 bytes on macOS and 107 on Linux, and multiprocessing adds up to 36 to TMPDIR.
+_LONGEST = 103 - len("/pymp-12345678/listener-12345678_x")
+_SHORT = ("/tmp", "/var/tmp", "/dev/shm", "/run/shm")
 _IS_LINUX = sys.platform == "linux"
 
 _forking: int | None = None  # this process, while its main thread forks
@@ -30,6 +38,8 @@ def main() -> None:
     """Bind this process, then run the module that the arguments name as if Python had started it."""
     end_with_parent()
     end_children_with_this_process()
+    shorten_socket_paths()
+    start_pulse()
     del sys.argv[0]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 
@@ -54,6 +64,31 @@ def end_children_with_this_process() -> None:
     if _IS_LINUX and not _ends_children:
         _ends_children = True
         os.register_at_fork(before=_note_forking, after_in_child=_end_with_forking)
+
+
+def shorten_socket_paths() -> None:
+    """If TMPDIR is too long for a socket's path, let multiprocessing keep its sockets in a short folder of its own.
+
+    Loader workers hand their batches over by sockets; with a longer path they fail, and the training waits without end.
+
+    Raises:
+        ValueError: no short folder can be written.
+    """
+    if len(os.fsencode(tempfile.gettempdir())) <= _LONGEST:
+        return
+    usable = [folder for folder in _SHORT if Path(folder).is_dir() and os.access(folder, os.W_OK | os.X_OK)]
+    if not usable:
+        raise ValueError(
+            f"TMPDIR is {tempfile.gettempdir()}, which is too long for the path of a socket: set TMPDIR to a folder "
+            f"of at most {_LONGEST} bytes"
+        )
+    # multiprocessing has no option for this folder. It makes it once, and forked processes take it over.
+    before = tempfile.tempdir
+    tempfile.tempdir = usable[0]
+    try:
+        util.get_temp_dir()
+    finally:
+        tempfile.tempdir = before
 
 
 def _note_forking() -> None:

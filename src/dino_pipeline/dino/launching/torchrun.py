@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -19,12 +20,14 @@ import torch
 from dino_pipeline.dino.launching.bound import PARENT, STOPPED
 from dino_pipeline.dino.launching.loopback import BACKEND
 from dino_pipeline.dino.launching.stop import NUMBERS
+from dino_pipeline.dino.launching.watchdog import Watchdog
 
 logger = logging.getLogger(__name__)
 
 RUN = "DINO_PIPELINE_RUN"  # in the environment of every process of a run, however deep: its name
 _POLL_SECONDS = 0.5
 _LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
+_AGAIN = "Run the same command again: a training continues from its last checkpoint"
 _LAST_WORDS = 30  # lines of the log that an error shows
 
 
@@ -49,25 +52,35 @@ def run(
     threads_per_process: int,
     max_restarts: int,
     grace_seconds: float,
+    stall_minutes: float,
     log: Path,
+    keeps_log: bool = True,
     on_progress: Callable[[], None],
 ) -> None:
     """Run `python -m module spec` in every process until all are done.
 
     Args:
         max_restarts: how often all processes restart after a signal ended one of them
+        stall_minutes: the run is ended if no worker gets on for so long
         log: receives the output of torchrun and the libraries; error.json next to it receives an error's cause
+        keeps_log: whether the log stays afterwards, so that an error may name it
         on_progress: called twice a second meanwhile
 
     Raises:
-        WorkersFailedError: with the error of the first worker that failed.
+        WorkersFailedError: with the error of the first worker that failed, or where each stands if none gets on.
         WorkersStopped: something outside stopped a worker; the same command continues.
     """
     error_file = log.with_name("error.json")
     error_file.unlink(missing_ok=True)
+    whole_log = f" (whole log: {log})" if keeps_log else ""
     bound = ["-m", "dino_pipeline.dino.launching.bound"]
     name = uuid.uuid4().hex
-    with _signals_unwind(), log.open("a") as opened:
+    with (
+        _signals_unwind(),
+        log.open("a") as opened,
+        tempfile.TemporaryDirectory(prefix="dino-pulse-", ignore_cleanup_errors=True) as pulses,
+    ):
+        watchdog = Watchdog(Path(pulses), num_processes=num_processes, minutes=stall_minutes)
         process = subprocess.Popen(
             [
                 sys.executable,
@@ -80,7 +93,7 @@ def run(
                 module,
                 str(spec),
             ],
-            env=_environment(threads_per_process, error_file) | {RUN: name},
+            env=_environment(threads_per_process, error_file) | watchdog.environment | {RUN: name},
             stdout=subprocess.PIPE,  # the output of rank 0; it ends with the last process of the run
             stderr=opened,
             text=True,
@@ -92,13 +105,18 @@ def run(
         try:
             while process.poll() is None:
                 on_progress()
+                if watchdog.is_still():
+                    report = watchdog.report()
+                    process.kill()  # nothing of it would end on request, nor save anything
+                    raise WorkersFailedError(f"{report}. {_AGAIN}{whole_log}")
                 try:
                     process.wait(_POLL_SECONDS)
                 except subprocess.TimeoutExpired:
                     continue
         except BaseException:
-            logger.info("stopping ...")
-            _stop(process, grace_seconds)
+            if process.poll() is None:
+                logger.info("stopping ...")
+                _stop(process, grace_seconds)
             _end_rest(listener, name, grace_seconds=0)
             raise
         # Workers whose agent was killed save their progress.
@@ -112,11 +130,11 @@ def run(
         raise WorkersStopped(STOPPED)
     if status < 0:
         raise WorkersFailedError(
-            f"torchrun's process was ended by {signal.Signals(-status).name}, which may mean that memory ran out: run "
-            f"the same command again, and a training continues from its last checkpoint (whole log: {log})"
+            f"torchrun's process was ended by {signal.Signals(-status).name}, which may mean that memory ran out. "
+            f"{_AGAIN}{whole_log}"
         )
     if status:
-        raise WorkersFailedError(_cause(error_file, log))
+        raise WorkersFailedError(_cause(error_file, log) + whole_log)
 
 
 def log_to_launcher(*, rank: int) -> None:
@@ -214,6 +232,6 @@ def _cause(error_file: Path, log: Path) -> str:
     if error_file.is_file():
         message = json.loads(error_file.read_text())["message"]
         text = message["message"] if isinstance(message, dict) else message
-        return f"{text} (whole log: {log})"
+        return str(text)
     words = log.read_text(errors="replace").splitlines()[-_LAST_WORDS:]
-    return "the workers' last output:\n" + "\n".join(words) + f"\n(whole log: {log})"
+    return "the workers' last output:\n" + "\n".join(words)

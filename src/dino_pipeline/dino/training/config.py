@@ -65,6 +65,7 @@ class LaunchConfig:
     compile: bool  # torch.compile the backbones: minutes at the start, faster steps on GPUs
     max_restarts: NonNegativeInt  # of all processes, from the last checkpoint, after a loss
     grace_seconds: PositiveFloat  # time for saving a checkpoint after a request to stop
+    stall_minutes: PositiveFloat  # a training is ended if none of its processes gets on for so long
     resume_from: str | None  # a checkpoint file of this same training; any other is an error
     # Fingerprint of an unfinished training with other parameters, data or code to continue from.
     adopt_progress: str | None

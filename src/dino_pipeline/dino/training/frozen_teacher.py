@@ -11,9 +11,10 @@ from pathlib import Path
 from torch import Tensor
 
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
-from dino_pipeline.dino.weights.pretrained_weights import Channels, read_pretrained_weights
-from dino_pipeline.dino.weights.recognition import recognised
-from dino_pipeline.dino.weights.reference_checkpoint import HEAD, backbone_weights
+from dino_pipeline.dino.weights.foreign_weights import Channels, Wanted
+from dino_pipeline.dino.weights.pretrained_weights import read_pretrained_weights
+from dino_pipeline.dino.weights.recognition import check_matches
+from dino_pipeline.dino.weights.tensor_names import HEAD, backbone_weights
 
 FROZEN_TEACHER = "frozen_teacher.pt"
 _KEY = "pretrain.teacher.weights"
@@ -38,10 +39,12 @@ def resolve_frozen_teacher(
             "model"
         )
     path, weights, digest = read_pretrained_weights(
-        config.teacher.weights, key=_KEY, root=root, candidates=[backbone], images=config.images
+        config.teacher.weights, key=_KEY, root=root, wanted=Wanted(required=backbone), images=config.images
     )
     network = weights.networks["teacher"]
-    recognised(backbone_weights(network), [backbone], file=f"{_KEY} {path.name}")
+    check_matches(backbone_weights(network), backbone, file=f"{_KEY} {path.name}")
+    for note in weights.notes:
+        logger.info(note)
     logger.info("frozen teacher: %s from %s, a %s", backbone.name, path.name, weights.kind)
     mean, std = weights.normalisation or (config.mean, config.std)
     resolved = replace(config, teacher=replace(config.teacher, weights=digest), mean=mean, std=std)

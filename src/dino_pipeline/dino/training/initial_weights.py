@@ -24,10 +24,10 @@ from dino_pipeline.dino.training.frozen_teacher import (
     check_normalisation,
     resolve_frozen_teacher,
 )
-from dino_pipeline.dino.weights.official import OFFICIAL_CONFIGS
-from dino_pipeline.dino.weights.pretrained_weights import PretrainedWeights, read_pretrained_weights
+from dino_pipeline.dino.weights.foreign_weights import PretrainedWeights, Wanted
+from dino_pipeline.dino.weights.pretrained_weights import read_pretrained_weights
 from dino_pipeline.dino.weights.recognition import mismatch
-from dino_pipeline.dino.weights.reference_checkpoint import HEAD
+from dino_pipeline.dino.weights.tensor_names import HEAD
 
 INITIAL = "initial.pt"
 _LINEAR = re.compile(HEAD + r"mlp\.(?:\d+\.)?weight")
@@ -59,7 +59,11 @@ def resolve(config: PretrainConfig, *, root: Path) -> Start:
         config.initial_weights,
         key="pretrain.initial_weights",
         root=root,
-        candidates=[config.backbone, *OFFICIAL_CONFIGS],
+        wanted=Wanted(
+            likely=[config.backbone],
+            name_key="pretrain.backbone.name",
+            options_key="pretrain.backbone.options",
+        ),
         images=config.images,
     )
     check_normalisation(config, weights.normalisation)
@@ -75,6 +79,8 @@ def resolve(config: PretrainConfig, *, root: Path) -> Start:
         head = config.projection_head
         networks = {name: _without_head(state) for name, state in networks.items()}
     center = weights.center if keeps_head else None
+    for note in weights.notes:
+        logger.info(note)
     logger.info(
         "starting from %s: a %s, %s; %s",
         path.name,

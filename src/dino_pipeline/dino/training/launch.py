@@ -37,6 +37,7 @@ def launch(spec: TrainingSpec, *, on_progress: Callable[[], None]) -> Path:
             threads_per_process=spec.launch.threads_per_process,
             max_restarts=spec.launch.max_restarts,
             grace_seconds=spec.launch.grace_seconds,
+            stall_minutes=spec.launch.stall_minutes,
             log=folder / LOG,
             on_progress=on_progress,
         )

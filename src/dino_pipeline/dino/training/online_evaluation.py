@@ -17,6 +17,7 @@ from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTr
 from dino_pipeline.dino.features.sampling import evenly_spaced
 from dino_pipeline.dino.metrics.feature_statistics import effective_rank, feature_std
 from dino_pipeline.dino.metrics.knn import knn_rank_classes
+from dino_pipeline.dino.progress import beat
 from dino_pipeline.dino.training.config import MonitoringConfig
 
 _BATCH = 128
@@ -93,6 +94,7 @@ class OnlineEvaluation:
         features = [torch.empty(0, backbone.num_features, dtype=dtype, device=device)]
         readable = [torch.empty(0, dtype=torch.bool, device=device)]
         for images, is_readable in loader:
+            beat()
             crops = normalise(images.to(device), self.transform.mean, self.transform.std)
             features.append(backbone(crops.to(dtype)))
             readable.append(is_readable.to(device))

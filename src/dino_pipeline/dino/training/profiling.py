@@ -20,6 +20,7 @@ from dino_pipeline.dino.core.schedules import schedule_values
 from dino_pipeline.dino.core.state import TrainingState
 from dino_pipeline.dino.core.step import training_step
 from dino_pipeline.dino.partial import written_whole
+from dino_pipeline.dino.progress import beat
 from dino_pipeline.dino.training.monitor import peak_memory_mb
 
 PROFILE = "profile.json"  # in a training's folder: what its first trial steps showed
@@ -48,6 +49,7 @@ def profile(
     before = copy.deepcopy(state.state_dict())
     finished_at = []
     for batch in batches:
+        beat()
         try:
             _step(state, config, batch, device)
         except (torch.OutOfMemoryError, RuntimeError) as error:

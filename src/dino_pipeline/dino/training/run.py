@@ -19,6 +19,7 @@ from dino_pipeline.dino.core.schedules import ScheduleValues
 from dino_pipeline.dino.core.step import StepMetrics
 from dino_pipeline.dino.launching.shared_manifest import shared_manifest
 from dino_pipeline.dino.launching.stop import StopRequest
+from dino_pipeline.dino.progress import beat
 from dino_pipeline.dino.training.checkpoint import load_checkpoint
 from dino_pipeline.dino.training.comparison import START, compare, describe_start, load_start, save_start
 from dino_pipeline.dino.training.config import TrainingSpec
@@ -141,6 +142,7 @@ class TrainingRun:
             CollapseError: training collapsed, and its configuration says to stop in this case.
             ValueError: too many images cannot be read.
         """
+        beat()
         state, monitor, monitoring = self.state, self.monitor, self.spec.monitoring
         monitor.unreadable.meet(batch.unreadable)
         monitor.after_step(metrics, values, waited=batch.waited)

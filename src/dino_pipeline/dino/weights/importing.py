@@ -12,8 +12,8 @@ from torch import Tensor
 
 from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.partial import partial_path
+from dino_pipeline.dino.weights.foreign_weights import Channels, PretrainedWeights
 from dino_pipeline.dino.weights.official import official_backbone
-from dino_pipeline.dino.weights.pretrained_weights import Channels, PretrainedWeights
 from dino_pipeline.dino.weights.published import IMPORTED, PublishedModel, write_model
 
 UNKNOWN_DATA = "unknown"  # data digest of imported weights, whose training data is unknown
@@ -36,6 +36,12 @@ def describe_import(
         recipe: the name of the recipe for the model.
     """
     mean, std = weights.normalisation or normalisation
+    channels = weights.images.channels
+    if {len(mean), len(std)} != {channels}:
+        raise ValueError(
+            f"{source} takes images of {channels} channels, but model.mean and model.std have {len(mean)} and "
+            f"{len(std)} values: set them to those of its training"
+        )
     config = {
         "backbone": to_dict(weights.backbone),
         "images": to_dict(weights.images),

@@ -12,6 +12,11 @@ LATER_FIELDS: Mapping[str, Any] = {
     "pretrain.loss.coding_rate_weight": 0.0,
     "pretrain.loss.coding_rate_epsilon": 0.2,
     "ingest.group": None,
+    "ingest.group": None,
+    "launch.stall_minutes": 10,
+    "ingest.columns": {},
+    "ingest.splits": {},
+    "model.prefix": None,
 }
 # Dotted name of the field to its renamed values: old name to new name.
 RENAMED_VALUES: Mapping[str, Mapping[str, str]] = {"pretrain.loss.name": OLD_NAMES}

@@ -1,7 +1,7 @@
-"""Read pretrained weights of any origin: DINO's published files, our own models and checkpoints, timm's networks."""
+"""Read pretrained weights of any origin: files of many trainers, our own models and checkpoints, timm's networks."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,38 +14,12 @@ from dino_pipeline.dino.core.data.images_config import ImagesConfig
 from dino_pipeline.dino.core.models.backbone import build_backbone
 from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.core.state import CENTER, loss_state_of_now
-from dino_pipeline.dino.weights.published import DESCRIPTION, Network, read_model
-from dino_pipeline.dino.weights.recognition import recognised
-from dino_pipeline.dino.weights.reference_checkpoint import (
-    BACKBONE,
-    backbone_weights,
-    load_data_only,
-    network_names,
-    reference_checkpoint,
-)
+from dino_pipeline.dino.weights.foreign_weights import PretrainedWeights, Wanted, foreign_weights
+from dino_pipeline.dino.weights.published import DESCRIPTION, read_model
+from dino_pipeline.dino.weights.tensor_names import BACKBONE
+from dino_pipeline.dino.weights.weight_files import WEIGHT_FILES, file_of_folder, open_weights
 
-RGB = ImagesConfig(channels=3, bits=8)
-Channels = tuple[float, ...]  # one number per channel
-
-
-class PretrainedWeights(NamedTuple):
-    """Networks under our tensor names, and what else a training saved.
-
-    Attributes:
-        kind: the kind of file.
-        networks: the teacher, and a student if there is one; with or without heads.
-        center: [1, prototypes].
-        normalisation: mean and std, if the file records them.
-        images: the images that the network was trained on; RGB of 8 bits if the file does not record it.
-    """
-
-    kind: str
-    backbone: BackboneConfig
-    networks: dict[Network, dict[str, Tensor]]
-    center: Tensor | None = None
-    epoch: int | None = None
-    normalisation: tuple[Channels, Channels] | None = None
-    images: ImagesConfig = RGB
+TIMM = "timm:"
 
 
 class PretrainedFile(NamedTuple):
@@ -57,73 +31,56 @@ class PretrainedFile(NamedTuple):
 
 
 def read_pretrained_weights(
-    name: str, *, key: str, root: Path, candidates: Sequence[BackboneConfig], images: ImagesConfig
+    name: str, *, key: str, root: Path, wanted: Wanted, images: ImagesConfig
 ) -> PretrainedFile:
     """Read the weights that a training parameter names, and check that they expect the same kind of images.
 
     Args:
-        name: a file, or the folder of a published model; relative to `root` unless absolute.
+        name: a file or a folder, as for `read_weights`, relative to `root` unless absolute; or `timm:<name>`.
         key: the parameter, for errors.
-        candidates: possible architectures, for a file that does not record its own.
         images: the images of the training.
 
     Raises:
         ValueError: the file does not exist, or its weights do not match; the message says what differs.
     """
-    path = root / Path(name).expanduser()
-    if not path.exists():
-        raise ValueError(f"{key} is {name}, which does not exist: give a file, or the folder of a model")
-    weights = read_weights(path, candidates)
+    path = Path(name) if name.startswith(TIMM) else root / Path(name).expanduser()
+    try:
+        weights = (
+            read_timm_weights(name.removeprefix(TIMM), None)
+            if name.startswith(TIMM)
+            else read_weights(path, wanted)
+        )
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from error
     if weights.images != images:
         raise ValueError(
             f"pretrain.images is {to_dict(images)}, but the weights of {key} are for images of "
             f"{to_dict(weights.images)}: set pretrain.images to these, or give other weights"
         )
-    return PretrainedFile(path, weights, _digest(path))
+    digest = _digest_of_tensors(weights) if name.startswith(TIMM) else _digest(path)
+    return PretrainedFile(path, weights, digest)
 
 
-def read_weights(path: Path, candidates: Sequence[BackboneConfig]) -> PretrainedWeights:
-    """Read a file, or the folder of a published model.
+def read_weights(path: Path, wanted: Wanted) -> PretrainedWeights:
+    """Read a file, the folder of a published model, or a folder that transformers wrote.
 
     Args:
-        path: .pth, .pt or .safetensors: a backbone, a network with its head, or a training checkpoint, from the
-            published code or from this one.
-        candidates: possible architectures, for a file that does not record its own.
+        path: a backbone, a network with its heads, or a training checkpoint, in any wrapper that is understood.
 
     Raises:
         ValueError: the file holds something else, or tensors that do not fit the architecture; the message lists them.
     """
-    if (path / DESCRIPTION).is_file():
-        return _published(path)
-    if path.suffix == ".safetensors":
-        return (
-            _published(path.parent)
-            if (path.parent / DESCRIPTION).is_file()
-            else _network(load_file(path), candidates, path)
-        )
-    content = load_data_only(path)
+    folder = path if path.is_dir() else path.parent
+    if (folder / DESCRIPTION).is_file() and (
+        path.is_dir() or (path.suffix == ".safetensors" and path.is_file())
+    ):
+        return _published(folder)
+    content = open_weights(path)
     if not isinstance(content, Mapping):
         raise ValueError(f"{path} contains a {type(content).__name__}, not weights by name")
     if "state" in content and "fingerprint" in content:
         return _own_checkpoint(content)
-    if "student" in content or "teacher" in content:
-        checkpoint = reference_checkpoint(dict(content), path)
-        backbone = recognised(backbone_weights(checkpoint.teacher), candidates, file=path.name)
-        recognised(backbone_weights(checkpoint.student), [backbone], file=f"the student in {path.name}")
-        return PretrainedWeights(
-            "training checkpoint of the published code",
-            backbone,
-            {"teacher": checkpoint.teacher, "student": checkpoint.student},
-            center=checkpoint.center,
-            epoch=checkpoint.epoch,
-        )
-    if "state_dict" in content and any("linear." in name for name in content["state_dict"]):
-        raise ValueError(f"{path} is a linear head, not a backbone: give it as evaluate.linear_head")
-    if not all(isinstance(value, Tensor) for value in content.values()):
-        raise ValueError(
-            f"{path} contains {', '.join(sorted(map(str, content)))[:200]}: these are not weights of a known kind"
-        )
-    return _network(content, candidates, path)
+    return foreign_weights(content, wanted, path)
 
 
 def read_timm_weights(name: str, file: Path | None) -> PretrainedWeights:
@@ -137,8 +94,11 @@ def read_timm_weights(name: str, file: Path | None) -> PretrainedWeights:
     overlay = {"file": str(file)} if file else None
     try:
         model = timm.create_model(name, pretrained=True, num_classes=0, pretrained_cfg_overlay=overlay)
-    except RuntimeError as error:
-        raise ValueError(f"timm:{name}: {error}") from error
+    except Exception as error:  # whatever the hub's client raises without a network
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ValueError(
+            f"timm:{name} cannot be loaded: {reason}. Without a network, give a local file of it by model.timm_file"
+        ) from error
     expected.model.load_state_dict(model.state_dict())
     weights = {BACKBONE + key: value for key, value in expected.model.state_dict().items()}
     settings = model.pretrained_cfg
@@ -179,19 +139,29 @@ def _own_checkpoint(content: Mapping[str, Any]) -> PretrainedWeights:
     )
 
 
-def _network(
-    content: Mapping[str, Tensor], candidates: Sequence[BackboneConfig], path: Path
-) -> PretrainedWeights:
-    network = network_names(content)
-    kind = "backbone" if all(name.startswith(BACKBONE) for name in network) else "network"
-    return PretrainedWeights(
-        kind, recognised(backbone_weights(network), candidates, file=path.name), {"teacher": network}
-    )
+def _digest_of_tensors(weights: PretrainedWeights) -> str:
+    digest = hashlib.sha256()
+    for network, state in weights.networks.items():
+        for name, value in sorted(state.items()):
+            digest.update(f"{network} {name} {list(value.shape)}".encode())
+            digest.update(value.contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _digest(path: Path) -> str:
     folder = path if path.is_dir() else path.parent
-    files = sorted(folder.glob("*.safetensors")) if (folder / DESCRIPTION).is_file() else [path]
+    if (folder / DESCRIPTION).is_file():
+        files = sorted(folder.glob("*.safetensors"))
+    elif path.is_dir() or path.name.endswith(".index.json"):
+        first = file_of_folder(path) if path.is_dir() else path
+        is_whole = first.suffix in WEIGHT_FILES
+        files = (
+            [first]
+            if is_whole
+            else sorted(file for file in first.parent.iterdir() if file.suffix in WEIGHT_FILES)
+        )
+    else:
+        files = [path]
     digest = hashlib.sha256()
     for file in files:
         with file.open("rb") as opened:

@@ -1,4 +1,4 @@
-"""Recognise the architecture of weights by the names and shapes of all tensors."""
+"""Compare weights with an architecture by the names and shapes of all tensors."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -9,6 +9,7 @@ from torch import Tensor
 from dino_pipeline.dino.core.models.backbone import build_backbone
 from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 
+COUNTER = "num_batches_tracked"
 _SHOWN = 5  # names of each kind in an error
 
 
@@ -27,31 +28,22 @@ class Mismatch(NamedTuple):
         return "; ".join(f"{len(names)} {kind}: {_some(names)}" for kind, names in kinds.items() if names)
 
 
-def recognised(
-    weights: Mapping[str, Tensor], candidates: Sequence[BackboneConfig], *, file: str
-) -> BackboneConfig:
-    """The first architecture whose tensors have exactly these names and shapes.
+def check_matches(
+    weights: Mapping[str, Tensor], config: BackboneConfig, *, file: str, hint: str = ""
+) -> None:
+    """Check that an architecture's tensors have exactly these names and shapes.
 
     Args:
         weights: of a backbone, under timm's names.
-        candidates: one or more architectures to try.
         file: for errors.
+        hint: the end of an error, what to do.
 
     Raises:
-        ValueError: none matches; the message lists the differences from the nearest one.
+        ValueError: they differ; the message lists the differences.
     """
-    nearest: tuple[Mismatch, str] | None = None
-    for candidate in candidates:
-        differing = mismatch(weights, shapes_of(candidate))
-        if not len(differing):
-            return candidate
-        if nearest is None or len(differing) < len(nearest[0]):
-            nearest = differing, candidate.name
-    assert nearest is not None
-    differing, name = nearest
-    several = len(candidates) > 1
-    of = f"any of {len(candidates)} known architectures, the nearest being {name}" if several else name
-    raise ValueError(f"{file} does not contain the weights of {of}: {differing}")
+    differing = mismatch(weights, shapes_of(config))
+    if len(differing):
+        raise ValueError(f"{file} does not contain the weights of {config.name}: {differing}{hint}")
 
 
 def shapes_of(config: BackboneConfig) -> dict[str, torch.Size]:
@@ -61,9 +53,13 @@ def shapes_of(config: BackboneConfig) -> dict[str, torch.Size]:
 
 
 def mismatch(weights: Mapping[str, Tensor], expected: Mapping[str, torch.Size]) -> Mismatch:
-    """The tensors that are missing, unexpected or of another shape."""
+    """The tensors that are missing, unexpected or of another shape.
+
+    Batch norm's counters of batches may be missing: old files lack them, and no evaluation reads them.
+    """
+    missing = expected.keys() - weights.keys()
     return Mismatch(
-        missing=sorted(expected.keys() - weights.keys()),
+        missing=sorted(name for name in missing if not name.endswith(COUNTER)),
         unexpected=sorted(weights.keys() - expected.keys()),
         shapes=[
             f"{name} {list(weights[name].shape)}, not {list(shape)}"

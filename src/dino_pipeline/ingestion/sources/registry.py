@@ -12,15 +12,16 @@ from pathlib import Path
 
 from dino_pipeline.dino.partial import partial_path, written_whole
 from dino_pipeline.dino.progress import with_progress
+from dino_pipeline.dino.tables.reading import ENDINGS as LISTS
 from dino_pipeline.ingestion.config import IngestConfig
-from dino_pipeline.ingestion.layout import SPLIT_NAMES
-from dino_pipeline.ingestion.listing import Listing, SourceContext, make_listing
+from dino_pipeline.ingestion.listing import Listing, SourceContext, identities, make_listing
 from dino_pipeline.ingestion.sources.archive import list_compressed_tar, list_tar, list_zip
 from dino_pipeline.ingestion.sources.digits import write_digits
 from dino_pipeline.ingestion.sources.file_list import list_table
 from dino_pipeline.ingestion.sources.folder import list_folder
 from dino_pipeline.ingestion.sources.photographs import write_photographs
 from dino_pipeline.ingestion.sources.torchvision_sets import list_torchvision
+from dino_pipeline.ingestion.split_names import described, how_to_change, read_split_names, refuse_doubt
 
 # Images inside installed packages, with functions that write them into a folder.
 EMBEDDED: dict[str, Callable[[Path, IngestConfig], None]] = {
@@ -45,9 +46,8 @@ NAMED: dict[str, Callable[[str, SourceContext], Listing]] = {
 }
 
 # Files that name or contain images, by the end of their name. A folder needs no line here.
-LISTS = (".csv", ".tsv", ".parquet")
 FILES: dict[str, Callable[[Path, SourceContext], Listing]] = {
-    **dict.fromkeys(LISTS, lambda path, _: list_table(path)),
+    **dict.fromkeys(LISTS, lambda path, context: list_table(path, context.config)),
     ".tar": lambda path, _: list_tar(path),
     ".tar.gz": list_compressed_tar,
     ".tgz": list_compressed_tar,
@@ -73,12 +73,22 @@ def list_sources(context: SourceContext) -> list[Listing]:
         raise ValueError(
             "ingest.source is not set: give your images, for example --params=ingest.source=/path/to/photos"
         )
+    own_names = {source: _own_name(source) for source in sources} if len(sources) > 1 else {}
+    names = read_split_names(set(own_names.values()), context.config.splits)
+    refuse_doubt(names, own_names.values())
+    if names.guessed:
+        logger.warning(
+            "Sources are splits by their names: %s. %s", described(names, names.splits), how_to_change(names)
+        )
     listings, split_folders = [], []
     for source in sources:
         listing = _list(source, context)
-        own_name = Path(source).name
-        if len(sources) > 1 and own_name.lower() in SPLIT_NAMES and listing.places is None:
-            split_folders.append(_below(own_name, listing))
+        split = names.splits.get(own_names.get(source, ""))
+        if split and listing.places is None:
+            split_folders.append(_below(split, listing))
+        elif split and not listing.has_splits and listing.places is not None:
+            places = {name: place._replace(split=split) for name, place in listing.places.items()}
+            listings.append(replace(listing, places=places))
         else:
             listings.append(listing)
     if split_folders:
@@ -86,6 +96,15 @@ def list_sources(context: SourceContext) -> list[Listing]:
         folders = [folder for listing in split_folders for folder in listing.folders]
         listings.append(make_listing(files, folders))
     return _without_repeats(listings)
+
+
+def _own_name(source: str) -> str:
+    """The last part of a source's path without the ending of an archive or a list."""
+    if source.startswith(tuple(NAMED)):
+        return source
+    name = Path(source).name
+    ending = max((ending for ending in FILES if name.lower().endswith(ending)), key=len, default="")
+    return name.removesuffix(name[len(name) - len(ending) :]) if ending else name
 
 
 def _list(source: str, context: SourceContext) -> Listing:
@@ -124,13 +143,22 @@ def _below(folder: str, listing: Listing) -> Listing:
 
 def _without_repeats(listings: list[Listing]) -> list[Listing]:
     """Count each file in the first listing that has it: a folder may be named twice, or lie inside another."""
-    known: set[tuple[str, str | None]] = set()
+    if len(listings) < 2:
+        return listings
+    identity = identities()
+    known: set[tuple[tuple[str, str], str | None]] = set()
     single = []
+    num_repeats = 0
     for listing in listings:
-        files = [file for file in listing.files if (file.path, file.member) not in known]
-        known.update((file.path, file.member) for file in files)
+        files = []
+        for file in listing.files:
+            one = (identity(file.path), file.member)
+            if one in known:
+                num_repeats += 1
+            else:
+                known.add(one)
+                files.append(file)
         single.append(replace(listing, files=files))
-    num_repeats = sum(len(listing.files) for listing in listings) - len(known)
     if num_repeats:
         logger.warning("ingest.source lists %d files more than once; each of them counts once", num_repeats)
     return single

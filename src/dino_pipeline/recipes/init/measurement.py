@@ -83,7 +83,7 @@ def measure(
         )
 
     usable_share = len(sides) / len(positions)
-    places = [place for listing in listings for place in _places(listing)]
+    places = [place for listing in listings for place in _places(listing, config)]
     splits = tuple(sorted({place.split for place in places if place.split}))
     num_train = sum(place.split == "train" for place in places) * usable_share
     mean, std = _statistics(colours, images)
@@ -125,8 +125,8 @@ def _read(files: list[SourceFile], config: IngestConfig) -> Iterator[bytes]:
                 yield read_image_bytes(file.path, file.member, file.offset, file.size)
 
 
-def _places(listing: Listing) -> list[Place]:
-    return listing.places_of([file for file in listing.files if not file.problem])
+def _places(listing: Listing, config: IngestConfig) -> list[Place]:
+    return listing.places_of([file for file in listing.files if not file.problem], config.splits)
 
 
 def _statistics(colours: list[DeepPixels], images: ImagesConfig) -> PixelStatistics:

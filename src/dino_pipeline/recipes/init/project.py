@@ -1,11 +1,13 @@
 """The folder for a recipe: a checkout of dino_pipeline, or a small project that runs the package."""
 
+import json
 import re
 import shutil
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
+from dino_pipeline.dino.partial import written_whole
 from dino_pipeline.recipes.reading import conf_folder
 
 _LAYERS = (
@@ -23,7 +25,7 @@ _PYPROJECT = """\
 # A project folder of dino_pipeline: the configuration and the data are here, the code is the installed package.
 [tool.kedro]
 package_name = "dino_pipeline"
-project_name = "{name}"
+project_name = {name}
 kedro_init_version = "{kedro}"
 source_dir = "."
 """
@@ -73,7 +75,12 @@ def prepare_project(folder: Path, *, recipe: str) -> bool:
         (folder / stages).parent.mkdir(exist_ok=True)
         (folder / stages).write_text(_without_code((shipped.parent / stages).read_text()))
     # Last, since this file identifies a project.
-    pyproject.write_text(_PYPROJECT.format(name=folder.resolve().name, kedro=version("kedro")))
+    with written_whole(pyproject) as partial:
+        partial.write_text(
+            _PYPROJECT.format(
+                name=json.dumps(folder.resolve().name, ensure_ascii=False), kedro=version("kedro")
+            )
+        )
     return True
 
 

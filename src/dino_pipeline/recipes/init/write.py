@@ -1,12 +1,14 @@
 """Turn a folder of images into a recipe that runs."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import yaml
 
 from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.weights.older_files import completed
 from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.ingestion.data_set import named_after
 from dino_pipeline.ingestion.sources.registry import NAMED
@@ -19,8 +21,9 @@ from dino_pipeline.recipes.init.project import prepare_project
 from dino_pipeline.recipes.prediction import ImageCounts
 from dino_pipeline.recipes.reading import recipe_parameters
 from dino_pipeline.recipes.speed import RunConfig, measure_speed
-from dino_pipeline.recipes.writing import write_recipe
+from dino_pipeline.recipes.writing import Choice, write_recipe
 from dino_pipeline.workspace.overlays import overlaid
+from dino_pipeline.workspace.parameter_errors import group_errors
 
 
 class Written(NamedTuple):
@@ -32,7 +35,13 @@ class Written(NamedTuple):
 
 
 def init_recipe(
-    project: Path, images: str, *, name: str | None, hours: float | None, download: bool
+    project: Path,
+    images: str,
+    *,
+    name: str | None,
+    hours: float | None,
+    download: bool,
+    ingest: Mapping[str, Any] | None = None,
 ) -> Written:
     """Measure `images`, make `project` a project where it is none, and write conf/<name> into it.
 
@@ -41,6 +50,7 @@ def init_recipe(
         images: a source as in `ingest.source`; a path starts at the current folder.
         name: name of the recipe; None: the images' own name.
         hours: hours of a whole `kedro run`; None: 1 on CPU, 24 on GPUs.
+        ingest: parameters of `ingest` to use and to write, such as splits.
         download: whether torchvision may fetch a named data set, into the project's data/01_raw/torchvision.
 
     Raises:
@@ -57,24 +67,31 @@ def init_recipe(
 
     prepare_project(project, recipe=name)
     base = project / "conf" / "base"
-    ingest = from_dict(IngestConfig, yaml.safe_load((base / "parameters_ingest.yml").read_text())["ingest"])
+    values = completed(yaml.safe_load((base / "parameters_ingest.yml").read_text()))["ingest"] | (
+        ingest or {}
+    )
+    if lines := group_errors("ingest", IngestConfig, values):
+        raise ValueError("; ".join(lines))
+    config = from_dict(IngestConfig, values)
     data, sample = measure(
-        replace(ingest, source=images, torchvision=replace(ingest.torchvision, download=download)),
+        replace(config, source=images, torchvision=replace(config.torchvision, download=download)),
         project_folder=project.resolve(),
         raw_folder=project.resolve() / "data" / "01_raw",
         cache_folder=project.resolve() / "data" / "02_intermediate" / name,
     )
     data_part = data_choices(images, data, hardware)
+    given = [Choice(f"ingest.{key}", value, "Given to `init`.") for key, value in (ingest or {}).items()]
+    data_part = [*(one for one in data_part if one.key not in {choice.key for choice in given}), *given]
     held_out = sum(
         c.value for c in data_part if c.key in ("ingest.validation_fraction", "ingest.test_fraction")
     )
     num_usable = round(data.num_files * (1 - data.unusable_share))
     data = replace(data, num_images=max(1, round(data.num_images * (1 - held_out))))
     parts = [*architecture(data, hardware), *evaluation(data, hardware)]
-    values = recipe_parameters("base", conf=project / "conf")
-    config = RunConfig.of(overlaid(values, {choice.key: choice.value for choice in [*data_part, *parts]}))
+    parameters = recipe_parameters("base", conf=project / "conf")
+    run = RunConfig.of(overlaid(parameters, {choice.key: choice.value for choice in [*data_part, *parts]}))
     counts = ImageCounts(data.num_images, max(0, num_usable - data.num_images), data.num_classes)
-    length = fitted_length(config, counts, measure_speed(config, sample), hours=hours)
+    length = fitted_length(run, counts, measure_speed(run, sample), hours=hours)
 
     where = (
         f"{hardware.num_gpus} GPU(s)" if hardware.num_gpus else f"{hardware.num_cores} CPU core(s), no GPU"
@@ -95,7 +112,7 @@ def init_recipe(
     )
     write_recipe(
         folder,
-        [*data_part, *parts, *schedule(data, hardware, length, batch=config.pretrain.batch_size)],
+        [*data_part, *parts, *schedule(data, hardware, length, batch=run.pretrain.batch_size)],
         heading=heading.strip(),
     )
     return Written(folder, summary, said)

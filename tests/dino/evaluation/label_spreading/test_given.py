@@ -49,6 +49,19 @@ def test_a_csv_names_images_by_path_by_member_or_absolutely(images, tmp_path):
     assert given.labels.tolist() == [0, 0, 1]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_list_of_a_spreadsheet_names_images_in_any_spelling(images, tmp_path, encoding):
+    (tmp_path / "lists").mkdir()
+    file = tmp_path / "lists" / "labels.csv"
+    file.write_text(
+        f"Label;Image Path\nb;./7.png\na;lists/../3.png\na;..\\4.png\nb;file://{tmp_path}/5.png\n",
+        encoding=encoding,
+    )
+    given = read_labels(file, images)
+    assert given.positions.tolist() == [3, 4, 5, 7]
+    assert given.labels.tolist() == [0, 0, 1, 1]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -58,8 +71,9 @@ def test_a_csv_names_images_by_path_by_member_or_absolutely(images, tmp_path):
         ("path,label\n0.png,\n", r"line 2: '0.png' has no label"),
         ("path,label\n0.png\n", r"line 2: '0.png' has no label"),
         ("path,label\n", "contains no image"),
-        ("file,label\n0.png,a\n", r"has the columns \['file', 'label'\], but needs path and label"),
-        ("", "needs path and label"),
+        ("file\n0.png\n", "has no column of labels: write a CSV with the columns path and label"),
+        ("path,label,class\n0.png,a,b\n", "may both be the label: call the right column 'label' in the list"),
+        ("", "label_spreading.labels: .* is empty"),
     ],
 )
 def test_a_faulty_csv_is_refused_by_its_first_fault(images, tmp_path, text, message):

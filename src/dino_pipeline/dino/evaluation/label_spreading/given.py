@@ -1,6 +1,7 @@
 """The given labels, read from a CSV or drawn from train's labels."""
 
-import csv
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,8 +10,8 @@ from numpy.typing import NDArray
 
 from dino_pipeline.dino.core.data.manifest import Manifest
 from dino_pipeline.dino.evaluation.labels import stratified_draw
-
-_COLUMNS = ["path", "label"]
+from dino_pipeline.dino.tables.columns import read_table
+from dino_pipeline.dino.tables.paths import spellings
 
 
 class Given(NamedTuple):
@@ -55,9 +56,9 @@ def draw_labels(manifest: Manifest, fraction: float, *, seed: int) -> Given:
 
 
 def read_labels(file: Path, manifest: Manifest) -> Given:
-    """Read labels from a CSV with the columns path and label, for images of any split.
+    """Read labels from a list with the columns path and label, for images of any split.
 
-    A path is as in the manifest, or absolute.
+    A path is as in the manifest, relative to the list's folder, or absolute, in any spelling of `tables.paths`.
 
     Raises:
         ValueError: the file or a column is missing, an image is not in the manifest or occurs twice, or a label is
@@ -66,28 +67,34 @@ def read_labels(file: Path, manifest: Manifest) -> Given:
     place = f"label_spreading.labels: {file}"
     if not file.is_file():
         raise ValueError(f"{place} does not exist: give a CSV with the columns path and label, or null")
+    try:
+        table = read_table(file, ("path", "label"))
+    except ValueError as error:
+        raise ValueError(f"label_spreading.labels: {error}") from error
+    if "label" not in table.columns:
+        raise ValueError(f"{place} has no column of labels: write a CSV with the columns path and label")
     position_of = {name: position for position, name in enumerate(image_names(manifest))}
     found: dict[int, tuple[int, str]] = {}  # position: line, label
-    with file.open(newline="", encoding="utf-8-sig") as stream:
-        reader = csv.DictReader(stream)
-        if not set(_COLUMNS) <= set(reader.fieldnames or []):
-            raise ValueError(f"{place} has the columns {reader.fieldnames}, but needs path and label")
-        for row in reader:
-            name, label, line = row["path"] or "", row["label"] or "", reader.line_num
-            position = position_of.get(name, position_of.get(_inside(name, manifest.root), -1))
-            if position < 0:
-                raise ValueError(
-                    f"{place}, line {line}: {name!r} is not in the manifest: ingest it or remove the line"
-                )
-            if not label:
-                raise ValueError(f"{place}, line {line}: {name!r} has no label: add one or remove the line")
-            if position in found:
-                first, other = found[position]
-                raise ValueError(
-                    f"{place}, line {line}: {name!r} is {label!r}, but was {other!r} in line {first}: keep one of "
-                    "them"
-                )
-            found[position] = line, label
+    for line, name, label in zip(table.lines, table.columns["path"], table.columns["label"], strict=True):
+        here = f"{place}, {table.unit} {line}: {name!r}"
+        position = next(
+            (
+                position_of[one]
+                for one in _spellings(name or "", manifest.root, file.parent)
+                if one in position_of
+            ),
+            None,
+        )
+        if position is None:
+            raise ValueError(f"{here} is not in the manifest: ingest it or remove the {table.unit}")
+        if not label:
+            raise ValueError(f"{here} has no label: add one or remove the {table.unit}")
+        if position in found:
+            first, other = found[position]
+            raise ValueError(
+                f"{here} is {label!r}, but was {other!r} in {table.unit} {first}: keep one of them"
+            )
+        found[position] = line, label
     if not found:
         raise ValueError(f"{place} contains no image: add at least one")
     positions = np.array(sorted(found), dtype=np.int64)
@@ -97,6 +104,10 @@ def read_labels(file: Path, manifest: Manifest) -> Given:
     return Given(positions, classes, np.array([index[name] for name in names], dtype=np.int64))
 
 
-def _inside(name: str, root: Path) -> str:
-    """Convert an absolute path to the manifest's form: relative if inside the project."""
-    return str(Path(name).relative_to(root)) if Path(name).is_relative_to(root) else name
+def _spellings(name: str, root: Path, folder: Path) -> Iterator[str]:
+    """What the manifest may call the image of a list: as it stands, or below the project or the list's folder."""
+    for spelled in spellings(name):
+        yield spelled
+        for start in (root, folder):
+            path = Path(os.path.normpath(start / spelled))
+            yield str(path.relative_to(root)) if path.is_relative_to(root) else str(path)

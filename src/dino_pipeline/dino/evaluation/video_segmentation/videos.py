@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dino_pipeline.dino.evaluation.video_segmentation.config import VideoSegmentationConfig
+from dino_pipeline.dino.tables.reading import read_text
 
 Labels = NDArray[np.uint8]  # [height, width]: 0 is background, objects count from 1
 
@@ -38,7 +39,7 @@ def list_videos(folder: Path, config: VideoSegmentationConfig) -> list[Video]:
             f"video_segmentation.folder {folder} has no ImageSets/{config.image_set}.txt: give a folder in the "
             "layout of DAVIS, and an image_set that it contains"
         )
-    names = [line.strip() for line in image_set.read_text().splitlines() if line.strip()][: config.max_videos]
+    names = [line.strip() for line in read_text(image_set).splitlines() if line.strip()][: config.max_videos]
     if not names:
         raise ValueError(f"{image_set} lists no video: write one name per line")
     return [_video(folder, name, config.resolution) for name in names]

@@ -1,0 +1,1 @@
+"""Read tables that people make: any common dialect, encoding and spelling of the columns."""
