@@ -12,7 +12,6 @@ LATER_FIELDS: Mapping[str, Any] = {
     "pretrain.loss.coding_rate_weight": 0.0,
     "pretrain.loss.coding_rate_epsilon": 0.2,
     "ingest.group": None,
-    "ingest.group": None,
     "launch.stall_minutes": 10,
     "ingest.columns": {},
     "ingest.splits": {},
