@@ -4,9 +4,14 @@ When an update breaks one of these tests, look at the user named in it before th
 """
 
 import inspect
+import sys
+import tempfile
+import threading
 from dataclasses import dataclass
+from pathlib import Path
 
 import mlflow.entities
+import pytest
 import torch
 import torchvision
 from kedro.framework.session import KedroSession
@@ -73,6 +78,33 @@ def test_a_worker_is_started_by_a_method_of_its_handler() -> None:
     assert "self._stdout =" in source
     assert "self._stderr =" in source
     assert "self._popen(" in source
+
+
+def test_a_loader_worker_runs_one_function_with_a_known_name() -> None:
+    """A loader worker's stack goes on into the code of the process that forked it; `launching.pulse` stops there."""
+    from torch.utils.data._utils import worker
+
+    assert inspect.isfunction(worker._worker_loop)
+
+
+def test_the_folder_of_sockets_is_made_once_in_tempfile_s_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`shorten_socket_paths` lets multiprocessing make it in a short place; it takes no option for it."""
+    from multiprocessing import process, util
+
+    monkeypatch.setattr(process.current_process(), "_config", {})
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    made = util.get_temp_dir()  # type: ignore[attr-defined]
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    assert Path(made).parent == tmp_path
+    assert util.get_temp_dir() == made  # type: ignore[attr-defined]
+
+
+def test_a_thread_s_stack_can_be_looked_at() -> None:
+    """The watchdog names where a worker stands; `sys._current_frames` is documented, in spite of its name."""
+    frame = sys._current_frames()[threading.get_ident()]
+    assert frame.f_code.co_name == "test_a_thread_s_stack_can_be_looked_at"
 
 
 def test_one_named_set_takes_no_loader() -> None:

@@ -23,7 +23,8 @@ from dino_pipeline.cli import (
     spec,
     sync_mlflow,
 )
-from dino_pipeline.dino.launching.bound import end_children_with_this_process, shorten_socket_paths
+from dino_pipeline.cli.arguments import Outcome
+from dino_pipeline.dino.launching.command import in_case_of_killed_loader, prepare_command
 from dino_pipeline.workspace.environment import complete_environment
 from dino_pipeline.workspace.full_disk import in_words
 
@@ -51,20 +52,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        the exit status: 0, or 1 for an error that the user can fix, which is one line on standard error.
+        the exit status: 0, 1 for an error that the user can fix, which is one line on standard error, or 3 if the
+        command left out images that it names.
     """
     if arguments is None:
         complete_environment()
     options = _parser().parse_args(arguments)
     try:
-        end_children_with_this_process()
-        shorten_socket_paths()
-        text = options.make(options)
+        if arguments is None:
+            prepare_command()
+        made = options.make(options)
     except (ValueError, OSError) as error:
         sys.stderr.write(f"Error: {in_words(error, Path())}\n")
         return 1
-    sys.stdout.write(text)
-    return 0
+    except RuntimeError as error:
+        words = in_case_of_killed_loader(str(error))
+        if words == str(error):
+            raise
+        sys.stderr.write(f"Error: {words}\n")
+        return 1
+    outcome = made if isinstance(made, Outcome) else Outcome(made, 0)
+    sys.stdout.write(outcome.text)
+    return outcome.status
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,6 +2,9 @@
 
 import csv
 import hashlib
+import shutil
+import tarfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +93,7 @@ def test_every_image_has_the_embedding_that_extraction_stores(
 ) -> None:
     monkeypatch.setattr(embed, "ROWS_AT_ONCE", rows_at_once)
     file = tmp_path / "new" / "photos.parquet"
-    assert main(["embed", str(photos), f"--model={model}", f"--output={file}"]) == 0
+    assert main(["embed", str(photos), f"--model={model}", f"--output={file}"]) == 3
     table = pq.read_table(file)
     assert table["path"].to_pylist() == NAMES
     assert table["sha256"].to_pylist() == [
@@ -106,8 +109,12 @@ def test_what_is_no_whole_image_is_listed_and_counted(
     model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "photos.parquet"
-    assert main(["embed", str(photos), f"--model={model}", f"--output={file}"]) == 0
-    assert "4 images, 24 dimensions" in capsys.readouterr().out
+    assert main(["embed", str(photos), f"--model={model}", f"--output={file}"]) == 3
+    printed = capsys.readouterr().out
+    assert "4 images, 24 dimensions" in printed
+    assert printed.splitlines()[-1].startswith("Left out 2 of 7 files: bomb.ppm (too many pixels"), (
+        "words are none"
+    )
     with (tmp_path / "photos.left_out.csv").open(newline="") as left_out:
         problems = {row["path"]: row["problem"] for row in csv.DictReader(left_out)}
     assert problems.keys() == {"bomb.ppm", "cut.jpg", "words.txt"}
@@ -138,6 +145,62 @@ def test_a_folder_without_an_image_writes_nothing(
     assert not list(written.iterdir())
 
 
+def test_what_lies_beside_images_is_no_failure(
+    model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("a.jpg", "words.txt"):
+        shutil.copy(photos / name, folder)
+    for name in ("Thumbs.db", ".DS_Store", "@eaDir"):
+        (folder / name).touch()
+    assert main(["embed", str(folder), f"--model={model}", f"--output={tmp_path / 'a.parquet'}"]) == 0
+    assert "1 files are not readable images" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("ending", ["zip", "tar", "tar.gz"])
+def test_an_archive_gives_the_embeddings_of_its_folder(
+    model: Path, photos: Path, tmp_path: Path, ending: str
+) -> None:
+    archive = tmp_path / f"photos.{ending}"
+    if ending == "zip":
+        with zipfile.ZipFile(archive, "w") as opened:
+            for path in photos.rglob("*"):
+                opened.write(path, str(path.relative_to(photos)))
+    else:
+        with tarfile.open(archive, "w:gz" if ending == "tar.gz" else "w") as packed:
+            packed.add(photos, ".")
+    tables = []
+    for source in (photos, archive):
+        file = tmp_path / "written" / f"{source.name}.parquet"
+        assert main(["embed", str(source), f"--model={model}", f"--output={file}"]) == 3
+        tables.append(pq.read_table(file))
+    assert tables[0].equals(tables[1])
+    kept = {
+        "photos0.parquet",
+        f"photos.{ending}.parquet",
+        "photos0.left_out.csv",
+        f"photos.{ending}.left_out.csv",
+    }
+    assert {path.name.replace(photos.name, "photos0") for path in (tmp_path / "written").iterdir()} == kept
+
+
+def test_an_image_as_long_as_a_film_is_embedded_in_bounded_memory(model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "long"
+    folder.mkdir()
+    for name, size in (
+        ("line.png", (30_000, 1)),
+        ("column.png", (1, 30_000)),
+        ("panorama.jpg", (20_000, 60)),
+    ):
+        Image.new("RGB", size, "red").save(folder / name)
+    file = tmp_path / "long.parquet"
+    assert main(["embed", str(folder), f"--model={model}", f"--output={file}"]) == 0
+    line, column, panorama = np.array(pq.read_table(file)["embedding"].to_pylist())
+    np.testing.assert_allclose(line, column, atol=1e-5)
+    np.testing.assert_allclose(line, panorama, atol=0.05)
+
+
 @pytest.mark.parametrize("name", ["lightning.ckpt", "backbone.safetensors"])
 def test_weights_of_another_trainer_embed_outside_of_any_project_as_timm_does(
     name: str,
@@ -161,7 +224,7 @@ def test_weights_of_another_trainer_embed_outside_of_any_project_as_timm_does(
     monkeypatch.chdir(tmp_path)
     assert (
         main(["embed", str(photos), "--model", name, "--output=e.parquet", "--set=model.mean=[0.5,0.5,0.5]"])
-        == 0
+        == 3
     )
     said = capsys.readouterr().out
     assert f"{name} is taken for vit_tiny_patch16_224" in said

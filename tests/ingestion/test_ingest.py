@@ -15,7 +15,7 @@ from PIL import Image
 
 from dino_pipeline.dino.core.data.images_config import ImagesConfig
 from dino_pipeline.dino.core.data.manifest import SCHEMA, read_manifest
-from dino_pipeline.ingestion import inspection
+from dino_pipeline.ingestion import inspection, reading
 from dino_pipeline.ingestion.inspection import Limits
 from dino_pipeline.ingestion.listing import SourceFile
 
@@ -327,7 +327,7 @@ def test_an_image_whose_decoder_lacks_memory_is_quarantined(
     def decode(*_: object, **__: object) -> np.ndarray:
         raise MemoryError
 
-    monkeypatch.setattr(inspection, "decode_image", decode)
+    monkeypatch.setattr(reading, "decode_image", decode)
     with pytest.raises(ValueError, match="20 too many pixels"):
         run(folder)
 

@@ -33,10 +33,12 @@ def test_each_wrong_parameter_is_one_line_with_its_whole_name() -> None:
 
 def test_a_value_of_several_types_is_wrong_once() -> None:
     assert group_errors("ingest", Ingest, RIGHT | {"source": 3}) == [
-        "ingest.source is 3: input should be a valid string, or input should be a list"
+        "ingest.source is 3: input should be a valid string, or input should be a list; a name that looks like a "
+        "number needs quotes: \"ingest.source='3'\""
     ]
     assert group_errors("ingest", Ingest, RIGHT | {"source": ["a", 3]}) == [
-        "ingest.source[1] is 3: input should be a valid string"
+        "ingest.source[1] is 3: input should be a valid string; a name that looks like a number needs quotes: "
+        "\"ingest.source[1]='3'\""
     ]
 
 

@@ -1,16 +1,16 @@
 """The `dino-pipeline` command, one file per subcommand. docs/commands.md lists them.
 
-Each file except arguments.py has `add_command`, which adds its arguments and names the function that runs it.
-Before that function runs, only the standard library is imported.
+Each file except arguments.py and kedro_run.py has `add_command`, which adds its arguments and names the function that
+runs it. Before that function runs, only the standard library is imported.
 """
 
 from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    """An empty group. Kedro looks for its own extensions in a package's `cli`, and fails without this name."""
+    """Our `kedro run`: Kedro looks for a project's own commands in its package's `cli`."""
     if name == "cli":
-        import click
+        from dino_pipeline.cli.kedro_run import cli
 
-        return click.Group()
+        return cli
     raise AttributeError(name)

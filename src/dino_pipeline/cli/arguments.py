@@ -1,8 +1,18 @@
-"""Arguments that several commands have."""
+"""Arguments and exit statuses that several commands have."""
 
 import argparse
 import sys
 from pathlib import Path
+from typing import NamedTuple
+
+SOME_LEFT_OUT = 3  # the exit status of a command that did its work, but not for every image
+
+
+class Outcome(NamedTuple):
+    """What a command prints, and its exit status."""
+
+    text: str
+    status: int
 
 
 def add_project(parser: argparse.ArgumentParser) -> None:

@@ -4,7 +4,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from dino_pipeline.cli.arguments import add_model, add_project, project_if_any, say
+from dino_pipeline.cli.arguments import (
+    SOME_LEFT_OUT,
+    Outcome,
+    add_model,
+    add_project,
+    project_if_any,
+    say,
+)
 
 
 def add_command(commands: Any) -> None:
@@ -15,7 +22,7 @@ def add_command(commands: Any) -> None:
         description="Writes a folder below DIR for each image: the attention of each head, the patches that hold "
         "most of it, the principal components of the features as colours, and all of these side by side.",
     )
-    parser.add_argument("images", type=Path, help="an image, or a folder of images")
+    parser.add_argument("images", type=Path, help="an image, a folder of images, an archive, or a list")
     add_model(parser)
     parser.add_argument("--output", type=Path, required=True, help="the folder to write into")
     parser.add_argument(
@@ -40,24 +47,25 @@ def add_command(commands: Any) -> None:
     parser.set_defaults(make=_attend)
 
 
-def _attend(options: argparse.Namespace) -> str:
+def _attend(options: argparse.Namespace) -> Outcome:
     from dino_pipeline.inference.attend import attend
-    from dino_pipeline.workspace.overlays import settings
+    from dino_pipeline.inference.images import said_of_failures
+    from dino_pipeline.workspace.typed_values import settings
 
-    drawn = list(
-        attend(
-            options.images,
-            options.model,
-            options.output,
-            size=options.size,
-            mass=options.threshold,
-            masks=options.masks,
-            overrides=settings(options.set),
-            project=project_if_any(options),
-            say=say,
-        )
+    done = attend(
+        options.images,
+        options.model,
+        options.output,
+        size=options.size,
+        mass=options.threshold,
+        masks=options.masks,
+        overrides=settings(options.set),
+        project=project_if_any(options),
+        say=say,
     )
-    lines = [f"{one.image}: {one.overview or f'left out, {one.problem}'}" for one in drawn]
-    if not any(one.overview for one in drawn):
-        raise ValueError("\n".join([*lines, f"{options.images} contains no readable image"]))
-    return "\n".join(lines) + "\n"
+    lines = [f"{image}: {overview}\n" for image, overview in done.overviews.items()]
+    lines += [f"{file.name}: left out, {file.problem}\n" for file in done.left_out]
+    if not done.overviews:
+        raise ValueError("".join([*lines, f"{options.images} contains no readable image"]))
+    failures = said_of_failures(done.left_out, done.num_files)
+    return Outcome("".join([*lines, failures]), SOME_LEFT_OUT if failures else 0)

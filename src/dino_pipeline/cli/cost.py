@@ -31,7 +31,7 @@ def _cost(options: argparse.Namespace) -> str:
     from dino_pipeline.recipes.reading import conf_of, recipe_parameters
     from dino_pipeline.recipes.run_cost import recipe_cost
     from dino_pipeline.recipes.speed import RunConfig
-    from dino_pipeline.workspace.overlays import settings
+    from dino_pipeline.workspace.typed_values import settings
 
     project = project_if_any(options)
     try:

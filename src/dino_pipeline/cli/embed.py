@@ -4,7 +4,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from dino_pipeline.cli.arguments import add_model, add_project, project_if_any, say
+from dino_pipeline.cli.arguments import (
+    SOME_LEFT_OUT,
+    Outcome,
+    add_model,
+    add_project,
+    project_if_any,
+    say,
+)
 
 
 def add_command(commands: Any) -> None:
@@ -15,7 +22,9 @@ def add_command(commands: Any) -> None:
         description="Writes one row per image: path, sha256, embedding (float32, not normalised), the same numbers "
         "as the extract pipeline. FILE.left_out.csv lists the files that are not readable images.",
     )
-    parser.add_argument("images", type=Path, help="a folder of images; subfolders are searched too")
+    parser.add_argument(
+        "images", type=Path, help="a folder of images, searched with its subfolders, an archive, or a list"
+    )
     add_model(parser)
     parser.add_argument("--output", type=Path, required=True, help="the Parquet file to write")
     parser.add_argument(
@@ -25,9 +34,10 @@ def add_command(commands: Any) -> None:
     parser.set_defaults(make=_embed)
 
 
-def _embed(options: argparse.Namespace) -> str:
+def _embed(options: argparse.Namespace) -> Outcome:
     from dino_pipeline.inference.embed import embed_folder
-    from dino_pipeline.workspace.overlays import settings
+    from dino_pipeline.inference.images import said_of_failures
+    from dino_pipeline.workspace.typed_values import settings
 
     done = embed_folder(
         options.images,
@@ -38,7 +48,9 @@ def _embed(options: argparse.Namespace) -> str:
         project=project_if_any(options),
         say=say,
     )
-    return (
+    failures = said_of_failures(done.left_out, done.num_files)
+    text = (
         f"{options.output}: {done.num_images:,} images, {done.num_dimensions} dimensions\n{done.left_out_file}: "
-        f"{done.num_left_out:,} files are not readable images\n"
+        f"{len(done.left_out):,} files are not readable images\n{failures}"
     )
+    return Outcome(text, SOME_LEFT_OUT if failures else 0)

@@ -1,6 +1,7 @@
 """`dino-pipeline init PATH --images DIR`."""
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def add_command(commands: Any) -> None:
 
 def _init(options: argparse.Namespace) -> str:
     from dino_pipeline.recipes.init.write import init_recipe
-    from dino_pipeline.workspace.overlays import settings
+    from dino_pipeline.workspace.typed_values import settings
 
     values = settings(options.set)
     if not set(values) <= {"ingest"}:
@@ -48,11 +49,21 @@ def _init(options: argparse.Namespace) -> str:
         ingest=values.get("ingest"),
     )
     lines = [written.summary, *(f"Note: {warning}" for warning in written.warnings)]
+    folder = options.path.resolve()
+    is_here = folder == Path.cwd()
+    in_git = any((one / ".git").exists() for one in (folder, *folder.parents))
     return "\n".join(
         [
             *lines,
             f"Wrote {written.folder}. Next:",
-            f"  cd {options.path}",
+            *([] if is_here else [f"  cd {shlex.quote(str(options.path))}"]),
+            *(
+                []
+                if in_git
+                else [
+                    "  git init && git add -A && git commit -m project    (a model needs it to be promoted)"
+                ]
+            ),
             f"  kedro run --env={written.folder.name}",
             "",
         ]

@@ -41,9 +41,9 @@ def _spec(options: argparse.Namespace) -> str:
     from dino_pipeline.model_registry.model_lookup import with_paths_of_weights
     from dino_pipeline.pipeline_registry import stage_pipelines
     from dino_pipeline.recipes.reading import conf_of, recipe_parameters
-    from dino_pipeline.workspace.overlays import settings
     from dino_pipeline.workspace.parameter_errors import parameter_errors
     from dino_pipeline.workspace.project_folder import project_around
+    from dino_pipeline.workspace.typed_values import settings
 
     project = project_around(Path())
     try:

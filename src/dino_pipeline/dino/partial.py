@@ -33,12 +33,22 @@ def written_whole(target: Path) -> Iterator[Path]:
 
 def partial_path(target: Path) -> Path:
     """A free hidden name beside `target`, for a later rename to it. This removes leftovers of processes that ended."""
-    for left in target.parent.glob(f".partial-*-{glob.escape(target.name)}"):
+    remove_leftovers(target.parent, target.name)
+    return partial_name(target)
+
+
+def partial_name(target: Path) -> Path:
+    """The name that `partial_path` gives, without a search for leftovers, which reads the whole folder."""
+    # The suffix stays the target's, because it decides the format of a picture.
+    return target.with_name(f".partial-{os.getpid()}-{target.name}")
+
+
+def remove_leftovers(folder: Path, name: str | None = None) -> None:
+    """Remove what processes that ended left unfinished in a folder: of the target with this name, or of all."""
+    for left in folder.glob(f".partial-*-{'*' if name is None else glob.escape(name)}"):
         process = int(left.name.split("-")[1])
         if process == os.getpid() or not psutil.pid_exists(process):  # our own leftover is free to reuse
             shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
-    # The suffix stays the target's, because it decides the format of a picture.
-    return target.with_name(f".partial-{os.getpid()}-{target.name}")
 
 
 def _sync_folder(folder: Path) -> None:

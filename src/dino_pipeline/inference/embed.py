@@ -14,7 +14,6 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from dino_pipeline.dino.core.config import from_dict
-from dino_pipeline.dino.core.data.decoding import decode_image
 from dino_pipeline.dino.core.data.images import UnreadableImageError
 from dino_pipeline.dino.evaluation import compute
 from dino_pipeline.dino.evaluation.config import ExtractConfig
@@ -25,9 +24,10 @@ from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTr
 from dino_pipeline.dino.partial import written_whole
 from dino_pipeline.dino.progress import Progress
 from dino_pipeline.dino.weights.published import evaluation_transform
+from dino_pipeline.inference.images import LeftOut, limits, listed, said_of
 from dino_pipeline.inference.loading import Say, load_with_parameters
 from dino_pipeline.ingestion.listing import SourceFile
-from dino_pipeline.ingestion.sources.folder import list_folder
+from dino_pipeline.ingestion.reading import Limits, decode, read_bytes, said_of_problems
 
 ROWS_AT_ONCE = 4096  # rows in memory, and in a row group
 
@@ -38,7 +38,8 @@ class EmbeddedFolder(NamedTuple):
     num_images: int
     num_dimensions: int
     left_out_file: Path
-    num_left_out: int
+    left_out: list[LeftOut]
+    num_files: int
 
 
 def embed_folder(
@@ -51,10 +52,11 @@ def embed_folder(
     project: Path | None,
     say: Say = lambda line: None,  # noqa: ARG005
 ) -> EmbeddedFolder:
-    """Write the embedding of each image of a folder, in the order of the files' names.
+    """Write the embedding of each image of a folder or an archive, in the order of the files' names.
 
     Args:
-        images: a folder, searched with its subfolders; files that are no whole image are left out.
+        images: a folder, searched with its subfolders, an archive, a list, or an image; files that are no whole image
+            are left out.
         model: any name that `load_model` accepts.
         output: the Parquet file, which must not exist: path, sha256, embedding (float32, not normalised). The files
             that are left out are listed beside it, in <output>.left_out.csv: path, problem.
@@ -66,8 +68,8 @@ def embed_folder(
     Raises:
         ValueError: the folder, the model or the recipe does not exist, the output exists, or the folder has no image.
     """
-    if not images.is_dir():
-        raise ValueError(f"{images} is not a folder")
+    if not images.exists():
+        raise ValueError(f"{images} does not exist")
     if output.exists():
         raise ValueError(f"{output} already exists: remove it, or give another file")
     found, parameters = load_with_parameters(model, project, recipe=recipe, overrides=overrides, say=say)
@@ -83,10 +85,16 @@ def embed_folder(
     }
     left_out_file = output.with_suffix(".left_out.csv")
     output.parent.mkdir(parents=True, exist_ok=True)
-    with compute.fixed_threads(config.num_threads), written_whole(output) as unfinished:
+    outputs = [output, left_out_file]
+    with (
+        listed(images, parameters["ingest"], outputs=outputs, scratch=output.parent) as listing,
+        compute.fixed_threads(config.num_threads),
+        written_whole(output) as unfinished,
+    ):
+        said_of(listing, say)
         writer = EmbeddingsWriter(unfinished, backbone.num_features, metadata)
         left_out = _embed(
-            FileCrops(list_folder(images).files, transform, max_pixels=parameters["ingest"]["max_pixels"]),
+            FileCrops(listing.files, transform, limits(parameters["ingest"], transform.images)),
             backbone_features(backbone, transform, config, device=device),
             config,
             writer,
@@ -94,9 +102,10 @@ def embed_folder(
         )
         writer.close()
         if not writer.num_rows:
-            raise ValueError(f"none of the {len(left_out):,} files is a readable image")
+            such = said_of_problems([(file.name, file.problem) for file in left_out])
+            raise ValueError(f"none of the {len(left_out):,} files is a readable image{such}")
         _write_left_out(left_out_file, left_out)  # before the embeddings appear
-    return EmbeddedFolder(writer.num_rows, backbone.num_features, left_out_file, len(left_out))
+    return EmbeddedFolder(writer.num_rows, backbone.num_features, left_out_file, left_out, len(listing.files))
 
 
 @torch.inference_mode()
@@ -107,15 +116,15 @@ def _embed(
     writer: "EmbeddingsWriter",
     *,
     device: torch.device,
-) -> list[tuple[str, str]]:
+) -> list[LeftOut]:
     """Write all embeddings. Returns the files that are left out, each with its problem."""
     loader: DataLoader[FileCrop] = DataLoader(
         files, batch_size=config.batch_size, num_workers=config.num_workers, collate_fn=list
     )
-    left_out: list[tuple[str, str]] = []
+    left_out: list[LeftOut] = []
     with Progress("embed", total=len(files), unit="files") as progress:
         for batch in loader:
-            left_out += [(file.path, file.problem) for file in batch if file.crop is None]
+            left_out += [LeftOut(file.path, file.problem) for file in batch if file.crop is None]
             images = [file for file in batch if file.crop is not None]
             if images:
                 crops = torch.stack([file.crop for file in images])
@@ -138,30 +147,24 @@ class FileCrop(NamedTuple):
 class FileCrops(Dataset[FileCrop]):
     """The files of a listing, in its order. A file that cannot be embedded gives its problem and raises nothing."""
 
-    def __init__(
-        self, files: list[SourceFile], transform: EvaluationTransformConfig, *, max_pixels: int
-    ) -> None:
+    def __init__(self, files: list[SourceFile], transform: EvaluationTransformConfig, limits: Limits) -> None:
         self.files = files
         self.transform = transform
-        self.max_pixels = max_pixels
+        self.limits = limits
 
     def __len__(self) -> int:
         return len(self.files)
 
     def __getitem__(self, index: int) -> FileCrop:
         file = self.files[index]
-        if file.problem:
-            return FileCrop(file.name, "", None, file.problem)
+        sha256 = ""
         try:
-            data = Path(file.path).read_bytes()
-        except OSError as error:
-            return FileCrop(file.name, "", None, f"cannot be read: {error.strerror}")
-        sha256 = hashlib.sha256(data).hexdigest()
-        try:
-            image = decode_image(data, self.transform.images, max_pixels=self.max_pixels)
+            data = read_bytes(file, self.limits)
+            sha256 = hashlib.sha256(data).hexdigest()
+            crop = evaluation_crop(decode(data, self.limits), self.transform)
         except UnreadableImageError as error:
             return FileCrop(file.name, sha256, None, str(error))
-        return FileCrop(file.name, sha256, evaluation_crop(image, self.transform), "")
+        return FileCrop(file.name, sha256, crop, "")
 
 
 class EmbeddingsWriter:
@@ -204,8 +207,8 @@ class EmbeddingsWriter:
         self._rows.clear()
 
 
-def _write_left_out(path: Path, left_out: list[tuple[str, str]]) -> None:
+def _write_left_out(path: Path, left_out: list[LeftOut]) -> None:
     with written_whole(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["path", "problem"])
-        writer.writerows(left_out)
+        writer.writerows((file.name, file.problem) for file in left_out)

@@ -84,6 +84,12 @@ def load_with_parameters(
     return Loaded(model, merged(_parameters("base", project, overrides), merged(native, overrides)))
 
 
+def ingest_values(project: Path | None) -> dict[str, Any]:
+    """The values of `ingest` of the project, or of this package, which limit what is read."""
+    values: dict[str, Any] = _parameters("base", project, {})["ingest"]
+    return values
+
+
 def _parameters(recipe: str, project: Path | None, overrides: Mapping[str, Any]) -> dict[str, Any]:
     own = conf_of(project)
     try:

@@ -80,6 +80,7 @@ class IngestConfig:
     max_pixels: PositiveInt
     max_file_megabytes: PositiveInt
     max_unpacked_gigabytes: PositiveInt
+    archive_encoding: str | None  # of names that do not say theirs, such as cp932; None: UTF-8, else a guess
     columns: dict[
         Role, str | None
     ]  # of lists: a role's column; None: it has none. Other roles are found by name

@@ -12,8 +12,9 @@ import pandas as pd
 from dino_pipeline.dino.core.data.images_config import ImagesConfig
 from dino_pipeline.dino.partial import written_whole
 from dino_pipeline.ingestion.config import IngestConfig
-from dino_pipeline.ingestion.inspection import Facts, Limits, inspect_all
+from dino_pipeline.ingestion.inspection import Facts, inspect_all
 from dino_pipeline.ingestion.listing import SourceFile
+from dino_pipeline.ingestion.reading import Limits
 
 # Raise it when the decoder's verdicts change. Facts of an older version then no longer count.
 _DECODER = 1

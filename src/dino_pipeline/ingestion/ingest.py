@@ -20,8 +20,9 @@ from dino_pipeline.ingestion.exclusion import exclude, read_exclusions
 from dino_pipeline.ingestion.index import gather_facts
 from dino_pipeline.ingestion.inspection import Facts
 from dino_pipeline.ingestion.layout import group_of
-from dino_pipeline.ingestion.listing import Listing, SourceContext, SourceFile
+from dino_pipeline.ingestion.listing import Listing, SourceContext, SourceFile, said_of_left_out
 from dino_pipeline.ingestion.manifest import ManifestRow, manifest_table, quarantine_table
+from dino_pipeline.ingestion.reading import said_of_problems
 from dino_pipeline.ingestion.sources.registry import list_sources
 from dino_pipeline.ingestion.splits import fill_splits, limit_train, read_kept_splits
 from dino_pipeline.ingestion.summary import count_kinds, report, summarise
@@ -63,6 +64,9 @@ def ingest(
     listings = list_sources(SourceContext(config, project_folder, raw_folder, cache_folder))
     named = " and ".join(config.sources)
     files = [file for listing in listings for file in listing.files]
+    left_out = [one for listing in listings for one in listing.left_out]
+    if left_out:
+        logger.info("No input in %s: %s", named, said_of_left_out(left_out))
     if not files:
         raise ValueError(
             f"ingest.source: {named} contains no files. Put images there, or give another source."
@@ -71,8 +75,9 @@ def ingest(
     reasons = [_objection(fact, config.minimum_size) for fact in facts]
     if all(reasons):
         raise ValueError(
-            f"ingest.source: {named} contains no usable image: {count_kinds(reasons)}. Check that this is the "
-            "right folder, and check ingest.minimum_size."
+            f"ingest.source: {named} contains no usable image: {count_kinds(reasons)}"
+            f"{said_of_problems([(files[0].name, reasons[0])])}. Check that this is the right folder, and check "
+            "ingest.minimum_size."
         )
 
     rows, refused = _place(listings, facts, reasons, config)

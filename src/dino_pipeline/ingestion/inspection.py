@@ -5,31 +5,17 @@ import multiprocessing
 import os
 import signal
 import threading
-import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
-from zipfile import BadZipFile
 
-from dino_pipeline.dino.core.data.decoding import decode_image
 from dino_pipeline.dino.core.data.images import UnreadableImageError
-from dino_pipeline.dino.core.data.images_config import ImagesConfig
-from dino_pipeline.dino.core.data.manifest import read_image_bytes
 from dino_pipeline.dino.progress import Progress
 from dino_pipeline.ingestion.listing import SourceFile
+from dino_pipeline.ingestion.reading import Limits, decode, read_bytes
 
 _CHUNK = 256  # files a task: large enough that passing them costs nothing
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Limits on a file: its largest size (larger files are not decoded), and the form in which it must be readable."""
-
-    max_pixels: int
-    max_bytes: int
-    images: ImagesConfig
 
 
 class Facts(NamedTuple):
@@ -43,24 +29,11 @@ class Facts(NamedTuple):
 
 def inspect(file: SourceFile, limits: Limits) -> Facts:
     """Read and decode one file. A damaged file gives a reason, never an exception."""
-    if file.problem is not None:
-        return _refused(file.problem)
-    if file.size > limits.max_bytes:
-        return _refused(f"too large a file: {file.size:,} bytes is above {limits.max_bytes:,}")
     try:
-        data = read_image_bytes(file.path, file.member, file.offset, file.size)
-        pixels = decode_image(data, limits.images, max_pixels=limits.max_pixels)
+        data = read_bytes(file, limits)
+        pixels = decode(data, limits)
     except UnreadableImageError as error:
         return _refused(str(error))
-    except (BadZipFile, zlib.error, EOFError) as error:
-        return _refused(f"corrupt: {error}")
-    except (
-        OSError,
-        RuntimeError,
-    ) as error:  # zipfile raises the latter for an unknown compression
-        return _refused(f"cannot be read: {error}")
-    except MemoryError:
-        return _refused("too many pixels: the image does not fit into memory")
     height, width, _ = pixels.shape
     return Facts(width, height, hashlib.sha256(data).hexdigest(), "")
 

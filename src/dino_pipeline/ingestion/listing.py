@@ -10,6 +10,20 @@ from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.ingestion.layout import Place, arrange
 from dino_pipeline.ingestion.split_names import Given
 
+# Files and folders that Windows, macOS, Linux and network storage put beside images; some contain thumbnails.
+_SYSTEM = {
+    "__macosx",
+    "icon\r",
+    "thumbs.db",
+    "ehthumbs.db",
+    "desktop.ini",
+    "$recycle.bin",
+    "system volume information",
+    "lost+found",
+    "@eadir",
+    "#recycle",
+}
+
 
 @dataclass(frozen=True)
 class SourceContext:
@@ -57,12 +71,14 @@ class Listing:
 
     Attributes:
         places: split and label by file name, where the source itself gives them; None: the folders give them.
+        left_out: what lies among the files and is no input: the project's own, pictures that it wrote, caches.
         has_splits: whether `places` has splits of the source's own.
     """
 
     files: list[SourceFile]
     folders: set[str]
     places: dict[str, Place] | None = None
+    left_out: tuple[tuple[str, str], ...] = ()
     has_splits: bool = True
 
     def places_of(self, files: Sequence[SourceFile], splits: Given) -> list[Place]:
@@ -76,7 +92,9 @@ class Listing:
         return arrange([file.name for file in files], self.folders, splits)
 
 
-def make_listing(files: Iterable[SourceFile], folders: Iterable[str]) -> Listing:
+def make_listing(
+    files: Iterable[SourceFile], folders: Iterable[str], *, left_out: Sequence[tuple[str, str]] = ()
+) -> Listing:
     """Sort the files and add every folder that a file implies."""
     ordered = sorted(map(_storable, files), key=lambda file: file.name)
     implied = {
@@ -86,7 +104,7 @@ def make_listing(files: Iterable[SourceFile], folders: Iterable[str]) -> Listing
         implied.update(
             str(parent) for parent in [PurePosixPath(directory), *PurePosixPath(directory).parents]
         )
-    return Listing(files=ordered, folders=implied - {"."})
+    return Listing(files=ordered, folders=implied - {"."}, left_out=tuple(left_out))
 
 
 def identities() -> Callable[[str], tuple[str, str]]:
@@ -102,7 +120,19 @@ def identities() -> Callable[[str], tuple[str, str]]:
 
 def is_hidden(name: str) -> bool:
     """Whether a file manager or an operating system hides the file. Such files are not the user's images."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+    return any(part.startswith(".") or part.lower() in _SYSTEM for part in name.split("/"))
+
+
+def said_of_left_out(left_out: Sequence[tuple[str, str]]) -> str:
+    """One line on what is no input: "conf, mlruns (this project's own), out (pictures of dino-pipeline)"."""
+    by_kind: dict[str, list[str]] = {}
+    for name, what in left_out:
+        by_kind.setdefault(what, []).append(name)
+    parts = []
+    for what, names in by_kind.items():
+        more = f" and {len(names) - 3:,} more" if len(names) > 4 else ""
+        parts.append(f"{', '.join(names[: 3 if more else 4])}{more} ({what})")
+    return ", ".join(parts)
 
 
 def _storable(file: SourceFile) -> SourceFile:

@@ -11,7 +11,7 @@ from kedro.io import DatasetError
 from kedro.runner import SequentialRunner
 from kedro.validation import ParameterValidationError
 
-from dino_pipeline.dino.launching.bound import end_children_with_this_process, shorten_socket_paths
+from dino_pipeline.dino.launching.command import in_case_of_killed_loader, prepare_command
 from dino_pipeline.project.runner import FindingRunner
 from dino_pipeline.workspace.full_disk import in_words
 from dino_pipeline.workspace.parameter_errors import parameter_errors
@@ -31,12 +31,11 @@ class PlainSession(KedroSession):
             click.ClickException: input, parameters or files are wrong, or the recipe runs already; carries only
                 the text.
         """
-        end_children_with_this_process()
         if list(kwargs.get("tags") or ()) == ["dry_run"] and not kwargs.get("pipeline_names"):
             # Not part of the default pipeline, whose every run would predict its cost.
             kwargs["pipeline_names"] = ["cost"]
         try:
-            shorten_socket_paths()
+            prepare_command()
             recipe = self._get_config_loader()["globals"]["recipe"]
             # Products lie in folders of the recipe's name, so another recipe may run at the same time.
             file = self._project_path / FOLDER / f"{recipe}.lock"
@@ -55,13 +54,14 @@ class PlainSession(KedroSession):
         except (*_FORESEEN, RuntimeError) as error:
             if os.environ.get(_ASK_FOR_TRACEBACK) or not _is_foreseen(error):
                 raise
+            words = in_case_of_killed_loader(in_words(error, self._project_path))
             raise click.ClickException(
-                f"{in_words(error, self._project_path)} (Set {_ASK_FOR_TRACEBACK}=1 to see the traceback.)"
+                f"{words} (Set {_ASK_FOR_TRACEBACK}=1 to see the traceback.)"
             ) from error
 
 
 def _is_foreseen(error: Exception) -> bool:
-    if isinstance(error, _FORESEEN):
+    if isinstance(error, _FORESEEN) or in_case_of_killed_loader(str(error)) != str(error):
         return True
     from dino_pipeline.dino.launching.torchrun import WorkersFailedError  # imports torch
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mlflow.system_metrics.metrics.base_metrics_monitor import BaseMetricsMonitor
 
 _SECONDS_BETWEEN_SAMPLES = 10.0
+_SECONDS_TO_END = 60.0
 _PREFIX = "system/"  # MLflow's prefix; its page shows such metrics separately
 
 
@@ -34,7 +35,7 @@ class SystemMetrics:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._ended.set()
-        self._thread.join()
+        self._thread.join(_SECONDS_TO_END)  # not for ever, if the store does not answer
 
     def _watch(self) -> None:
         monitors = _monitors()

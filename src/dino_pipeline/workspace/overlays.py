@@ -1,6 +1,6 @@
 """Lay values by dotted name, such as `pretrain.epochs: 3`, over nested parameters."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -37,18 +37,3 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
         both_groups = isinstance(value, Mapping) and isinstance(below.get(key), Mapping)
         result[key] = merged(below[key], value) if both_groups else value
     return result
-
-
-def settings(pairs: Sequence[str]) -> dict[str, Any]:
-    """Turn `["a.b=1"]` into `{"a": {"b": 1}}`.
-
-    Raises:
-        ValueError: a setting has no `=`.
-    """
-    import yaml
-
-    for pair in pairs:
-        if "=" not in pair:
-            raise ValueError(f"--set needs KEY=VALUE, such as pretrain.epochs=3, but got {pair!r}.")
-    split = (pair.split("=", 1) for pair in pairs)
-    return nested({name: yaml.safe_load(text) for name, text in split})

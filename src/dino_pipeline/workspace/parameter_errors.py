@@ -48,6 +48,7 @@ def _lines(group: str, values: Mapping[str, Any], error: ValidationError) -> Ite
     # pydantic reports one error per type of a union: join them in one line with all allowed types.
     asked: dict[str, list[str]] = {}
     found: dict[str, str] = {}
+    quoted: dict[str, str] = {}
     for detail in details:
         location, kind = detail["loc"], detail["type"]
         name, here, around = _place(group, values, location)
@@ -63,9 +64,11 @@ def _lines(group: str, values: Mapping[str, Any], error: ValidationError) -> Ite
         else:
             asked.setdefault(name, []).append(_remedy(kind, detail["msg"]))
             found[name] = _shown(here)
+            if kind == "string_type" and isinstance(here, bool | int | float):
+                quoted[name] = f"; a name that looks like a number needs quotes: \"{name}='{here}'\""
     for name, remedies in asked.items():
         if not any(other.startswith((f"{name}.", f"{name}[")) for other in asked):
-            yield f"{name} is {found[name]}: {', or '.join(dict.fromkeys(remedies))}"
+            yield f"{name} is {found[name]}: {', or '.join(dict.fromkeys(remedies))}{quoted.get(name, '')}"
 
 
 def _place(group: str, values: Any, location: Sequence[str | int]) -> tuple[str, Any, Any]:

@@ -1,12 +1,15 @@
 """Archives are read without extracting them, and refused when a member points outside."""
 
+import bz2
 import gzip
 import io
+import lzma
 import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from dino_pipeline.dino.core.data.manifest import SCHEMA, Manifest
@@ -28,6 +31,11 @@ def pack_zip(folder: Path, target: Path) -> Path:
         for path in sorted(folder.rglob("*")):
             opened.write(path, f"set/{path.relative_to(folder)}")
     return target
+
+
+def pack_zstd(data: bytes) -> bytes:
+    packed: bytes = pa.compress(data, "zstd", asbytes=True)
+    return packed
 
 
 @pytest.fixture
@@ -169,3 +177,144 @@ def test_an_archive_is_decompressed_once_and_again_when_it_changed(tmp_path: Pat
     assert decompressed(archive, cache_folder=cache, max_bytes=100).stat().st_ino == written
     archive.write_bytes(gzip.compress(b"second one"))
     assert decompressed(archive, cache_folder=cache, max_bytes=100).read_bytes() == b"second one"
+
+
+@pytest.mark.parametrize(
+    ("name", "pack"),
+    [
+        ("x.tar.bz2", bz2.compress),
+        ("x.tbz2", bz2.compress),
+        ("x.tar.xz", lzma.compress),
+        ("x.txz", lzma.compress),
+        ("x.tar.zst", pack_zstd),
+        ("x.tzst", pack_zstd),
+        ("x.tar", gzip.compress),  # the bytes decide, not the name
+        ("x.tar.gz", lambda data: data),
+        ("x.zip", lambda data: data),
+    ],
+)
+def test_a_compressed_tar_gives_what_its_folder_gives(
+    name: str, pack: Callable[[bytes], bytes], folder: Path, tmp_path: Path, run: RunIngest
+) -> None:
+    (tmp_path / name).write_bytes(pack(pack_tar(folder, tmp_path / "plain.tar").read_bytes()))
+    assert run(tmp_path / name).manifest["sha256"].tolist() == run(folder).manifest["sha256"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("pack", "damage"),
+    [
+        *((pack, "cut") for pack in (gzip.compress, bz2.compress, lzma.compress, pack_zstd)),
+        *((pack, "overwritten") for pack in (gzip.compress, bz2.compress, lzma.compress)),
+    ],
+)
+def test_a_damaged_compressed_tar_is_named(
+    pack: Callable[[bytes], bytes], damage: str, folder: Path, tmp_path: Path, run: RunIngest
+) -> None:
+    packed = pack(pack_tar(folder, tmp_path / "plain.tar").read_bytes())
+    half = len(packed) // 2
+    rest = b"" if damage == "cut" else bytes(99) + packed[half + 99 :]
+    (tmp_path / "x.tgz").write_bytes(packed[:half] + rest)
+    with pytest.raises(ValueError, match="is damaged"):
+        run(tmp_path / "x.tgz")
+
+
+@pytest.mark.parametrize("pack", [pack_tar, pack_zip])
+def test_a_truncated_archive_is_named(pack: Pack, folder: Path, tmp_path: Path, run: RunIngest) -> None:
+    archive = pack(folder, tmp_path / ("x.tar" if pack is pack_tar else "x.zip"))
+    whole = archive.read_bytes()
+    for length in (1800, 3 * 512 - 99, len(whole) // 2 - 99):
+        archive.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match="is damaged"):
+            run(archive)
+
+
+def test_a_tar_that_is_damaged_between_members_is_named_and_one_without_an_end_is_used(
+    folder: Path, tmp_path: Path, run: RunIngest, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = pack_tar(folder, tmp_path / "x.tar").read_bytes()
+    members = list_tar(tmp_path / "x.tar").files
+    middle = sorted(file.offset for file in members if file.offset)[2] - 512
+    (tmp_path / "x.tar").write_bytes(whole[:middle] + b"\x55" * 512 + whole[middle + 512 :])
+    with pytest.raises(ValueError, match="is damaged"):
+        run(tmp_path / "x.tar")
+    last = max((file for file in members if file.offset), key=lambda file: file.offset or 0)
+    end = (last.offset or 0) + -(-last.size // 512) * 512
+    (tmp_path / "x.tar").write_bytes(whole[:end])
+    assert len(run(tmp_path / "x.tar").manifest) == 5
+    assert "no mark of its end" in caplog.text
+
+
+def test_two_archives_of_one_name_are_two_archives(folder: Path, tmp_path: Path, run: RunIngest) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    pack_tar(folder / "train/cat", tmp_path / "a/x.tgz")
+    pack_tar(folder / "train/dog", tmp_path / "b/x.tgz")
+    for _ in range(2):
+        found = run((str(tmp_path / "a/x.tgz"), str(tmp_path / "b/x.tgz")), validation_fraction=0.0)
+        assert found.manifest["path"].nunique() == 2
+        table = SCHEMA.empty_table().from_pandas(found.manifest, schema=SCHEMA, preserve_index=False)
+        manifest = Manifest(table, tmp_path / "project", table.column("bytes").to_numpy())
+        for position in range(len(manifest)):
+            manifest.read_verified(position)
+
+
+def test_long_names_links_and_repeated_names_of_a_tar(
+    folder: Path, tmp_path: Path, run: RunIngest, caplog: pytest.LogCaptureFixture
+) -> None:
+    image = (folder / "train/cat/1.jpg").read_bytes()
+    for format in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+        long = "a folder of a very long name " * 9 + "/1.jpg"
+        with tarfile.open(tmp_path / "x.tar", "w", format=format) as tar:
+            for name, data in ((long, image), ("twice.jpg", b"first"), ("./twice.jpg", image)):
+                member = tarfile.TarInfo(name)
+                member.size = len(data)
+                tar.addfile(member, io.BytesIO(data))
+            kinds = {"hard.jpg": tarfile.LNKTYPE, "soft.jpg": tarfile.SYMTYPE, "pipe.jpg": tarfile.FIFOTYPE}
+            for name, kind in kinds.items():
+                link = tarfile.TarInfo(name)
+                link.type, link.linkname = kind, "twice.jpg" if kind == tarfile.SYMTYPE else "./twice.jpg"
+                tar.addfile(link)
+        listing = {file.name: file for file in list_tar(tmp_path / "x.tar").files}
+        assert listing.keys() == {long, "twice.jpg", "hard.jpg", "soft.jpg", "pipe.jpg"}
+        assert listing["hard.jpg"].problem is None
+        assert (listing["hard.jpg"].offset, listing["hard.jpg"].size) == (
+            listing["twice.jpg"].offset,
+            len(image),
+        )
+        assert listing["soft.jpg"].problem == "not an image: a link"
+        assert "1 members whose name comes again" in caplog.text
+        assert run(tmp_path / "x.tar", validation_fraction=0.0).summary["num_images"] == 3
+
+
+def test_what_other_systems_add_to_a_zip_is_no_input(folder: Path, tmp_path: Path) -> None:
+    archive = pack_zip(folder, tmp_path / "x.zip")
+    before = list_zip(archive)
+    with zipfile.ZipFile(archive, "a") as opened:
+        for name in (
+            "__MACOSX/set/._1.jpg",
+            "set/.DS_Store",
+            "set/Thumbs.db",
+            "set/desktop.ini",
+            "set/@eaDir/1.jpg",
+        ):
+            opened.writestr(name, b"")
+        opened.writestr(zipfile.ZipInfo("set\\windows\\"), b"")
+    after = list_zip(archive)
+    assert [file.name for file in after.files] == [file.name for file in before.files]
+    assert after.folders == before.folders | {"set/windows"}
+
+
+@pytest.mark.parametrize(
+    ("position", "value", "said"), [(8, 1, "encrypted"), (10, 9, "deflate64"), (10, 99, "99")]
+)
+def test_members_that_cannot_be_unpacked_are_named_and_the_others_used(
+    position: int, value: int, said: str, folder: Path, tmp_path: Path, run: RunIngest
+) -> None:
+    data = bytearray(pack_zip(folder, tmp_path / "x.zip").read_bytes())
+    entry = data.index(b"set/train/cat/1.jpg", data.index(b"PK\x01\x02")) - 46
+    data[entry + position] = value
+    (tmp_path / "x.zip").write_bytes(data)
+    found = run(tmp_path / "x.zip")
+    reasons = found.quarantine.set_index("member")["reason"]
+    assert said in reasons["set/train/cat/1.jpg"]
+    assert len(found.manifest) == 4

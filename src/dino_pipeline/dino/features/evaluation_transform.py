@@ -14,11 +14,27 @@ from dino_pipeline.dino.core.data.manifest import READ_ERRORS, Manifest
 from dino_pipeline.dino.core.data.resampling import resample
 from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
 
+_LONGEST = 32  # shorter sides
+
+
+def _middle(image: DeepPixels, longest: int) -> DeepPixels:
+    """Cut both sides about the centre to `longest` px, or one more where that keeps the centre."""
+    cuts = [max(0, (side - longest) // 2) for side in image.shape[:2]]
+    if not any(cuts):
+        return image
+    rows, columns = (slice(cut, side - cut) for cut, side in zip(cuts, image.shape[:2], strict=True))
+    return image[rows, columns]
+
 
 def evaluation_crop(image: DeepPixels, config: EvaluationTransformConfig) -> Tensor:
-    """Resize (bicubic) and centre-crop as torchvision: [H, W, channels] to [channels, crop, crop], same dtype."""
+    """Resize (bicubic) and centre-crop as torchvision: [H, W, channels] to [channels, crop, crop], same dtype.
+
+    Of an image more than 32 times as long as it is wide only the middle is resized: the crop shows no other part, and
+    the whole would fill the memory.
+    """
+    short = min(image.shape[:2])
+    image = _middle(image, _LONGEST * short)
     height, width = image.shape[:2]
-    short = min(height, width)
     resized_height = int(config.resize * height / short)
     resized_width = int(config.resize * width / short)
     # A permuted view of HWC memory is channels last: torch then uses its fast uint8 kernel, equal to Pillow's filter.

@@ -21,19 +21,19 @@ FOLDER = "DINO_PIPELINE_PULSE"  # in a worker's environment: where its pulse goe
 SECONDS = "DINO_PIPELINE_PULSE_SECONDS"  # between two looks
 DUMP = signal.SIGUSR2  # prints the stacks of all threads to standard error, also while Python itself is stuck
 
+READS_AN_IMAGE = "reads an image"
 _PACKAGE = "dino_pipeline"
 _STARTERS = ("dino/launching/bound.py", "dino/launching/pulse.py")
 _LOADER_LOOP = "_worker_loop"  # torch's: below it is where the worker was forked
 _WAITS = "waits for the other processes"
-_WAITING = (
-    "torch/distributed/",
-    "torch/nn/parallel/distributed.py",
-)  # where the innermost function waits for others
+_STORE = "waits for MLflow's store (which MLFLOW_TRACKING_URI names)"
+# The innermost function of a thread that waits for other processes.
+_WAITING = ("torch/distributed/", "torch/nn/parallel/distributed.py")
 # What a function means to a user; the innermost that is known counts. None: any function of the file.
 _PHASES: dict[tuple[str, str | None], str] = {
     ("dino/core/distributed.py", "join_group"): "joins its process group",
     ("dino/core/distributed.py", None): _WAITS,
-    ("dino/core/data/manifest.py", "read_image_bytes"): "reads an image",
+    ("dino/core/data/manifest.py", "read_image_bytes"): READS_AN_IMAGE,
     ("dino/core/batches.py", "__iter__"): "waits for images",
     ("dino/core/step.py", None): "computes a step (forward, backward, all-reduce)",
     ("dino/training/online_evaluation.py", None): "evaluates (k-NN)",
@@ -44,22 +44,32 @@ _PHASES: dict[tuple[str, str | None], str] = {
     ("dino/launching/shared_manifest.py", None): "reads the manifest",
     ("dino/evaluation/extraction.py", None): "extracts features",
     ("dino/evaluation/linear_probe/training.py", None): "trains the probes",
+    ("ingestion/inspection.py", None): "inspects images",
+    ("model_registry/lineage/manifests.py", "read_from_dvc"): "waits for DVC",
+    ("tracking/store.py", None): _STORE,
+    ("tracking/run.py", None): _STORE,
+    ("tracking/runs.py", None): _STORE,
+    ("tracking/tracker.py", None): _STORE,
+    ("workspace/run_lock.py", None): "waits for a lock that another process holds",
 }
 
 
 def start_pulse() -> None:
     """Write this process's pulse if it is a worker of a run, and that of each loader worker that it forks."""
-    if FOLDER not in os.environ or "RANK" not in os.environ:
-        return
-    faulthandler.register(DUMP, file=sys.stderr)
-    _start(is_loader=False)
-    os.register_at_fork(after_in_child=lambda: _start(is_loader=True))
+    if FOLDER in os.environ and "RANK" in os.environ:
+        faulthandler.register(DUMP, file=sys.stderr)
+        write_pulse(Path(os.environ[FOLDER]), float(os.environ[SECONDS]), rank=int(os.environ["RANK"]))
 
 
-def _start(*, is_loader: bool) -> None:
-    folder, seconds = Path(os.environ[FOLDER]), float(os.environ[SECONDS])
-    name = f"{os.environ['RANK']}-{'loader' if is_loader else 'main'}-{os.getpid()}"
-    threading.Thread(target=_write, args=(folder / name, seconds), daemon=True).start()
+def write_pulse(folder: Path, seconds: float, *, rank: int = 0) -> None:
+    """Write the pulse of this process and of those that it forks into a folder, every few seconds."""
+
+    def start(kind: str) -> None:
+        file = folder / f"{rank}-{kind}-{os.getpid()}"
+        threading.Thread(target=_write, args=(file, seconds), daemon=True).start()
+
+    start("main")
+    os.register_at_fork(after_in_child=lambda: start("loader"))
 
 
 def _write(file: Path, seconds: float) -> None:

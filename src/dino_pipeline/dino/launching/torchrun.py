@@ -18,9 +18,11 @@ import psutil
 import torch
 
 from dino_pipeline.dino.launching.bound import PARENT, STOPPED
+from dino_pipeline.dino.launching.command import in_case_of_killed_loader
 from dino_pipeline.dino.launching.loopback import BACKEND
 from dino_pipeline.dino.launching.stop import NUMBERS
 from dino_pipeline.dino.launching.watchdog import Watchdog
+from dino_pipeline.dino.progress import beat
 
 logger = logging.getLogger(__name__)
 
@@ -105,6 +107,7 @@ def run(
         try:
             while process.poll() is None:
                 on_progress()
+                beat()  # the workers have a watchdog of their own
                 if watchdog.is_still():
                     report = watchdog.report()
                     process.kill()  # nothing of it would end on request, nor save anything
@@ -232,6 +235,6 @@ def _cause(error_file: Path, log: Path) -> str:
     if error_file.is_file():
         message = json.loads(error_file.read_text())["message"]
         text = message["message"] if isinstance(message, dict) else message
-        return str(text)
+        return in_case_of_killed_loader(str(text))
     words = log.read_text(errors="replace").splitlines()[-_LAST_WORDS:]
     return "the workers' last output:\n" + "\n".join(words)

@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 import psutil
 
-from dino_pipeline.dino.launching.pulse import DUMP, FOLDER, SECONDS
+from dino_pipeline.dino.launching.pulse import DUMP, FOLDER, READS_AN_IMAGE, SECONDS
 from dino_pipeline.dino.progress import duration
 
 _LOOKS = 20  # at each worker, within the limit
 _MOST_SECONDS = 15.0  # between two looks
 _SECONDS_WITHOUT_WORKERS = 120.0  # the least, while torchrun starts and while it ends
+_ADVICE = ", which does not arrive: check the drive that it lies on"
 _SECONDS_TO_DUMP = 0.1  # so that the stacks of two processes do not mix
 
 
@@ -44,10 +45,14 @@ class Watchdog:
         self._seconds_still = 0.0
 
     @property
+    def seconds_between_looks(self) -> float:
+        """How often a process looks at its main thread."""
+        return min(60 * self._minutes / _LOOKS, _MOST_SECONDS)
+
+    @property
     def environment(self) -> dict[str, str]:
         """What makes workers write their pulse."""
-        seconds = min(60 * self._minutes / _LOOKS, _MOST_SECONDS)
-        return {FOLDER: str(self._folder), SECONDS: str(seconds)}
+        return {FOLDER: str(self._folder), SECONDS: str(self.seconds_between_looks)}
 
     def is_still(self) -> bool:
         """Whether no worker has got on for the whole limit. Call it about twice a second."""
@@ -64,14 +69,27 @@ class Watchdog:
             return False
         return bool(self._pulses()) or self._seconds_still > _SECONDS_WITHOUT_WORKERS
 
+    def start_again(self) -> None:
+        """Count from now."""
+        self._seconds_still = 0.0
+
     def report(self) -> str:
         """Where each worker stands, in one line. All their threads' stacks go to their standard error."""
         pulses = self._pulses()
         for pulse in pulses:
             os.kill(pulse.pid, DUMP)
             time.sleep(_SECONDS_TO_DUMP)
-        lines = [line for rank in range(self._num_processes) for line in _lines(rank, pulses)]
-        return f"no worker got on for {duration(60 * self._minutes)}: {'; '.join(lines)}"
+        ranks = range(self._num_processes)
+        lines = [line for rank in ranks for line in _lines(f"rank {rank}", rank, pulses)]
+        return f"no worker got on for {self._limit}: {'; '.join(lines)}"
+
+    def report_of_command(self) -> str:
+        """Where this process stands, which is the only one, and what its loader workers do."""
+        return f"this command has not got on for {self._limit}: {'; '.join(_lines('it', 0, self._pulses()))}"
+
+    @property
+    def _limit(self) -> str:
+        return duration(60 * self._minutes)
 
     def _pulses(self) -> list[_Pulse]:
         found = []
@@ -82,21 +100,19 @@ class Watchdog:
         return found
 
 
-def _lines(rank: int, pulses: list[_Pulse]) -> list[str]:
-    """What keeps a rank, and its loader workers that read something or are stopped."""
+def _lines(name: str, rank: int, pulses: list[_Pulse]) -> list[str]:
+    """What keeps a rank, called `name`, and its loader workers that read something or are stopped."""
     own = [pulse for pulse in pulses if pulse.rank == rank]
     lines = [
-        f"rank {rank} {_state(pulse.pid) or pulse.stands or 'stands outside of this project'}"
+        f"{name} {_state(pulse.pid) or pulse.stands or 'stands outside of this project'}"
         for pulse in own
         if not pulse.is_loader
-    ] or [f"rank {rank} has not started, or has ended"]
+    ] or [f"{name} has not started, or has ended"]
     for pulse in own:
         stands = _state(pulse.pid) or pulse.stands
         if pulse.is_loader and stands:
             lines.append(f"its loader worker {pulse.pid} {stands}")
-            if "reads an image" in stands:
-                lines[-1] += ", which does not arrive: check the drive that it lies on"
-    return lines
+    return [line + _ADVICE if READS_AN_IMAGE in line else line for line in lines]
 
 
 def _state(pid: int) -> str:

@@ -50,8 +50,8 @@ def pretrain(spec: TrainingSpec, device: torch.device, stop: StopRequest) -> boo
         ValueError: too many images cannot be read.
     """
     run = TrainingRun(spec, device, stop)
-    run.begin()
     with worker_deaths_explained(spec.launch.loader_workers, spec.pretrain.batch_size):
+        run.begin()
         is_whole = train(run.training, run)
     if not is_whole:
         return False

@@ -6,19 +6,19 @@ A new kind of source takes one file in this folder and one line in `NAMED`, `EMB
 import json
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
-from dino_pipeline.dino.partial import partial_path, written_whole
+from dino_pipeline.dino.partial import partial_name, remove_leftovers, written_whole
 from dino_pipeline.dino.progress import with_progress
 from dino_pipeline.dino.tables.reading import ENDINGS as LISTS
 from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.ingestion.listing import Listing, SourceContext, identities, make_listing
-from dino_pipeline.ingestion.sources.archive import list_compressed_tar, list_tar, list_zip
+from dino_pipeline.ingestion.sources.archive import ENDINGS, list_archive
 from dino_pipeline.ingestion.sources.digits import write_digits
 from dino_pipeline.ingestion.sources.file_list import list_table
-from dino_pipeline.ingestion.sources.folder import list_folder
+from dino_pipeline.ingestion.sources.folder import list_folder, source_file
 from dino_pipeline.ingestion.sources.photographs import write_photographs
 from dino_pipeline.ingestion.sources.torchvision_sets import list_torchvision
 from dino_pipeline.ingestion.split_names import described, how_to_change, read_split_names, refuse_doubt
@@ -48,10 +48,7 @@ NAMED: dict[str, Callable[[str, SourceContext], Listing]] = {
 # Files that name or contain images, by the end of their name. A folder needs no line here.
 FILES: dict[str, Callable[[Path, SourceContext], Listing]] = {
     **dict.fromkeys(LISTS, lambda path, context: list_table(path, context.config)),
-    ".tar": lambda path, _: list_tar(path),
-    ".tar.gz": list_compressed_tar,
-    ".tgz": list_compressed_tar,
-    ".zip": lambda path, _: list_zip(path),
+    **dict.fromkeys(ENDINGS, list_archive),
 }
 
 _COPY_NOTE = ".copied_by_ingest.json"
@@ -94,7 +91,8 @@ def list_sources(context: SourceContext) -> list[Listing]:
     if split_folders:
         files = [file for listing in split_folders for file in listing.files]
         folders = [folder for listing in split_folders for folder in listing.folders]
-        listings.append(make_listing(files, folders))
+        left_out = [one for listing in split_folders for one in listing.left_out]
+        listings.append(make_listing(files, folders, left_out=left_out))
     return _without_repeats(listings)
 
 
@@ -120,20 +118,41 @@ def _list(source: str, context: SourceContext) -> Listing:
             f"ingest.source: {path} does not exist: give a folder, an archive or a list of files. A relative "
             f"path starts at {context.project_folder}."
         )
-    endings = [ending for ending in FILES if path.name.lower().endswith(ending)]
-    if not path.is_dir() and not endings:
+    if not path.is_dir() and not is_listed(path):
         raise ValueError(
-            f"ingest.source: {path} is neither a folder nor one of {', '.join(FILES)}: "
-            "unpack it and give the folder."
+            f"ingest.source: {path} is neither a folder nor a file that ends with one of {', '.join(FILES)}: give the "
+            "folder, or unpack it."
         )
     if context.config.copy_images:
-        if path.is_file() and endings[0] in LISTS:
+        if path.is_file() and path.name.lower().endswith(LISTS):
             raise ValueError(
                 f"ingest.copy_images copies folders and archives, not the files that {path} lists: set it to "
                 "false."
             )
         path = _copied(path, context.raw_folder)
-    return list_folder(path) if path.is_dir() else FILES[endings[0]](path, context)
+    return list_path(path, context)
+
+
+def is_listed(path: Path) -> bool:
+    """Whether a path is a file that names or contains images: a list or an archive."""
+    return path.is_file() and path.name.lower().endswith(tuple(FILES))
+
+
+def list_path(path: Path, context: SourceContext, *, outputs: Collection[Path] = ()) -> Listing:
+    """List a folder, an archive, a list, or one image.
+
+    Args:
+        outputs: what the running command writes, which is no input.
+
+    Raises:
+        ValueError: the archive or the list is refused.
+    """
+    if path.is_dir():
+        return list_folder(path, outputs=outputs)
+    if is_listed(path):
+        ending = next(ending for ending in FILES if path.name.lower().endswith(ending))
+        return FILES[ending](path, context)
+    return make_listing([source_file(path.name, str(path), path.stat())], ())
 
 
 def _below(folder: str, listing: Listing) -> Listing:
@@ -187,7 +206,10 @@ def _copied(source: Path, raw_folder: Path) -> Path:
     with written_whole(note) as partial:
         partial.write_text(json.dumps(str(source)))
     wanted = {file.name: file for file in list_folder(source).files if file.problem is None}
-    for file in list_folder(target).files:
+    copied = list_folder(target)
+    for folder in ("", *copied.folders):  # not for each file: a search reads the whole folder
+        remove_leftovers(target / folder)
+    for file in copied.files:
         if file.name not in wanted:
             Path(file.path).unlink()
     for name, file in with_progress(list(wanted.items()), "copy", unit="files"):
@@ -202,6 +224,6 @@ def _copy_file(source: Path, target: Path) -> None:
         if (found.st_size, found.st_mtime_ns) == (wanted.st_size, wanted.st_mtime_ns):
             return
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = partial_path(target)
+    partial = partial_name(target)
     shutil.copy2(source, partial)
     partial.replace(target)

@@ -1,5 +1,7 @@
 """Choose values for the data, the length of training and the evaluation, with a sentence on each; and warn."""
 
+from dino_pipeline.ingestion.listing import said_of_left_out
+from dino_pipeline.ingestion.reading import said_of_problems
 from dino_pipeline.recipes.hardware import Hardware
 from dino_pipeline.recipes.init import size_adaptive as rules
 from dino_pipeline.recipes.init.length import Length, evaluate_every
@@ -165,11 +167,13 @@ def warnings(data: Measurement, length: Length) -> list[str]:
             f"the budget allows only {length.epochs} epochs, and features will still be improving when it ends: give "
             "more with --hours."
         )
-    if data.unusable_share > 0.05:
+    if data.problems:
         said.append(
-            f"{data.unusable_share:.0%} of the opened files are not usable images: see quarantine.csv after "
-            "ingest."
+            f"{len(data.problems):,} of the opened files ({data.unusable_share:.1%}) are no usable images"
+            f"{said_of_problems(data.problems)}: quarantine.csv lists all of them after ingest."
         )
+    if data.left_out:
+        said.append(f"no input: {said_of_left_out(data.left_out)}.")
     if not data.num_classes:
         said.append(
             "there are no labels, so there are no accuracies: judge by the report's pictures and neighbours."

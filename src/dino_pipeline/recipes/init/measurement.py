@@ -1,22 +1,21 @@
 """Measure a set of images: how many, how large, which colours, which classes."""
 
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 
-from dino_pipeline.dino.core.data.decoding import decode_image, stored_form
+from dino_pipeline.dino.core.data.decoding import stored_form
 from dino_pipeline.dino.core.data.images import DeepPixels, UnreadableImageError
 from dino_pipeline.dino.core.data.images_config import ImagesConfig, PixelStatistics
-from dino_pipeline.dino.core.data.manifest import read_image_bytes
 from dino_pipeline.dino.training.pixel_statistics import thinned
 from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.ingestion.layout import Place
 from dino_pipeline.ingestion.listing import Listing, SourceContext, SourceFile
+from dino_pipeline.ingestion.reading import Limits, decode, read_bytes, said_of_problems
 from dino_pipeline.ingestion.sources.registry import list_sources
 
 _SAMPLE = 1000  # images to open, evenly spaced
@@ -40,6 +39,8 @@ class Measurement:
         std: standard deviation, the same way.
         num_classes: by folder or list; 0 where there are no labels.
         splits: the splits that the source itself has.
+        problems: the unusable files of the sample, with their reasons.
+        left_out: what lies among the images and is no input, see `Listing`.
     """
 
     num_images: int
@@ -53,6 +54,8 @@ class Measurement:
     std: tuple[float, ...]
     num_classes: int
     splits: tuple[str, ...]
+    problems: tuple[tuple[str, str], ...]
+    left_out: tuple[tuple[str, str], ...]
 
 
 def measure(
@@ -70,8 +73,17 @@ def measure(
     colours: list[DeepPixels] = []  # thinned: whole images would fill the memory
     kept: list[bytes] = []
     sample = [files[position] for position in positions]
-    images = _commonest_form(sample[:: max(1, len(sample) // _FORMS)], config)
-    for data, pixels in _readable(sample, images, config):
+    limits = Limits(config.max_pixels, config.max_file_megabytes * 10**6, ImagesConfig(channels=3, bits=8))
+    images = _commonest_form(sample[:: max(1, len(sample) // _FORMS)], limits)
+    limits = replace(limits, images=images)
+    problems: list[tuple[str, str]] = []
+    for file in sample:
+        try:
+            data = read_bytes(file, limits)
+            pixels = decode(data, limits)
+        except UnreadableImageError as error:
+            problems.append((file.name, str(error)))
+            continue
         sides.append(min(pixels.shape[:2]))
         colours.append(thinned(pixels))
         if len(kept) < _KEPT:
@@ -79,7 +91,7 @@ def measure(
     if not sides:
         raise ValueError(
             f"{' and '.join(config.sources)}: none of {len(positions)} opened files (of {len(files)}) is a usable "
-            "image"
+            f"image{said_of_problems(problems)}"
         )
 
     usable_share = len(sides) / len(positions)
@@ -99,30 +111,17 @@ def measure(
         std=std,
         num_classes=len({place.label for place in places if place.label}),
         splits=splits,
+        problems=tuple(problems),
+        left_out=tuple(one for listing in listings for one in listing.left_out),
     ), kept
 
 
-def _commonest_form(files: list[SourceFile], config: IngestConfig) -> ImagesConfig:
+def _commonest_form(files: list[SourceFile], limits: Limits) -> ImagesConfig:
     forms: Counter[ImagesConfig] = Counter()
-    for data in _read(files, config):
-        with suppress(UnreadableImageError):
-            forms[stored_form(data, max_pixels=config.max_pixels)] += 1
-    return forms.most_common(1)[0][0] if forms else ImagesConfig(channels=3, bits=8)
-
-
-def _readable(
-    files: list[SourceFile], images: ImagesConfig, config: IngestConfig
-) -> Iterator[tuple[bytes, DeepPixels]]:
-    for data in _read(files, config):
-        with suppress(UnreadableImageError):  # ingest gives the reason, file by file
-            yield data, decode_image(data, images, max_pixels=config.max_pixels)
-
-
-def _read(files: list[SourceFile], config: IngestConfig) -> Iterator[bytes]:
     for file in files:
-        if not file.problem and file.size <= config.max_file_megabytes * 10**6:
-            with suppress(OSError, RuntimeError):
-                yield read_image_bytes(file.path, file.member, file.offset, file.size)
+        with suppress(UnreadableImageError):
+            forms[stored_form(read_bytes(file, limits), max_pixels=limits.max_pixels)] += 1
+    return forms.most_common(1)[0][0] if forms else limits.images
 
 
 def _places(listing: Listing, config: IngestConfig) -> list[Place]:

@@ -221,7 +221,7 @@ def test_a_damaged_member_is_an_unreadable_image(method: int, damage: bytes, tmp
     data = bytearray(path.read_bytes())
     data[80 : 80 + len(damage)] = damage
     path.write_bytes(data)
-    with pytest.raises(UnreadableImageError, match="damaged in the archive") as caught:
+    with pytest.raises(UnreadableImageError, match="in the archive") as caught:
         read_image_bytes(str(path), "a.jpg", None, 4000)
     assert caught.value.kind == "corrupt"
     assert len(read_image_bytes(str(path), "b.jpg", None, 4000)) == 4000

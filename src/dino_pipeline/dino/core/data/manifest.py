@@ -243,12 +243,12 @@ def read_image_bytes(path: str, member: str | None, offset: int | None, size: in
     try:
         return archive.read(member)
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError) as error:
-        raise UnreadableImageError("corrupt", f"damaged in the archive ({error})") from error
+        raise UnreadableImageError("corrupt", f"{error} (in the archive)") from error
     except RuntimeError as error:  # NotImplementedError too
         raise UnreadableImageError("cannot be read", str(error)) from error
     except OSError as error:
         if error.errno is None:  # of bz2; the file system's errors have a number
-            raise UnreadableImageError("corrupt", f"damaged in the archive ({error})") from error
+            raise UnreadableImageError("corrupt", f"{error} (in the archive)") from error
         raise
 
 
