@@ -99,6 +99,11 @@ TYPED: list[tuple[str, Any, str]] = [
     ("probe.learning_rates", [], "at least 1 item"),
     ("probe.batch_size", "all", "valid integer"),
     ("register.name_prefix", "a/b", "match pattern"),
+    ("register.alias", "my champion", "a name begins with a letter"),
+    ("register.alias", "v3", "v1 and v2 mean versions"),
+    ("tune.tuned_recipe", "../evil", "a name begins with a letter"),
+    ("tune.tuned_recipe", "local", "conf/local has a meaning of its own"),
+    ("compare.name", "..", "match pattern"),
     ("report.num_neighbors", 0, "greater than 0"),
     ("low_shot.fractions[0]", [0.0], "greater than 0"),
 ]
