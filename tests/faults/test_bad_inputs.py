@@ -100,7 +100,7 @@ TYPED: list[tuple[str, Any, str]] = [
     ("probe.batch_size", "all", "valid integer"),
     ("register.name_prefix", "a/b", "match pattern"),
     ("register.alias", "my champion", "a name begins with a letter"),
-    ("register.alias", "v3", "v1 and v2 mean versions"),
+    ("register.alias", "v3", "v1, v2 mean versions"),
     ("tune.tuned_recipe", "../evil", "a name begins with a letter"),
     ("tune.tuned_recipe", "local", "conf/local has a meaning of its own"),
     ("compare.name", "..", "match pattern"),
