@@ -162,7 +162,7 @@ INGESTED: list[tuple[dict[str, Any], str, str, str]] = [
     ({"source": "nowhere"}, "ingest.source", "nowhere", "give a folder"),
     ({"source": "embedded:cats"}, "ingest.source", "'cats'", "only photographs and digits"),
     ({"source": "torchvision:Imagenot"}, "ingest.source", "Imagenot", "only"),
-    ({"source": "notes.doc"}, "ingest.source", "notes.doc", "unpack it and give the folder"),
+    ({"source": "notes.doc"}, "ingest.source", "notes.doc", "give the folder, or unpack it"),
     ({"source": "empty"}, "ingest.source", "empty", "Put images there"),
     ({"source": "photos", "minimum_size": 500}, "ingest.minimum_size", "photos", "right folder"),
     ({"source": "list.csv"}, "ingest.validation_fraction", "1 distinct images", "add images"),
