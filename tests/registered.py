@@ -123,7 +123,8 @@ def make_project(folder: Path, database: Path) -> RegisteredProject:
 
 def _register(folder: Path, model: Path, extract: ExtractConfig, *, name: str) -> None:
     """Under a name of its own: the data set's is the same."""
-    register_model(model, METRICS, SUMMARY, extract, RegisterConfig(name_prefix=name, alias="challenger"))
+    config = RegisterConfig(name_prefix=name, alias="challenger")
+    register_model(model, METRICS, SUMMARY, folder, "smoke", extract, config)
     client = MlflowClient(f"sqlite:///{folder}/mlruns/mlflow.db", f"sqlite:///{folder}/mlruns/mlflow.db")
     client.rename_registered_model(f"{name}-smoke", name)
 

@@ -76,7 +76,7 @@ def register(folder, *, seed, fingerprint):
 def register_again(folder, *, fingerprint, metrics=METRICS, extract=EXTRACT):
     """As a second `kedro run` does."""
     config = RegisterConfig(name_prefix="dino", alias="challenger")
-    register_model(folder / f"model_{fingerprint}", metrics, SUMMARY, extract, config)
+    register_model(folder / f"model_{fingerprint}", metrics, SUMMARY, folder, "smoke", extract, config)
 
 
 def encoded(pixels, **options):

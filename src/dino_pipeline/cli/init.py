@@ -1,6 +1,7 @@
 """`dino-pipeline init PATH --images DIR`."""
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,10 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument("path", type=Path, help="the project's folder")
     parser.add_argument("--images", required=True, help="a folder, an archive, a list, torchvision:<name>")
-    parser.add_argument("--name", help="name of the recipe (the images' name)")
+    parser.add_argument(
+        "--name",
+        help="name of the recipe: a letter, then letters, digits, _, - and . (the images' name)",
+    )
     parser.add_argument(
         "--hours", type=float, help="hours that a whole kedro run may take (1 on CPU, 24 on GPUs)"
     )
@@ -48,11 +52,21 @@ def _init(options: argparse.Namespace) -> str:
         ingest=values.get("ingest"),
     )
     lines = [written.summary, *(f"Note: {warning}" for warning in written.warnings)]
+    folder = options.path.resolve()
+    is_here = folder == Path.cwd()
+    in_git = any((one / ".git").exists() for one in (folder, *folder.parents))
     return "\n".join(
         [
             *lines,
             f"Wrote {written.folder}. Next:",
-            f"  cd {options.path}",
+            *([] if is_here else [f"  cd {shlex.quote(str(options.path))}"]),
+            *(
+                []
+                if in_git
+                else [
+                    "  git init && git add -A && git commit -m project    (a model needs it to be promoted)"
+                ]
+            ),
             f"  kedro run --env={written.folder.name}",
             "",
         ]

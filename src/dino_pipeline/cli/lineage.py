@@ -16,7 +16,8 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument(
         "of",
-        help="a registered name/version or name@alias, an MLflow run id, a data digest, an image's path or its sha256",
+        help="a model by any of its names (name/version, name@alias, a recipe, an MLflow run id, a fingerprint, a "
+        "folder), a data digest, an image's path or its sha256",
     )
     parser.add_argument(
         "--verify", action="store_true", help="hash every image again, not only a sample (lineage.num_hashed)"

@@ -42,6 +42,13 @@ def _promote(options: argparse.Namespace) -> str:
     from dino_pipeline.tracking.registry import registered_version
     from dino_pipeline.tracking.store import connect, plain_errors, quieten
 
+    name, _, number = options.name.partition("/")
+    if number and options.version is None:  # dino-photos/3, as other commands name a version
+        if not number.isdecimal():
+            raise ValueError(
+                f"{options.name}: give a version by its number, for example: dino-pipeline promote {name} 3"
+            )
+        options.name, options.version = name, int(number)
     project = project_of(options)
     store = configure(project)
     quieten()

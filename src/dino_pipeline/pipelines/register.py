@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import yaml
 from kedro.pipeline import Node, Pipeline
 
 from dino_pipeline import tracking
@@ -16,12 +17,6 @@ from dino_pipeline.model_registry.config import RegisterConfig
 from dino_pipeline.tracking.git_info import COMMIT_TAG, DIRTY_TAG, EXPERIMENT_TAG, commit_in_words
 from dino_pipeline.tracking.registration import register_version
 
-NEXT_COMMANDS = """next:
-  data/08_reporting/{recipe}/report.html      what the model learned, on one page
-  make ui                  the run, its curves and the registered model in MLflow
-  dvc repro                run again only what has changed
-  kedro run --env=folder_of_images --params=ingest.source=/photos      your own folder of images"""
-
 logger = logging.getLogger(__name__)
 
 
@@ -29,6 +24,8 @@ def register_model(
     model: Path,
     metrics: dict[str, Any],
     ingest_summary: dict[str, Any],
+    project_folder: Path,
+    recipe: str,
     extract: ExtractConfig,
     config: RegisterConfig,
 ) -> None:
@@ -38,6 +35,8 @@ def register_model(
         model: the published model's folder.
         metrics: the measures of evaluation.
         ingest_summary: summary of the data set's ingestion.
+        project_folder: for what to do next.
+        recipe: its name in the project.
         extract: preprocessing, which the served model repeats.
     """
     from dino_pipeline.dino.weights.published import read_model
@@ -84,7 +83,32 @@ def register_model(
         logger.info("registered %s version %s as %s", name, registered.number, config.alias)
     else:
         logger.info("%s version %s is this model already; it is %s", name, registered.number, config.alias)
-    logger.info(NEXT_COMMANDS.format(recipe=published.recipe))
+    logger.info(next_commands(project_folder, recipe))
+
+
+def next_commands(project: Path, recipe: str) -> str:
+    """What to do next: only files, recipes and commands that this project has."""
+    conf = project / "conf"
+    env = "" if recipe == "base" else f" --env={recipe}"
+    dvc_recipe = conf / "dvc_recipe.yml"
+    is_dvcs = (project / ".dvc").is_dir() and dvc_recipe.is_file()
+    again = (
+        "dvc repro"
+        if is_dvcs and yaml.safe_load(dvc_recipe.read_text()) == {"recipe": recipe}
+        else f"kedro run{env}"
+    )
+    lines = {
+        f"data/08_reporting/{recipe}/report.html": "what the model learned, on one page",
+        tracking.ui_command(project): "the run, its curves and the registered model in MLflow",
+        again: "run again only what has changed",
+    }
+    if (conf / "folder_of_images").is_dir() and recipe != "folder_of_images":
+        command = "kedro run --env=folder_of_images --params=ingest.source=/photos"
+        lines[command] = "your own folder of images"
+    else:
+        command = f"dino-pipeline embed FOLDER --model {recipe} --output features.parquet"
+        lines[command] = "the model's features of any folder of images"
+    return "\n".join(["next:", *(f"  {command:<24}  {what}" for command, what in lines.items())])
 
 
 def _knn_tags(metrics: dict[str, Any]) -> dict[str, str]:
@@ -111,7 +135,15 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 register_model,
-                inputs=["model", "metrics", "ingest_summary", "params:extract", "params:register"],
+                inputs=[
+                    "model",
+                    "metrics",
+                    "ingest_summary",
+                    "project_folder",
+                    "params:recipe",
+                    "params:extract",
+                    "params:register",
+                ],
                 outputs=None,
                 name="register",
             )

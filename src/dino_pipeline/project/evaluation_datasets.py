@@ -28,8 +28,10 @@ class _StoredFile(AbstractDataset[T, T], Generic[T]):
             DatasetError: the file does not exist yet; the text says how to make it.
         """
         if not self._exists():
+            recipe = self._filepath.parent.name  # the catalog has data/<layer>/<recipe>/<file>
+            env = "" if recipe == "base" else f" --env={recipe}"
             raise DatasetError(
-                f"There are no {self.what} at {self._filepath} yet: run kedro run --pipeline={self.stage}."
+                f"There are no {self.what} at {self._filepath} yet: run kedro run{env} --pipeline={self.stage}."
             )
         return self.read(self._filepath)
 

@@ -120,5 +120,5 @@ def _noise(config: RunConfig) -> bytes:
         return file.getvalue()
     raise ValueError(
         f"images of {images.channels} channels and {images.bits} bits are not at hand: run ingest first "
-        "(kedro run --pipeline=ingest)"
+        "(kedro run --pipeline=ingest, with the --env of the recipe)"
     )

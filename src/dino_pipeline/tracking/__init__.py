@@ -10,6 +10,7 @@ from dino_pipeline.tracking.tracker import (
     open_model_run,
     open_study_run,
     remind_of_spool,
+    ui_command,
 )
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "open_model_run",
     "open_study_run",
     "remind_of_spool",
+    "ui_command",
 ]

@@ -54,7 +54,7 @@ def repair_addresses(store: Store, *, dry_run: bool) -> Relocation:
             database.execute("ROLLBACK" if dry_run else "COMMIT")
     except sqlite3.Error as error:
         raise ValueError(
-            f"{store.file} cannot be changed ({error}): stop the programs that use it, such as `make ui`"
+            f"{store.file} cannot be changed ({error}): stop the programs that use it, such as MLflow's UI"
         ) from error
     return Relocation(before, now, num_rows)
 

@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import shlex
 import time
 from collections.abc import Mapping
 from functools import cache
@@ -62,6 +63,17 @@ def configure(project_path: Path, tags: Mapping[str, str] | None = None) -> Stor
     _store = Store(uri=uri, project_path=root, tags=dict(tags or {}))
     _retries = {channel: Retry(channel) for channel in _retries}
     return _store
+
+
+def ui_command(project: Path) -> str:
+    """What shows the runs in MLflow's UI: make's target where the project has one for its own store."""
+    uri = configure(project).uri if _store is None else _store.uri
+    makefile = project / "Makefile"
+    if uri.endswith("/mlruns/mlflow.db") and makefile.is_file() and "\nui:" in makefile.read_text():
+        return "make ui"
+    if uri.startswith("http"):
+        return without_passwords(uri)
+    return f"mlflow ui --backend-store-uri {shlex.quote(without_passwords(uri))}"
 
 
 def open_model_run(fingerprint: str, *, name: str, tags: Mapping[str, str] | None = None) -> ModelRun:

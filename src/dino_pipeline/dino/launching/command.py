@@ -8,7 +8,11 @@ import time
 from functools import cache
 from pathlib import Path
 
-from dino_pipeline.dino.launching.bound import end_children_with_this_process, shorten_socket_paths
+from dino_pipeline.dino.launching.bound import (
+    end_children_that_cannot_send,
+    end_children_with_this_process,
+    shorten_socket_paths,
+)
 from dino_pipeline.dino.launching.pulse import write_pulse
 
 STALL_MINUTES = 10.0
@@ -28,6 +32,7 @@ def prepare_command(stall_minutes: float = STALL_MINUTES) -> None:
         ValueError: TMPDIR is too long, and no short folder can be written.
     """
     end_children_with_this_process()
+    end_children_that_cannot_send()
     shorten_socket_paths()
     threading.Thread(target=_watch, args=(stall_minutes,), name="stalls", daemon=True).start()
 

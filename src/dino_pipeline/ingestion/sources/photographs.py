@@ -74,7 +74,7 @@ def read_photograph(name: str) -> Pixels:
     package, _, inner = (PHOTOGRAPHS | HELD_OUT)[name].partition("/")
     spec = importlib.util.find_spec(package)  # finds the folder only: an import takes a second
     if spec is None or spec.origin is None:
-        raise ValueError(f"the package {package} is not installed: run `make setup`")
+        raise ValueError(f"the package {package} is not installed: install it into this environment")
     return decode_rgb((Path(spec.origin).parent / inner).read_bytes())
 
 

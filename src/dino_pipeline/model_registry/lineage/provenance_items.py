@@ -39,7 +39,10 @@ def code_item(model: Model, project: Path) -> ProvenanceItem:
     """The commit of a model's training."""
     commit = model.commit
     if model.run is None or commit is None:
-        return ProvenanceItem("no commit was recorded", is_obtainable=False)
+        return ProvenanceItem(
+            "no commit was recorded, because the project was not in git with a commit when it was trained",
+            is_obtainable=False,
+        )
     if git(project, "cat-file", "-t", commit).strip() != "commit":
         return ProvenanceItem(
             f"commit {commit[:12]} is not in this repository; try git fetch", is_obtainable=False

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dino_pipeline.dino.weights.published import read_model
+from dino_pipeline.dino.weights.weight_files import WEIGHT_FILES
 from dino_pipeline.model_registry.lineage.image_usage import USED_AS, NamedImage, image_usage
 from dino_pipeline.model_registry.lineage.manifests import find_manifest
 from dino_pipeline.model_registry.lineage.models import Model, known_models, model_of
 from dino_pipeline.model_registry.lineage.provenance_items import code_item, data_item, parameters_item
+from dino_pipeline.model_registry.model_lookup import find_weights
 from dino_pipeline.tracking import configure
 from dino_pipeline.tracking.store import Store, connect, plain_errors, quieten
 from dino_pipeline.tracking.tracker import fingerprint_of
@@ -18,13 +21,14 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_UNUSED = "  no model used it, according to the manifests"
 
 
 def report(name: str, project: Path, *, num_hashed: int | None) -> str:
     """Report the lineage of `name`.
 
     Args:
-        name: an image's path, a sha256 (of data or an image), a registered version, a run id, or a fingerprint.
+        name: an image's path, a sha256 (of data or an image), or any name of a model of the project.
         num_hashed: number of evenly spaced images to hash again; None: all.
 
     Raises:
@@ -40,16 +44,31 @@ def report(name: str, project: Path, *, num_hashed: int | None) -> str:
             return _of_data(name, models, client, project, num_hashed)
         return _of_image(name, NamedImage(name, ()), models, client, project)
     path = Path(name).expanduser()
-    fingerprint = None if path.is_file() else _fingerprint(name, models, store)
+    is_image = path.is_file() and path.suffix not in WEIGHT_FILES
+    fingerprint = None if is_image else _fingerprint(name, models, store, project)
     if fingerprint:
         return _of_model(model_of(models, fingerprint), models, client, project, num_hashed)
-    return _of_image(name, _image_at(path, project), models, client, project)
+    text = _of_image(name, _image_at(path, project), models, client, project)
+    if not path.is_file() and _UNUSED in text:
+        find_weights(name, project)  # says what names a model has
+    return text
 
 
-def _fingerprint(name: str, models: Sequence[Model], store: Store) -> str | None:
+def _fingerprint(name: str, models: Sequence[Model], store: Store, project: Path) -> str | None:
     if any(name in model.fingerprints for model in models):
         return name
-    return fingerprint_of(name, store)
+    fingerprint = fingerprint_of(name, store)
+    if fingerprint is None:
+        try:
+            fingerprint = read_model(find_weights(name, project).folder).fingerprint
+        except ValueError:
+            return None
+        if not any(fingerprint in model.fingerprints for model in models):
+            raise ValueError(
+                f"{name} is the model {fingerprint}, which MLflow's store of {project} does not know: it is of another "
+                "project (--project DIR), or its run was deleted"
+            )
+    return fingerprint
 
 
 def _of_model(
@@ -107,7 +126,7 @@ def _of_image(
         for one in usage.found
     ]
     if not usage.found:
-        lines.append("  no model used it, according to the manifests")
+        lines.append(_UNUSED)
     if usage.unknown_data:
         digests = ", ".join(digest[:12] for digest in usage.unknown_data)
         lines.append(f"  unknown for models of this data, because its manifest is missing: {digests}")

@@ -5,8 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.dino.weights.older_files import completed
 from dino_pipeline.ingestion.config import IngestConfig
@@ -22,8 +20,10 @@ from dino_pipeline.recipes.prediction import ImageCounts
 from dino_pipeline.recipes.reading import recipe_parameters
 from dino_pipeline.recipes.speed import RunConfig, measure_speed
 from dino_pipeline.recipes.writing import Choice, write_recipe
+from dino_pipeline.workspace.names import check_recipe_name, recipe_name_from
 from dino_pipeline.workspace.overlays import overlaid
 from dino_pipeline.workspace.parameter_errors import group_errors
+from dino_pipeline.workspace.yaml_files import read_mapping
 
 
 class Written(NamedTuple):
@@ -56,9 +56,9 @@ def init_recipe(
     Raises:
         ValueError: the images or the project are not usable, or such a recipe exists already.
     """
-    name = name or named_after(images)
+    name = recipe_name_from(named_after(images)) if name is None else check_recipe_name(name)
     folder = project / "conf" / name
-    if folder.exists() or name in ("base", "local"):
+    if folder.exists():
         raise ValueError(f"{folder} already exists: give another name with --name, or remove it.")
     if not images.startswith(tuple(NAMED)):
         images = str(Path(images).expanduser().resolve())
@@ -67,9 +67,7 @@ def init_recipe(
 
     prepare_project(project, recipe=name)
     base = project / "conf" / "base"
-    values = completed(yaml.safe_load((base / "parameters_ingest.yml").read_text()))["ingest"] | (
-        ingest or {}
-    )
+    values = completed(read_mapping(base / "parameters_ingest.yml"))["ingest"] | (ingest or {})
     if lines := group_errors("ingest", IngestConfig, values):
         raise ValueError("; ".join(lines))
     config = from_dict(IngestConfig, values)
