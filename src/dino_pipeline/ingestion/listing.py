@@ -24,6 +24,8 @@ _SYSTEM = {
     "#recycle",
 }
 
+MANIFEST = "data/03_primary/{recipe}/manifest.parquet"  # as in conf/base/catalog.yml
+
 
 @dataclass(frozen=True)
 class SourceContext:
