@@ -11,6 +11,7 @@ from dino_pipeline.dino.partial import written_whole
 from dino_pipeline.recipes.reading import watched_groups
 from dino_pipeline.recipes.writing import UNCHANGED, with_unchanged
 from dino_pipeline.workspace.config_loader import files_to_merge
+from dino_pipeline.workspace.yaml_files import read_mapping
 
 # Comments that are written anew, or were true of each single file only.
 _REPLACED = re.compile(
@@ -104,17 +105,12 @@ def _joined(parts: list[Path]) -> tuple[list[str], dict[str, Any]]:
 
 
 def _plain(file: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(file.read_text()) or {}
-    except yaml.YAMLError as error:
-        raise ValueError(f"{file} is not plain YAML: {error}") from error
-    if not isinstance(values, Mapping):
-        raise ValueError(f"{file} contains no groups of parameters.")
+    values = read_mapping(file)
     if "${" in yaml.safe_dump(values):
         raise ValueError(
             f"{file} has an interpolation, ${{...}}, which DVC does not read: write the value itself."
         )
-    return dict(values)
+    return values
 
 
 def _verify(text: str, values: Mapping[str, Any], folder: Path) -> None:

@@ -1,12 +1,11 @@
 """Load configuration in three layers: conf/base, then the recipe (`--env`), then the user's conf/local."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
 from kedro.config import MissingConfigException, OmegaConfigLoader
 from omegaconf import OmegaConf
 
@@ -15,6 +14,7 @@ from dino_pipeline.workspace.experiment_copy import outside_copy
 from dino_pipeline.workspace.overlays import merged
 from dino_pipeline.workspace.parameter_errors import nearest
 from dino_pipeline.workspace.project_folder import conf_folder
+from dino_pipeline.workspace.yaml_files import line_of, slip
 
 _USER_LAYER = "local"
 MERGE_STRATEGY = {"parameters": "soft", "globals": "soft", "catalog": "soft"}
@@ -95,11 +95,13 @@ class LayeredConfigLoader(OmegaConfigLoader):
             OmegaConf.register_new_resolver("globals", self._global, replace=True)
         try:
             return self._layered(key)
-        except yaml.constructor.ConstructorError as error:
-            line = error.problem_mark.line + 1 if error.problem_mark else "?"
-            raise ValueError(
-                f"{self.conf_source}: a file of {key} is not plain YAML, line {line}: {error.problem}"
-            ) from error
+        except MissingConfigException:
+            raise
+        except Exception as error:
+            self._refuse_slips(key, error)
+            if key == "parameters":
+                self._refuse_slips(key, error, self._groups)
+            raise
 
     def _global(self, name: str, *default: Any) -> Any:
         value = OmegaConf.select(OmegaConf.create(self["globals"]), name, default=(*default, None)[0])
@@ -119,6 +121,9 @@ class LayeredConfigLoader(OmegaConfigLoader):
         if key == "catalog":
             _rename_types(values)
         if key == "parameters":
+            own = self.base_env != self._recipe or self.user_layer
+            if own and not all(isinstance(group, Mapping) for group in values.values()):
+                self._refuse_slips(key, groups=self._groups)
             # A project from an older version has its own conf/base, without later fields and groups.
             values = self._later_groups(values) | {"recipe": self["globals"]["recipe"]} | completed(values)
             if self.user_layer:
@@ -151,6 +156,21 @@ class LayeredConfigLoader(OmegaConfigLoader):
         is_own = Path(self.conf_source).absolute() == shipped
         return {} if is_own else self._values_of(shipped / "base", key)
 
+    def _files(self, key: str) -> Iterator[Path]:
+        """The files of all layers that parameters or other entries come from."""
+        folders = [Path(self.conf_source) / str(self.base_env), Path(self.conf_source) / self._recipe]
+        if self.user_layer:
+            folders.append(outside_copy(Path(self.conf_source).absolute()) / self.user_layer)
+        for folder in dict.fromkeys(folders):
+            found = {file for pattern in self.config_patterns[key] for file in folder.glob(pattern)}
+            yield from sorted(file for file in found if file.suffix in (".yml", ".yaml") and file.is_file())
+
+    def _refuse_slips(self, key: str, error: Exception | None = None, groups: Collection[str] = ()) -> None:
+        """Refuse the first file of the layers with a slip, by its line."""
+        for file in self._files(key):
+            if wrong := slip(file, groups, plain=key == "parameters"):
+                raise ValueError(wrong) from error
+
     def _recipe_name(self) -> str:
         own = self._values_of(Path(self.conf_source) / self._recipe, "globals")
         name: str = merged(own, self._user_values("globals")).get("recipe", self._recipe)
@@ -171,14 +191,24 @@ class LayeredConfigLoader(OmegaConfigLoader):
     def _refuse_unknown_groups(self, values: dict[str, Any]) -> None:
         for group in values:
             if group not in self._known_groups:
+                lines = ((file, line_of(file, group)) for file in self._files("parameters"))
+                where = next((f"{file}, line {line}: " for file, line in lines if line), "")
                 raise ValueError(
-                    f"{group} is {values[group]!r}, but conf/{self.base_env} has no such group of parameters: "
+                    f"{where}{group} is {values[group]!r}, but conf/{self.base_env} has no such group of parameters: "
                     f"{nearest(group, self._known_groups)}"
                 )
 
     @cached_property
-    def _known_groups(self) -> list[str]:  # once: Kedro reads the parameters several times a run
-        return list(shared_parameters(Path(self.conf_source), str(self.base_env)))
+    def _base(self) -> dict[str, Any]:  # once: Kedro reads the parameters several times a run
+        return shared_parameters(Path(self.conf_source), str(self.base_env))
+
+    @property
+    def _known_groups(self) -> list[str]:
+        return list(self._base)
+
+    @property
+    def _groups(self) -> list[str]:
+        return [name for name, group in self._base.items() if isinstance(group, Mapping)]
 
 
 def _rename_types(catalog: dict[str, Any]) -> None:

@@ -48,6 +48,8 @@ def _group_of(name: str, values: dict[str, Any]) -> tuple[dict[str, Any] | None,
     group: dict[str, Any] | None = values
     for key in groups:
         group = group.get(key) if group is not None else None
+        if not isinstance(group, dict):  # a mistake of the file's writer, which the typed parameters refuse
+            return None, field
     return group, field
 
 

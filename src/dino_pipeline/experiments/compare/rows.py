@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from dino_pipeline.dino.core.config import from_dict, to_dict
@@ -13,6 +12,7 @@ from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig
 from dino_pipeline.experiments.compare.config import CompareConfig
 from dino_pipeline.workspace.overlays import overlaid
+from dino_pipeline.workspace.yaml_files import read_mapping
 
 RANDOM, PIXELS = "random initialisation", "raw pixels"
 _SEED = "pretrain.seed"
@@ -38,16 +38,16 @@ def read_comparison(config: CompareConfig, project_folder: Path) -> CompareConfi
         path = project_folder / Path(config.file).expanduser()
         if not path.is_file():
             raise ValueError(f"compare.file: {path} does not exist")
+        values = read_mapping(path)
         try:
-            values = yaml.safe_load(path.read_text())
-            if not isinstance(values, dict) or "file" in values:
+            if not values or "file" in values:
                 raise ValueError(
                     "it must contain the values of a comparison, such as overlays, but not `file`"
                 )
             config = from_dict(CompareConfig, overlaid(to_dict(config), values))
         except ValidationError as error:
             raise ValueError(f"{path.name}: {in_a_line(error)}") from error
-        except (yaml.YAMLError, ValueError) as error:
+        except ValueError as error:
             raise ValueError(f"{path.name}: {' '.join(str(error).split())}") from error
     _check_names(config)
     return config

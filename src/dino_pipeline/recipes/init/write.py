@@ -5,8 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.dino.weights.older_files import completed
 from dino_pipeline.ingestion.config import IngestConfig
@@ -24,6 +22,7 @@ from dino_pipeline.recipes.speed import RunConfig, measure_speed
 from dino_pipeline.recipes.writing import Choice, write_recipe
 from dino_pipeline.workspace.overlays import overlaid
 from dino_pipeline.workspace.parameter_errors import group_errors
+from dino_pipeline.workspace.yaml_files import read_mapping
 
 
 class Written(NamedTuple):
@@ -67,9 +66,7 @@ def init_recipe(
 
     prepare_project(project, recipe=name)
     base = project / "conf" / "base"
-    values = completed(yaml.safe_load((base / "parameters_ingest.yml").read_text()))["ingest"] | (
-        ingest or {}
-    )
+    values = completed(read_mapping(base / "parameters_ingest.yml"))["ingest"] | (ingest or {})
     if lines := group_errors("ingest", IngestConfig, values):
         raise ValueError("; ".join(lines))
     config = from_dict(IngestConfig, values)
