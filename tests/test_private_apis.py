@@ -87,6 +87,14 @@ def test_a_loader_worker_runs_one_function_with_a_known_name() -> None:
     assert inspect.isfunction(worker._worker_loop)
 
 
+def test_a_queue_reports_what_it_cannot_send_to_a_static_method() -> None:
+    """`end_children_that_cannot_send` replaces it, as concurrent.futures does; loaders have no option for it."""
+    from multiprocessing.queues import Queue
+
+    assert isinstance(inspect.getattr_static(Queue, "_on_queue_feeder_error"), staticmethod)
+    assert len(parameters(Queue._on_queue_feeder_error)) == 2  # type: ignore[attr-defined]
+
+
 def test_the_folder_of_sockets_is_made_once_in_tempfile_s_folder(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

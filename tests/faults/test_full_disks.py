@@ -125,6 +125,25 @@ def test_mlflow_on_a_full_disk_stops_nothing_and_has_the_rest_later(
         run.log_text("x" * 100_000, "note.txt")
         run.set_tags({"one": "1" * 4000})
     assert "MLflow will lack" in caplog.text
+    assert not list((small_disk / "data" / ".unsent").glob("*/*")), (
+        "what could not be kept does not fill the disk"
+    )
     run.set_tags({"two": "2"})
     assert run.sync()
     assert run.tags()["two"] == "2"
+
+
+def test_half_a_kept_record_does_not_stop_the_others(
+    small_disk: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(tracker, "_store", None)
+    (small_disk / "mlruns").mkdir()
+    shutil.copy(empty_database, small_disk / "mlruns" / "mlflow.db")
+    tracking.configure(small_disk)
+    run = tracking.model_run("abc")
+    for content in ("", '{"kind": "te'):  # as a full disk and a kill leave it
+        run._spool.append("artifacts", {"kind": "text", "text": "x", "name": "a.txt"}, None)
+        (run._spool.folder / "artifacts.jsonl").write_text(content)
+        assert tracker.send_spooled_runs() == ["imported-abc"]
+        assert not list((small_disk / "data" / ".unsent").glob("*/*"))

@@ -24,7 +24,7 @@ SETTING = """
 set -e
 mount -t tmpfs -o size=64m none /dev/shm
 if [ -n "$HIDDEN" ]; then
-  mkdir "$STAGE"; mount --bind "$PYTHON" "$STAGE"; mount -t tmpfs -o mode=755 none "$HIDDEN"
+  mkdir -p "$STAGE"; mount --bind "$PYTHON" "$STAGE"; mount -t tmpfs -o mode=755 none "$HIDDEN"
   mkdir -p "$PYTHON"; mount --move "$STAGE" "$PYTHON"
 fi
 cd "$1"; shift

@@ -16,7 +16,10 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument("path", type=Path, help="the project's folder")
     parser.add_argument("--images", required=True, help="a folder, an archive, a list, torchvision:<name>")
-    parser.add_argument("--name", help="name of the recipe (the images' name)")
+    parser.add_argument(
+        "--name",
+        help="name of the recipe: a letter, then letters, digits, _, - and . (the images' name)",
+    )
     parser.add_argument(
         "--hours", type=float, help="hours that a whole kedro run may take (1 on CPU, 24 on GPUs)"
     )

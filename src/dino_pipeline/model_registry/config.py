@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from dino_pipeline.dino.core.config import frozen
+from dino_pipeline.workspace.names import Alias
 
 
 @frozen
@@ -12,14 +13,14 @@ class RegisterConfig:
     """The registered model is `<name_prefix>-<data set>`: all versions of one data set share a name."""
 
     name_prefix: Annotated[str, Field(min_length=1, pattern=r"^[^/:]+$")]
-    alias: Annotated[str, Field(min_length=1)]
+    alias: Alias
 
 
 @frozen
 class PromoteConfig:
     """The champion's alias, and the gain that a challenger needs on the validation images."""
 
-    alias: Annotated[str, Field(min_length=1)]
+    alias: Alias
     num_neighbors: PositiveInt
     temperature: PositiveFloat
     minimum_gain: Annotated[float, Field(ge=0, le=1)]  # of k-NN accuracy

@@ -229,6 +229,9 @@ class ModelRun:
             left = self._spool.read(channel)
             if not left:
                 stored.client.get_run(stored.run_id)
+                self._spool.replace(
+                    channel, []
+                )  # a full disk or a kill may have left a file without a whole line
                 return
             try:
                 for group in grouped(left):

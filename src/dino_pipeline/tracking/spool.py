@@ -54,14 +54,15 @@ class Spool:
         Raises:
             OSError: the record cannot be written.
         """
-        with self.locked():
+        with self.locked(), self._undone_on_error(channel) as files:
             self.folder.mkdir(parents=True, exist_ok=True)
             if not (self.folder / _SPEC).is_file():
                 with written_whole(self.folder / _SPEC) as partial:
                     partial.write_text(json.dumps(asdict(self._spec)))
             if source is not None:
                 place = Path("files") / uuid.uuid4().hex / source.name
-                (self.folder / place).parent.mkdir(parents=True)
+                files.append((self.folder / place).parent)
+                files[-1].mkdir(parents=True)
                 (shutil.copytree if source.is_dir() else shutil.copy)(source, self.folder / place)
                 record = {**record, "source": str(place)}
             lines = self._lines(channel)
@@ -94,6 +95,19 @@ class Spool:
         self._root.mkdir(parents=True, exist_ok=True)
         with waiting_lock(self._root / ".lock"):
             yield
+
+    @contextmanager
+    def _undone_on_error(self, channel: str) -> Iterator[list[Path]]:
+        """Remove the folders in the list, which may fill the disk, and what has no record, if the block raises."""
+        files: list[Path] = []
+        try:
+            yield files
+        except OSError:
+            for folder in files:
+                shutil.rmtree(folder, ignore_errors=True)
+            if not self._lines(channel):
+                self.replace(channel, [])
+            raise
 
     def _file(self, channel: str) -> Path:
         return self.folder / f"{channel}.jsonl"

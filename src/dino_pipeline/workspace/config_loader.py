@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 
 from dino_pipeline.dino.weights.older_files import completed
 from dino_pipeline.workspace.experiment_copy import outside_copy
+from dino_pipeline.workspace.names import check_recipe_name
 from dino_pipeline.workspace.overlays import merged
 from dino_pipeline.workspace.parameter_errors import nearest
 from dino_pipeline.workspace.project_folder import conf_folder
@@ -79,6 +80,11 @@ class LayeredConfigLoader(OmegaConfigLoader):
         **options: Any,
     ) -> None:
         folder = Path(conf_source)
+        if env and env not in (options.get("base_env"), options.get("default_run_env"), user_layer):
+            try:
+                check_recipe_name(env)
+            except ValueError as error:
+                raise ValueError(f"{error}. Rename the recipe's folder in {folder}.") from error
         if env and folder.is_dir() and not (folder / env).is_dir():
             recipes = sorted(path.name for path in folder.iterdir() if path.is_dir())
             raise MissingConfigException(f"There is no recipe {env!r}; conf/ has: {', '.join(recipes)}.")

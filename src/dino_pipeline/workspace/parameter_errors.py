@@ -90,7 +90,8 @@ def _in_full(group: str, name: str, values: Any, text: str) -> str:
     first = text.split()[0]
     if first.startswith(f"{group}."):
         return text
-    return f"{name}.{text}" if first.partition(".")[0] in values else f"{name}: {text}"
+    is_field = isinstance(values, Mapping) and first.partition(".")[0] in values
+    return f"{name}.{text}" if is_field else f"{name}: {text}"
 
 
 def _remedy(kind: str, message: str) -> str:

@@ -141,3 +141,42 @@ def test_the_signal_is_the_one_that_a_worker_takes_for_a_request_to_stop() -> No
     from dino_pipeline.dino.launching.stop import NUMBERS
 
     assert signal.SIGTERM in NUMBERS
+
+
+SENDING = """
+import sys, torch
+from torch.utils.data import DataLoader
+from dino_pipeline.dino.launching.bound import end_children_that_cannot_send
+
+def batch(items):
+    return (lambda: 0) if sys.argv[1] == "a function" else torch.zeros(10**6)
+
+end_children_that_cannot_send()
+try:
+    list(DataLoader([1, 2], num_workers=1, collate_fn=batch))
+except RuntimeError as error:
+    print(" ".join(str(error).split()))
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "first"),
+    [
+        ("a function", []),
+        pytest.param(
+            "a batch",
+            ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o size=64k none /dev/shm && exec "$@"', "sh"],
+            marks=pytest.mark.skipif(
+                sys.platform != "linux" or os.getuid() != 0,
+                reason="only root may mount a small shared memory",
+            ),
+        ),
+    ],
+)
+def test_a_loader_worker_that_cannot_hand_over_its_batch_ends(what: str, first: list[str]) -> None:
+    """By itself it goes on without the batch, and the loader waits for that without end."""
+    command = [*first, sys.executable, "-c", SENDING, what]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert "DataLoader worker" in done.stdout
+    assert "cannot hand over its work" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -16,7 +16,8 @@ import sys
 import tempfile
 import threading
 import time
-from multiprocessing import util
+from multiprocessing import parent_process, util
+from multiprocessing.queues import Queue
 from pathlib import Path
 
 from dino_pipeline.dino.launching.pulse import start_pulse
@@ -38,6 +39,7 @@ def main() -> None:
     """Bind this process, then run the module that the arguments name as if Python had started it."""
     end_with_parent()
     end_children_with_this_process()
+    end_children_that_cannot_send()
     shorten_socket_paths()
     start_pulse()
     del sys.argv[0]
@@ -66,6 +68,14 @@ def end_children_with_this_process() -> None:
         os.register_at_fork(before=_note_forking, after_in_child=_end_with_forking)
 
 
+def end_children_that_cannot_send() -> None:
+    """From now on, a forked loader worker ends if it cannot hand a batch over, as when shared memory is full.
+
+    By itself it prints the error and goes on, and the loader waits for that batch without end.
+    """
+    Queue._on_queue_feeder_error = staticmethod(_end_child)  # type: ignore[attr-defined]
+
+
 def shorten_socket_paths() -> None:
     """If TMPDIR is too long for a socket's path, let multiprocessing keep its sockets in a short folder of its own.
 
@@ -89,6 +99,13 @@ def shorten_socket_paths() -> None:
         util.get_temp_dir()
     finally:
         tempfile.tempdir = before
+
+
+def _end_child(error: Exception, _: object) -> None:
+    sys.stderr.write(f"process {os.getpid()} cannot hand over its work: {error}\n")
+    if parent_process() is not None:
+        sys.stderr.flush()
+        os._exit(1)
 
 
 def _note_forking() -> None:

@@ -5,10 +5,15 @@ import signal
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from dino_pipeline.dino.launching.bound import end_children_with_this_process, shorten_socket_paths
+from dino_pipeline.dino.launching.bound import (
+    end_children_that_cannot_send,
+    end_children_with_this_process,
+    shorten_socket_paths,
+)
 from dino_pipeline.dino.launching.pulse import write_pulse
 
 STALL_MINUTES = 10.0
@@ -28,6 +33,7 @@ def prepare_command(stall_minutes: float = STALL_MINUTES) -> None:
         ValueError: TMPDIR is too long, and no short folder can be written.
     """
     end_children_with_this_process()
+    end_children_that_cannot_send()
     shorten_socket_paths()
     threading.Thread(target=_watch, args=(stall_minutes,), name="stalls", daemon=True).start()
 
@@ -35,7 +41,10 @@ def prepare_command(stall_minutes: float = STALL_MINUTES) -> None:
 def _watch(minutes: float) -> None:
     from dino_pipeline.dino.launching.watchdog import Watchdog
 
-    with tempfile.TemporaryDirectory(prefix="dino-pulse-", ignore_cleanup_errors=True) as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="dino-pulse-", ignore_cleanup_errors=True) as folder,
+        suppress(FileNotFoundError),  # Python removes the folder before a thread ends with it
+    ):
         watchdog = Watchdog(Path(folder), num_processes=1, minutes=minutes)
         write_pulse(Path(folder), watchdog.seconds_between_looks)
         while True:

@@ -29,7 +29,8 @@ class ComparedKnn:
 class CompareConfig:
     """Rows of a comparison, in three kinds, and the expected orderings."""
 
-    name: RowName  # names the comparison's folder and MLflow run
+    # names the comparison's folder and MLflow run
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_. -]*$", max_length=60)]
     file: str | None  # a YAML file whose values override these
     overlays: dict[RowName, dict[str, Any]]  # row: {dotted name: value}, laid over the recipe and trained
     # row: trained models, by any name that `attend --model` takes; several count as seeds

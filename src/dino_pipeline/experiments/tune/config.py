@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from dino_pipeline.dino.core.config import frozen
+from dino_pipeline.workspace.names import RecipeName
 
 
 @frozen
@@ -107,5 +108,5 @@ class TuneConfig:
     alpha_ranks: tuple[PositiveInt, PositiveInt]
     heartbeat_seconds: PositiveFloat  # between a worker's heartbeats
     silence_seconds: PositiveFloat  # after so long, a trial without heartbeat is requeued
-    tuned_recipe: str | None  # the folder of conf/ for the result; None: <recipe>_tuned
+    tuned_recipe: RecipeName | None  # the folder of conf/ for the result; None: <recipe>_tuned
     written_trial: NonNegativeInt | None  # None: the best

@@ -20,6 +20,7 @@ from dino_pipeline.recipes.prediction import ImageCounts
 from dino_pipeline.recipes.reading import recipe_parameters
 from dino_pipeline.recipes.speed import RunConfig, measure_speed
 from dino_pipeline.recipes.writing import Choice, write_recipe
+from dino_pipeline.workspace.names import check_recipe_name, recipe_name_from
 from dino_pipeline.workspace.overlays import overlaid
 from dino_pipeline.workspace.parameter_errors import group_errors
 from dino_pipeline.workspace.yaml_files import read_mapping
@@ -55,9 +56,9 @@ def init_recipe(
     Raises:
         ValueError: the images or the project are not usable, or such a recipe exists already.
     """
-    name = name or named_after(images)
+    name = recipe_name_from(named_after(images)) if name is None else check_recipe_name(name)
     folder = project / "conf" / name
-    if folder.exists() or name in ("base", "local"):
+    if folder.exists():
         raise ValueError(f"{folder} already exists: give another name with --name, or remove it.")
     if not images.startswith(tuple(NAMED)):
         images = str(Path(images).expanduser().resolve())
