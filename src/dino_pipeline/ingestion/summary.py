@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from dino_pipeline.dino.core.data.manifest import SPLITS, Manifest
 
@@ -77,6 +79,40 @@ def report(summary: dict[str, Any]) -> None:
         logger.warning(
             "train has no images of these classes: %s", ", ".join(summary["classes_missing_in_train"][:10])
         )
+
+
+def report_changes(before: Path, manifest: pd.DataFrame) -> None:
+    """Log how a manifest differs from the recipe's last one, where both have images in common.
+
+    Args:
+        before: the file of the last manifest, which may be missing.
+        manifest: the new one.
+    """
+    columns = ["path", "member", "sha256", "split", "label"]
+    if not before.is_file() or not set(columns) <= set(pq.read_schema(before).names):
+        return
+    old, new = (
+        table.fillna("")
+        for table in (pd.read_parquet(before, columns=columns), manifest[columns].astype(object))
+    )
+    both = old.merge(new, on=columns[:3], how="outer", suffixes=("_before", ""), indicator=True)
+    same = both[both["_merge"] == "both"]
+    counts = {
+        "more": int((both["_merge"] == "right_only").sum()),
+        "fewer": int((both["_merge"] == "left_only").sum()),
+    }
+    said = [f"{count:,} {word}" for word, count in counts.items() if count]
+    for name in ("split", "label"):
+        changed = same[same[name] != same[f"{name}_before"]]
+        if len(changed):
+            row = changed.iloc[0]
+            place = row["path"] + (f":{row['member']}" if row["member"] else "")
+            said.append(
+                f"{len(changed):,} with another {name} (such as {place}: {row[name] or 'none'}, was "
+                f"{row[f'{name}_before'] or 'none'})"
+            )
+    if said and len(same):
+        logger.info("Images since the last ingest of this recipe: %s", ", ".join(said))
 
 
 def _kind(reason: str) -> str:

@@ -21,10 +21,13 @@ def ingest_images(
     """Manifest, quarantined files and duplicates (pandas), and a summary; see `ingestion.ingest.ingest`."""
     from dino_pipeline.ingestion.data_set import data_set_name
     from dino_pipeline.ingestion.ingest import ingest  # pandas is not needed to list pipelines
+    from dino_pipeline.ingestion.listing import MANIFEST
+    from dino_pipeline.ingestion.summary import report_changes
 
     found = ingest(
         config, images, project_folder=project_folder, raw_folder=raw_folder, cache_folder=ingest_cache
     )
+    report_changes(project_folder / MANIFEST.format(recipe=recipe), found.manifest)
     own = shared_parameters(project_folder / "conf", recipe)["ingest"]
     return found._replace(summary={"name": data_set_name(config, own, recipe), **found.summary})
 

@@ -11,12 +11,12 @@ from dino_pipeline.dino.core.data.manifest import READ_ERRORS, Manifest, read_ma
 from dino_pipeline.dino.evaluation import compute
 from dino_pipeline.dino.features.sampling import evenly_spaced
 from dino_pipeline.ingestion.data_set import known_images
+from dino_pipeline.ingestion.listing import MANIFEST
 from dino_pipeline.recipes.cost import training_cost
 from dino_pipeline.recipes.init.measurement import measure
 from dino_pipeline.recipes.prediction import ImageCounts, StageCost, predict_run, steps, table
 from dino_pipeline.recipes.speed import RunConfig, measure_speed
 
-MANIFEST = "data/03_primary/{recipe}/manifest.parquet"  # as in conf/base/catalog.yml
 _SAMPLE = 16
 _PHOTOGRAPH = (500, 375)  # px, ImageNet's mean size
 

@@ -171,6 +171,14 @@ def test_a_column_named_like_a_patient_is_the_group(read: Read, caplog: pytest.L
     assert "set ingest.columns.group to null or a column's name" in caplog.text
 
 
+def test_numbers_after_the_path_are_labels_without_a_header(read: Read) -> None:
+    assert read("a.jpg,0\nb.jpg,1\n") == {"a.jpg": ("train", "0", None), "b.jpg": ("train", "1", None)}
+    assert read("0,a.jpg,dog\n1,b.jpg,cat\n") == {
+        "a.jpg": ("train", "dog", None),
+        "b.jpg": ("train", "cat", None),
+    }
+
+
 def test_the_user_s_columns_come_before_every_guess(read: Read) -> None:
     content = "path,label,species,fold\na.jpg,1,lynx,0\nb.jpg,2,puma,1\n"
     columns = {"label": "species", "split": None}
@@ -253,6 +261,8 @@ def test_one_file_in_several_spellings_is_one_image(read: Read, folder: Path) ->
             "a.jpg,cat,red\nb.jpg,dog,blue\n",
             r"has no header, and its columns cannot be guessed: write a first line",
         ),
+        ("PK\x03\x04...", r"is a spreadsheet's own file or an archive, no text: save the table as CSV"),
+        ("path,label\na.jpg,c\0t\n", r"line 2: the label 'c\\x00t' is not one line of text"),
         ("image,photo\na.jpg,b.jpg\n", r"'image' and 'photo' may both be the path: set ingest.columns.path"),
     ],
 )
@@ -279,7 +289,10 @@ def test_parquet_and_json_are_refused_by_column_and_row(read: Read) -> None:
 def test_what_is_not_read_is_named(read: Read, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         read("path,colour,Unnamed: 0,weight\na.jpg,red,0,1\n")
-    assert "2 columns are not read: 'colour', 'weight'" in caplog.text
+    assert (
+        "columns that are not read: 'colour', 'weight'. If one is the label, set ingest.columns.label"
+        in caplog.text
+    )
     caplog.clear()
     read("path,label\na.jpg,cat\n")
     assert not caplog.records, "a list as documented needs no words"

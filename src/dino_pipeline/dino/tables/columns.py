@@ -148,14 +148,21 @@ class _Finder:
             )
         ignored = [repr(self.cells.names[position]) for position in others if not self._is_index(position)]
         if ignored:
-            logger.info("%s: %d columns are not read: %s", self.file, len(ignored), ", ".join(ignored[:20]))
+            is_label_missing = "label" in roles and "label" not in found and "label" not in self.given
+            logger.log(
+                logging.WARNING if is_label_missing else logging.INFO,
+                "%s: columns that are not read: %s%s",
+                self.file,
+                ", ".join(ignored[:20]),
+                f". If one is the label, {self._remedy('label')}" if is_label_missing else "",
+            )
         return found
 
     def by_content(self, roles: Sequence[Role]) -> dict[Role, int]:
         """The position of each role's column in a list without a header, by its cells."""
         columns = [self.cells.column(position) for position in range(len(self.cells.names))]
         counted = [[str(start + place) for place in range(len(columns[0]))] for start in (0, 1)]
-        left = [position for position, cells in enumerate(columns) if any(cells) and cells not in counted]
+        left = [at for at, cells in enumerate(columns) if any(cells) and (at > 0 or cells not in counted)]
         found: dict[Role, int] = {}
         tests: tuple[tuple[Role, Callable[[str], object]], ...] = (
             ("path", _IMAGE.search),
@@ -257,7 +264,8 @@ class _Finder:
         return f"set {self.parameter}.{role} to {value}"
 
     def _all_names(self) -> str:
-        return f"the columns {', '.join(map(repr, self.cells.names))}"
+        shown = [repr(name if len(name) <= 40 else f"{name[:40]}...") for name in self.cells.names[:20]]
+        return f"the columns {', '.join(shown)}"
 
     def _plain(self, position: int) -> str:
         return plain(self.cells.names[position])
@@ -272,7 +280,7 @@ def _clean(table: Table, role: Role) -> None:
     for record, cell in enumerate(cells):
         if cell is None and role == "path":
             raise ValueError(f"{table.place(record)} has no path: write one, or remove the {table.unit}")
-        if cell is not None and ("\n" in cell or not _is_text(cell)):
+        if cell is not None and ("\n" in cell or "\0" in cell or not _is_text(cell)):
             raise ValueError(
                 f"{table.place(record)}: the {role} {cell[:40]!r} is not one line of text: check quotes"
             )

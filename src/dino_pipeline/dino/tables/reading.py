@@ -26,6 +26,7 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_BINARY = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b")  # .xlsx and .zip, .xls, .gz
 _DECLARED = re.compile(r"sep=(.)\r?\n")  # Excel's own first line
 
 logger = logging.getLogger(__name__)
@@ -63,12 +64,20 @@ class Cells(NamedTuple):
 
 
 def read_text(file: Path) -> str:
-    """The text of a file in UTF-8, UTF-16 or UTF-32; other bytes are read as Windows-1252, with a warning."""
+    """The text of a file in UTF-8, UTF-16 or UTF-32; other bytes are read as Windows-1252, with a warning.
+
+    Raises:
+        ValueError: the file is no text.
+    """
     data = file.read_bytes()
     for mark, encoding in _BOMS:
         if data.startswith(mark):
             return data.decode(encoding, errors="replace")
-    if b"\0" in data[:2000]:  # UTF-16 without its mark: every other byte of plain English is 0
+    if data.startswith(_BINARY):
+        raise ValueError(f"{file} is a spreadsheet's own file or an archive, no text: save the table as CSV")
+    if (
+        data[:2000].count(b"\0") > len(data[:2000]) // 4
+    ):  # UTF-16 without its mark: every other byte of English is 0
         return data.decode("utf-16-be" if data[:1] == b"\0" else "utf-16-le", errors="replace")
     try:
         return data.decode()

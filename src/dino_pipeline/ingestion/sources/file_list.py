@@ -44,7 +44,7 @@ def list_table(file: Path, config: IngestConfig) -> Listing:
     if files and all(found.problem for found in files):
         raise ValueError(
             f"{file}: none of its {len(files):,} files can be read; {table.unit} {table.lines[0]} names "
-            f"{files[0].path} ({(files[0].problem or '').rpartition(': ')[2]}). A relative path starts at the list's "
+            f"{files[0].path} ({(files[0].problem or '').partition(':')[0]}). A relative path starts at the list's "
             f"folder, {file.parent}"
         )
     if num_repeats := len(table.lines) - len(files):
