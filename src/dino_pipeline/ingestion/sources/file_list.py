@@ -39,7 +39,8 @@ def list_table(file: Path, config: IngestConfig) -> Listing:
             groups[record] if groups else None,
         )
         earlier, _, before = first.setdefault(identity(found.path), (record, found, facts))
-        _refuse_contradiction(table, (earlier, before), (record, facts), path)
+        if before != facts:
+            _refuse_contradiction(table, (earlier, before), (record, facts), path)
     files = [found for _, found, _ in first.values()]
     if files and all(found.problem for found in files):
         raise ValueError(
@@ -129,7 +130,7 @@ def _is_missing(file: SourceFile) -> bool:
 
 def _file(spelled: str, folder: Path) -> SourceFile:
     path = folder / Path(spelled).expanduser() if spelled.startswith("~") else folder / spelled
-    name = str(Path(spelled))  # without ./ and //
+    name = str(Path(spelled)) if "./" in spelled or "//" in spelled else spelled
     if ".." in path.parts:
         path = path.resolve()
     try:
