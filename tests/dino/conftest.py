@@ -83,6 +83,8 @@ PRETRAIN = {
         "center_momentum": 0.9,
         "queue_length": 0,
         "koleo_weight": 0.0,
+        "coding_rate_weight": 0.0,
+        "coding_rate_epsilon": 0.2,
     },
     "schedules": {
         "learning_rate": {"warmup_from": 0.0, "start": 0.03, "end": 1e-5, "warmup_fraction": 0.2},

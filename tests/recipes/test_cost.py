@@ -39,6 +39,7 @@ def vit_flops(size: int) -> tuple[int, int]:
     patches = (size // PATCH) ** 2
     tokens = patches + 1
     blocks = DEPTH * 2 * (12 * tokens * DIM**2 + 2 * tokens**2 * DIM)
+    blocks -= 2 * 8 * patches * DIM**2  # the last MLP is of [CLS] alone
     return blocks, 2 * patches * 3 * PATCH**2 * DIM
 
 

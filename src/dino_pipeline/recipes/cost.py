@@ -83,8 +83,8 @@ def training_cost(config: PretrainConfig, *, root: Path = Path()) -> Cost:
             outputs = [network(crops) for network in learning]
             targets = teacher_logits(config.teacher, teacher, crops[0], outputs)
             labels = torch.zeros(num_images, dtype=torch.int64, device="meta")
-            for (logits, features), target in zip(outputs, targets, strict=True):
-                loss(LossInput(logits, features, target, 1.0, labels)).loss.backward()
+            for (logits, features, embeddings), target in zip(outputs, targets, strict=True):
+                loss(LossInput(logits, features, embeddings, target, 1.0, labels)).loss.backward()
         return counter.get_total_flops(), sum(saved.values())
 
     (flops, small), (_, large) = step(2), step(4)

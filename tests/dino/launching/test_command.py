@@ -132,3 +132,22 @@ def test_a_killed_loader_worker_is_explained() -> None:
 )
 def test_other_errors_keep_their_words(text: str) -> None:
     assert in_case_of_killed_loader(text) == text
+
+
+def test_a_command_that_takes_long_to_end_ends_quietly() -> None:
+    """Python removes the watch's folder at once, and other things that end with the process take seconds."""
+    code = """
+import atexit, tempfile, time
+from pathlib import Path
+atexit.register(time.sleep, 2.5)  # what is registered first ends last
+from dino_pipeline.dino.launching.command import prepare_command
+before = set(Path(tempfile.gettempdir()).glob("dino-pulse-*/*"))
+prepare_command()
+while not set(Path(tempfile.gettempdir()).glob("dino-pulse-*/*")) - before:
+    time.sleep(0.1)
+time.sleep(1)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stderr == ""

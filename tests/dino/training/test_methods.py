@@ -61,6 +61,12 @@ METHODS: dict[str, dict[str, dict[str, object]]] = {
         "teacher": {"name": "none"},
     },
     "koleo": {"loss": {"koleo_weight": 0.1}},
+    "dino with coding rate": {"loss": {"coding_rate_weight": 0.02}},
+    "emp_ssl": {
+        "loss": {"name": "emp_ssl", "coding_rate_weight": 0.02},
+        "projection_head": NO_PROTOTYPES,
+        "teacher": {"name": "none"},
+    },
     "softmax over the batch": {"loss": {"centering": "softmax_over_batch"}},
     "distillation": {
         "loss": {"name": "distillation"},

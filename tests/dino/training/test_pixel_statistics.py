@@ -46,6 +46,29 @@ def test_a_large_and_a_small_image_count_the_same(tmp_path: Path) -> None:
     assert std == (round(100 / 65535, 6),) * 5
 
 
+def test_whitened_patches_have_no_correlation_and_the_variance_of_white_noise(tmp_path: Path) -> None:
+    rough = [noise(seed) for seed in range(3)]
+    smooth = [np.repeat(np.repeat(image[:16, :16], 4, axis=0), 4, axis=1) for image in rough]
+    statistics = pixel_statistics.pixel_statistics(manifest(tmp_path, smooth), FIVE, seed=0)
+    found = pixel_statistics.patch_whitening(
+        manifest(tmp_path, smooth), FIVE, statistics, size=64, patch=2, seed=0
+    )
+    rows = np.array(found).reshape(20, 20)
+    pixels = [(image / 65535 - statistics.mean) / statistics.std for image in smooth]
+    patches = np.array(
+        [
+            image[y : y + 2, x : x + 2].transpose(2, 0, 1).flatten()
+            for image in pixels
+            for y in range(63)
+            for x in range(63)
+        ]
+    )
+    covariance = np.cov(patches.T)
+    whitened = rows @ covariance @ rows.T
+    variances = np.linalg.eigvalsh(covariance)[::-1]
+    np.testing.assert_allclose(whitened, np.diag(variances / (variances + 0.01)), atol=5e-3)
+
+
 def test_the_sample_of_many_images_is_the_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pixel_statistics, "SAMPLE", 3)
     many = manifest(tmp_path, [noise(seed, scale=50 * (seed + 1)) for seed in range(9)])

@@ -86,10 +86,16 @@ def training_step(
                     )
                 ]
                 targets = teacher_logits(config.teacher, state.teacher, micro_batch.global_crops, outputs)
-            for learner, (logits, features), target in zip(state.learners, outputs, targets, strict=True):
-                output = learner.loss(
-                    LossInput(logits, features, target, values.teacher_temperature, micro_batch.labels)
+            for learner, own, target in zip(state.learners, outputs, targets, strict=True):
+                loss_input = LossInput(
+                    own.logits,
+                    own.features,
+                    own.embeddings,
+                    target,
+                    values.teacher_temperature,
+                    micro_batch.labels,
                 )
+                output = learner.loss(loss_input)
                 state.scaler.scale(output.loss / config.accumulation_steps).backward()
                 loss_outputs.append(output)
         all_teacher_logits.append([target.detach() for target in targets])

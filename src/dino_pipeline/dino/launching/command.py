@@ -5,6 +5,7 @@ import signal
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -40,7 +41,10 @@ def prepare_command(stall_minutes: float = STALL_MINUTES) -> None:
 def _watch(minutes: float) -> None:
     from dino_pipeline.dino.launching.watchdog import Watchdog
 
-    with tempfile.TemporaryDirectory(prefix="dino-pulse-", ignore_cleanup_errors=True) as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="dino-pulse-", ignore_cleanup_errors=True) as folder,
+        suppress(FileNotFoundError),  # Python removes the folder before a thread ends with it
+    ):
         watchdog = Watchdog(Path(folder), num_processes=1, minutes=minutes)
         write_pulse(Path(folder), watchdog.seconds_between_looks)
         while True:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dino_pipeline.dino.core.data.manifest import Manifest, read_manifest, write_manifest
+from dino_pipeline.dino.core.models.backbones.whitened_convnet import PATCH
 from dino_pipeline.dino.core.pretrain_config import PretrainConfig
 from dino_pipeline.dino.launching.shared_manifest import share_rows
 from dino_pipeline.dino.launching.torchrun import num_processes
@@ -13,7 +14,7 @@ from dino_pipeline.dino.training.fingerprint import fingerprint
 from dino_pipeline.dino.training.finish import FINISHED
 from dino_pipeline.dino.training.frozen_teacher import FROZEN_TEACHER
 from dino_pipeline.dino.training.initial_weights import INITIAL, Start, resolve, store
-from dino_pipeline.dino.training.pixel_statistics import SAMPLE, pixel_statistics
+from dino_pipeline.dino.training.pixel_statistics import SAMPLE, patch_whitening, pixel_statistics
 from dino_pipeline.dino.training.progress import adopt, progress_folder, resume_from
 from dino_pipeline.dino.training.validation import check
 
@@ -167,7 +168,7 @@ def _checked(
 
 
 def resolved(config: PretrainConfig, train: Manifest) -> PretrainConfig:
-    """The configuration with `measured` mean and std as numbers, and with the backbone's channels set.
+    """The configuration with `measured` mean, std and whitening as numbers, and with the backbone's channels set.
 
     Args:
         config: as given by the user.
@@ -177,10 +178,22 @@ def resolved(config: PretrainConfig, train: Manifest) -> PretrainConfig:
         ValueError: an image is missing, or a channel has only one value.
     """
     config = replace(config, backbone=config.network)
-    if "measured" not in (config.mean, config.std):
-        return config
-    measured = pixel_statistics(train, config.images, seed=config.seed)
-    asked = {name for name in ("mean", "std") if getattr(config, name) == "measured"}
-    found = {name: getattr(measured, name) for name in sorted(asked)}
-    logger.info("measured on %d train images: %s", min(SAMPLE, len(train)), found)
-    return replace(config, **found)
+    if "measured" in (config.mean, config.std):
+        measured = pixel_statistics(train, config.images, seed=config.seed)
+        asked = {name for name in ("mean", "std") if getattr(config, name) == "measured"}
+        found = {name: getattr(measured, name) for name in sorted(asked)}
+        logger.info("measured on %d train images: %s", min(SAMPLE, len(train)), found)
+        config = replace(config, **found)
+    if config.backbone.options.get("whitening") == "measured":
+        numbers = patch_whitening(
+            train,
+            config.images,
+            config.statistics,
+            size=config.multi_crop.global_crop_size,
+            patch=PATCH,
+            seed=config.seed,
+        )
+        logger.info("measured the whitening of patches on %d train images", min(SAMPLE, len(train)))
+        options = {**config.backbone.options, "whitening": numbers}
+        config = replace(config, backbone=replace(config.backbone, options=options))
+    return config

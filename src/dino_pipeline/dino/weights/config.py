@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, FilePath
 
 from dino_pipeline.dino.core.config import frozen
-from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
+from dino_pipeline.dino.core.models.backbone_config import BackboneConfig, BackboneOptions
 
 Channels = tuple[float, ...]  # one number per channel
 
@@ -18,7 +18,7 @@ class ModelConfig:
     architecture: (
         str | None
     )  # a timm name; null: as the file records it, or the one that its tensors' shapes show
-    options: dict[str, bool | int | float | str | None]  # of the architecture, like backbone.options
+    options: BackboneOptions  # of the architecture, like backbone.options
     prefix: str | None  # of the tensors to read, in a file of several networks; null: the best network
     timm_file: FilePath | None  # for a checkpoint timm:<name>: a local file that replaces timm's download
     mean: Channels  # for weights that do not record their own

@@ -9,6 +9,8 @@ from dino_pipeline.dino.core.losses.config import OLD_NAMES
 # field of a class with a group in conf/base (PretrainConfig, MonitoringConfig, LaunchConfig, ...) gets a line here.
 LATER_FIELDS: Mapping[str, Any] = {
     "pretrain.loss.options": {},
+    "pretrain.loss.coding_rate_weight": 0.0,
+    "pretrain.loss.coding_rate_epsilon": 0.2,
     "ingest.group": None,
     "ingest.archive_encoding": None,
     "launch.stall_minutes": 10,

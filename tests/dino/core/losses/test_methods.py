@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dino_pipeline.dino.core.losses.centering import SinkhornKnopp
+from dino_pipeline.dino.core.losses.coding_rate import coding_rate
 from dino_pipeline.dino.core.losses.config import LossConfig
 from dino_pipeline.dino.core.losses.koleo import koleo
 from dino_pipeline.dino.core.losses.loss import Loss, LossInput, build_loss
@@ -21,6 +22,8 @@ USUAL = {
     "center_momentum": 0.9,
     "queue_length": 0,
     "koleo_weight": 0.0,
+    "coding_rate_weight": 0.0,
+    "coding_rate_epsilon": 0.2,
     "options": {},
 }
 
@@ -34,7 +37,7 @@ def random_logits(*shape: int, seed: int = 0) -> Tensor:
 
 
 def inputs(student: Tensor, teacher: Tensor, **more: object) -> LossInput:
-    return LossInput(student, student, teacher, 0.05, **more)
+    return LossInput(student, student, student, teacher, 0.05, **more)
 
 
 def cosine(a: Tensor, b: Tensor) -> float:
@@ -155,6 +158,32 @@ def test_koleo_is_the_mean_logarithm_of_the_distance_to_the_nearest() -> None:
     without = build(3)(inputs(student, teacher))
     torch.testing.assert_close(with_term.loss, without.loss + 0.1 * koleo(student))
     torch.testing.assert_close(with_term.metrics["kl"], without.metrics["kl"])
+
+
+def test_the_coding_rate_is_half_the_volume_that_embeddings_fill() -> None:
+    embeddings, epsilon = random_logits(2, 6, 4), 0.3
+    unit = F.normalize(embeddings, dim=-1).numpy()
+    rates = [np.linalg.slogdet(np.eye(4) + 4 / (6 * epsilon**2) * view.T @ view)[1] / 2 for view in unit]
+    assert float(coding_rate(embeddings, epsilon=epsilon)) == pytest.approx(np.mean(rates), rel=1e-12)
+    one_direction = embeddings[:1, :1].expand(1, 6, 4)  # a single eigenvalue, 1
+    expected = math.log(1 + 4 / epsilon**2) / 2
+    assert float(coding_rate(one_direction, epsilon=epsilon)) == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_coding_rate_of_the_global_crops_embeddings_is_taken_off_the_loss() -> None:
+    student, teacher, embeddings = (random_logits(v, 5, 3, seed=s) for v, s in ((3, 0), (2, 1), (3, 2)))
+    given = inputs(student, teacher)._replace(student_embeddings=embeddings)
+    found = build(3, coding_rate_weight=0.1, coding_rate_epsilon=0.5)(given)
+    expected = build(3)(given).loss - 0.1 * coding_rate(embeddings[:2], epsilon=0.5)
+    torch.testing.assert_close(found.loss, expected)
+
+
+def test_emp_ssl_is_one_less_the_cosine_with_the_mean_of_the_views() -> None:
+    student = random_logits(3, 4, 5)
+    unit = F.normalize(student, dim=-1)
+    expected = np.mean([1 - cosine(student[v, i], unit[:, i].sum(dim=0)) for v in range(3) for i in range(4)])
+    found = build(5, name="emp_ssl", centering="none")(inputs(student, student[:2]))
+    assert float(found.loss) == pytest.approx(expected)
 
 
 def test_barlow_twins_correlates_each_dimension_with_itself_alone() -> None:

@@ -16,6 +16,8 @@ USUAL = {
     "center_momentum": 0.9,
     "queue_length": 0,
     "koleo_weight": 0.0,
+    "coding_rate_weight": 0.0,
+    "coding_rate_epsilon": 0.2,
     "options": {"variance_weight": 0.5},
 }
 OTHERS = """

@@ -46,7 +46,7 @@ def test_output_and_gradients_are_the_references(golden: Path, case: int) -> Non
     ).double()
     head.load_state_dict(weights)
     features = torch.from_numpy(numbers["input"]).requires_grad_()
-    output = head(features)
+    output, _ = head(features)
     output.backward(torch.from_numpy(numbers["cotangent"]))
     np.testing.assert_allclose(output.detach(), numbers["output"], atol=1e-10)
     np.testing.assert_allclose(features.grad, numbers["input_grad"], atol=1e-10)
@@ -83,7 +83,9 @@ def test_without_a_bottleneck_the_mlp_gives_the_scores_and_nothing_is_normalised
     ]
     assert head.last_layer is None
     features = torch.randn(5, 8)
-    torch.testing.assert_close(head(features), head.mlp(features))
+    logits, embeddings = head(features)
+    torch.testing.assert_close(logits, head.mlp(features))
+    torch.testing.assert_close(embeddings, logits)
 
 
 def test_a_head_that_gives_nothing_is_refused() -> None:

@@ -46,8 +46,9 @@ def test_teacher_follows_the_student_as_a_moving_average() -> None:
 def test_scores_come_back_by_crop_and_image_whatever_the_sizes() -> None:
     student, _ = networks()
     large, small = torch.randn(2, 3, 3, 16, 16), torch.randn(4, 3, 3, 8, 8)
-    scores, features = student([large, small])
+    scores, features, embeddings = student([large, small])
     assert scores.shape == (6, 3, 16)
-    torch.testing.assert_close(scores[1, 2], student.head(student.backbone(large[1, 2][None]))[0])
+    torch.testing.assert_close(scores[1, 2], student.head(student.backbone(large[1, 2][None]))[0][0])
     torch.testing.assert_close(features[1, 2], student.backbone(large[1, 2][None])[0])
-    torch.testing.assert_close(scores[5, 0], student.head(student.backbone(small[3, 0][None]))[0])
+    torch.testing.assert_close(scores[5, 0], student.head(student.backbone(small[3, 0][None]))[0][0])
+    torch.testing.assert_close(embeddings[5, 0], student.head.mlp(student.backbone(small[3, 0][None]))[0])

@@ -28,6 +28,10 @@ class LossConfig:
     # 0 uses the batch alone.
     queue_length: Annotated[int, Field(ge=0)]
     koleo_weight: Annotated[float, Field(ge=0)]  # weight of the term that spreads features (arXiv:2304.07193)
+    coding_rate_weight: Annotated[
+        float, Field(ge=0)
+    ]  # of the term that keeps many dimensions (arXiv:2502.10385)
+    coding_rate_epsilon: Annotated[float, Field(gt=0)]  # its distortion
     options: dict[str, Any]  # for your own loss class, typed by its `Options`; shipped losses have no options
 
     @field_validator("name")

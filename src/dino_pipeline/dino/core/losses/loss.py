@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from dino_pipeline.dino.core.config import from_dict
+from dino_pipeline.dino.core.losses.coding_rate import coding_rate
 from dino_pipeline.dino.core.losses.config import LossConfig, is_own_class, methods
 from dino_pipeline.dino.core.losses.koleo import koleo
 
@@ -23,6 +24,7 @@ class LossInput(NamedTuple):
 
     student_logits: Tensor  # [crops, batch, logits], global crops first
     student_features: Tensor  # [crops, batch, dim], from the student's backbone
+    student_embeddings: Tensor  # [crops, batch, bottleneck], from its head before predictor and prototypes
     # [global crops, batch, logits]; with gradient if student and teacher are one network.
     teacher_logits: Tensor
     teacher_temperature: float
@@ -52,15 +54,20 @@ class Loss(nn.Module):
     def __init__(self, config: LossConfig, num_logits: int) -> None:  # noqa: ARG002  subclasses use both
         super().__init__()
         self.koleo_weight = config.koleo_weight
+        self.coding_rate_weight = config.coding_rate_weight
+        self.coding_rate_epsilon = config.coding_rate_epsilon
         self.options: Any = _options(type(self), config.options)
 
     def forward(self, inputs: LossInput) -> LossOutput:
-        """The loss of the method, plus KoLeo's term if its weight is not 0."""
+        """The loss of the method, plus the terms whose weights are not 0: KoLeo's, less the coding rate."""
         output = self.compare(inputs)
-        if not self.koleo_weight:
-            return output
-        global_features = inputs.student_features[: len(inputs.teacher_logits)].to(output.loss.dtype)
-        return output._replace(loss=output.loss + self.koleo_weight * koleo(global_features))
+        loss, num_global = output.loss, len(inputs.teacher_logits)
+        if self.koleo_weight:
+            loss = loss + self.koleo_weight * koleo(inputs.student_features[:num_global].to(loss.dtype))
+        if self.coding_rate_weight:
+            embeddings = inputs.student_embeddings[:num_global].to(loss.dtype)
+            loss = loss - self.coding_rate_weight * coding_rate(embeddings, epsilon=self.coding_rate_epsilon)
+        return output._replace(loss=loss)
 
     def compare(self, inputs: LossInput) -> LossOutput:
         """Compute the loss of the method."""

@@ -7,6 +7,8 @@ from pydantic import Field
 
 from dino_pipeline.dino.core.config import frozen
 
+BackboneOptions = dict[str, bool | int | float | str | tuple[float, ...] | None]
+
 
 @frozen
 class BackboneConfig:
@@ -18,7 +20,7 @@ class BackboneConfig:
     """
 
     name: str
-    options: dict[str, bool | int | float | str | None]
+    options: BackboneOptions
     drop_path_rate: Annotated[float, Field(ge=0, lt=1)]  # student only
 
     def for_images(self, channels: int) -> "BackboneConfig":

@@ -51,13 +51,13 @@ class ProjectionHead(nn.Module):
                 activation=config.activation,
             )
 
-    def forward(self, features: Tensor) -> Tensor:
-        logits: Tensor = self.mlp(features)
-        if self.predictor is not None:
-            logits = self.predictor(logits)
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and embeddings. The embeddings are the MLP's output, before predictor and prototypes."""
+        embeddings: Tensor = self.mlp(features)
+        logits = embeddings if self.predictor is None else self.predictor(embeddings)
         if self.last_layer is not None:
             logits = self.last_layer(F.normalize(logits, dim=-1))
-        return logits
+        return logits, embeddings
 
 
 def _initialize(module: nn.Module) -> None:

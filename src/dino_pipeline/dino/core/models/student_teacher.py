@@ -22,20 +22,21 @@ class NetworkOutput(NamedTuple):
 
     logits: Tensor  # [all crops, batch, logits]
     features: Tensor  # [all crops, batch, dim], from the backbone
+    embeddings: Tensor  # [all crops, batch, bottleneck], from the head before predictor and prototypes
 
 
 class MultiCropNetwork(nn.Module):
     """Backbone and head over crops of several sizes: one backbone pass per size, one head pass for all."""
 
     def __init__(self, backbone: Backbone, head: ProjectionHead | None) -> None:
-        """Combine a backbone and a head. Without a head, the logits are the backbone's features."""
+        """Combine a backbone and a head. Without a head, logits and embeddings are the backbone's features."""
         super().__init__()
         self.backbone = backbone
         self.head = head
         self.drop_paths = address_drop_paths(backbone)  # masks are set once per step
 
     def forward(self, crops: list[Tensor], keep: Tensor | None = None) -> NetworkOutput:
-        """Logits and features of every crop.
+        """Logits, features and embeddings of every crop.
 
         Args:
             crops: one tensor [crops, batch, channels, H, W] per size
@@ -52,8 +53,8 @@ class MultiCropNetwork(nn.Module):
             features.append(self.backbone(same_size.flatten(0, 1)))
             first = last
         all_features = torch.cat(features)
-        logits = all_features if self.head is None else self.head(all_features)
-        return NetworkOutput(*(x.unflatten(0, (-1, batch)) for x in (logits, all_features)))
+        logits, embeddings = (all_features, all_features) if self.head is None else self.head(all_features)
+        return NetworkOutput(*(x.unflatten(0, (-1, batch)) for x in (logits, all_features, embeddings)))
 
     @property
     def prototypes(self) -> list[nn.Parameter]:
