@@ -34,14 +34,14 @@ class Kill:
 class Started:
     """A command whose processes can be told from all others."""
 
-    def __init__(self, command: Sequence[str], *, folder: Path, log: Path) -> None:
+    def __init__(self, command: Sequence[str], *, folder: Path, log: Path, **environment: str) -> None:
         self.token = uuid.uuid4().hex
         self.log = log
         with log.open("w") as opened:
             self.process = subprocess.Popen(
                 command,
                 cwd=folder,
-                env=os.environ | {PLANTED: self.token, "OMP_NUM_THREADS": "1"},
+                env=os.environ | {PLANTED: self.token, "OMP_NUM_THREADS": "1"} | environment,
                 stdout=opened,
                 stderr=subprocess.STDOUT,
                 # a shell's background job ignores Ctrl-C, and all that it starts

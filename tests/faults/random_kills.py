@@ -229,6 +229,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=18)
+    parser.add_argument("--pipelines", nargs="+", choices=COMMANDS, default=list(COMMANDS))
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     seeded = random.Random(arguments.seed)
@@ -239,7 +240,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="random-kills-") as name:
         project = make_project(Path(name) / "clone")
         undisturbed, durations = {}, {}
-        for pipeline in COMMANDS:
+        for pipeline in arguments.pipelines:
             begun = time.monotonic()
             started = project.start(pipeline)
             assert started.end() == 0, started.words()
@@ -247,8 +248,7 @@ def main() -> None:
             undisturbed[pipeline] = project.products(pipeline)
             assert undisturbed[pipeline], started.words()
         while len(outcomes) < arguments.kills:
-            # Training first, for its processes are the most; the evaluation reads what training made.
-            pipeline = "probe" if seeded.random() < 0.25 else "pretrain"
+            pipeline = seeded.choice(arguments.pipelines)
             project.clear(pipeline)
             for _ in range(10):
                 outcome = kill_once(project, pipeline, durations[pipeline], seeded)

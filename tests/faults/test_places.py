@@ -114,7 +114,7 @@ def test_a_project_works_in_a_place_that_is_unkind_in_every_way(place: Path) -> 
     embedded = pd.read_parquet(project / "out é #.parquet")
     assert sorted(embedded["path"]) == sorted(str(file.relative_to(photos)) for file in photos.rglob("*.png"))
 
-    private = [file for file in project.rglob("*") if file.stat().st_mode & 0o077]
-    assert not private, "a mask of 077 holds for all that is written"
+    public = [str(file.relative_to(project)) for file in project.rglob("*") if file.stat().st_mode & 0o077]
+    assert not public, "a mask of 077 holds for all that is written"
     assert not list(home.iterdir())
     assert {one.name for one in place.iterdir()} <= {NAME, home.name, "t" * 100, "site", "stage"}

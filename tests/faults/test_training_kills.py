@@ -5,6 +5,7 @@ import random
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,11 +54,13 @@ def specification(make_spec: MakeSpec, folder: Path) -> TrainingSpec:
     )
 
 
-def start(spec: TrainingSpec) -> Started:
+def start(spec: TrainingSpec, **environment: str) -> Started:
     folder = Path(spec.folder)
     file = folder / "wanted.json"
     file.write_text(json.dumps(to_dict(spec)))
-    return Started([sys.executable, "-c", LAUNCHER, str(file)], folder=folder, log=folder / "launcher.log")
+    return Started(
+        [sys.executable, "-c", LAUNCHER, str(file)], folder=folder, log=folder / "launcher.log", **environment
+    )
 
 
 def finished(spec: TrainingSpec) -> dict[str, str]:
@@ -138,6 +141,39 @@ def test_a_kill_while_a_checkpoint_is_written_costs_nothing(
 ) -> None:
     plan = [("checkpoint writing", "parent", signal.SIGKILL)]
     disturb(specification(make_spec, tmp_path), plan, 1, record, undisturbed)
+
+
+@pytest.mark.full
+def test_a_training_that_stands_still_is_ended_and_the_same_command_ends_with_the_same_bits(
+    make_spec: MakeSpec, tmp_path: Path, undisturbed: dict[str, str]
+) -> None:
+    spec = specification(make_spec, tmp_path)
+    stalled = replace(spec, launch=replace(spec.launch, stall_minutes=0.1))
+    started = start(stalled)
+    kill = Kill("worker", signal.SIGSTOP, delay=0.0)
+    assert started.strike(kill, moment(spec, "pretraining", random.Random(1))) == "stopped"
+    assert "no worker got on for 6 s: rank 0" in started.words()
+    assert "is stopped by a signal (`kill -CONT" in started.words()
+    assert "all_reduce" in (tmp_path / "training.log").read_text()  # where the other rank's threads stand
+    started = start(spec)
+    assert started.end() == 0, started.words()
+    assert finished(spec) == undisturbed
+
+
+@pytest.mark.full
+def test_loader_workers_hand_their_batches_over_below_a_long_temporary_folder(
+    make_spec: MakeSpec, tmp_path: Path
+) -> None:
+    changes: dict[str, dict[str, object]] = {
+        "pretrain": {"epochs": 1},
+        "launch": {"cpu_processes": 1, "loader_workers": 1, "stall_minutes": 0.5},
+    }
+    spec = make_spec(tmp_path, **changes)
+    folder = tmp_path / ("l" * 95)
+    folder.mkdir()
+    started = start(spec, TMPDIR=str(folder))
+    assert started.end() == 0, started.words()
+    assert not list(folder.glob("pymp-*"))
 
 
 @pytest.mark.full

@@ -17,7 +17,10 @@ from dino_pipeline.ingestion.listing import SourceFile
 from dino_pipeline.ingestion.reading import Limits
 
 # Raise it when the decoder's verdicts change. Facts of an older version then no longer count.
-_DECODER = 1
+_DECODER = 2
+
+# Problems that may be gone at the next call, with nothing changed in the file.
+_PASSING = ("cannot be read", "unsupported format", "unsupported compression")
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +38,12 @@ def gather_facts(
         cache_folder: the folder of the index.
     """
     limits = Limits(config.max_pixels, config.max_file_megabytes * 10**6, images)
-    index = FileIndex(cache_folder, source=str(config.source), limits=limits)
+    index, older = (
+        FileIndex(cache_folder, source=str(config.source), limits=limits, decoder=decoder)
+        for decoder in (_DECODER, _DECODER - 1)
+    )
     facts = index.look_up(files)
+    before = older.look_up(files) if not index.exists else []
     new = [position for position, fact in enumerate(facts) if fact is None]
     if len(new) < len(files):
         logger.info("%d of %d files are unchanged and not read again", len(files) - len(new), len(files))
@@ -48,7 +55,36 @@ def gather_facts(
         known = [(file, fact) for file, fact in zip(files, facts, strict=True) if fact is not None]
         if new:
             index.save([file for file, _ in known], [fact for _, fact in known])
+    if before:
+        _say_changes(files, before, [fact for _, fact in known])
     return [fact for _, fact in known]
+
+
+def _say_changes(files: Sequence[SourceFile], before: Sequence[Facts | None], now: Sequence[Facts]) -> None:
+    """Say which unchanged files an older version of this package read differently."""
+    changes: dict[str, list[str]] = {}
+    for file, old, new in zip(files, before, now, strict=True):
+        if old is None or (bool(old.reason), old.width, old.height) == (
+            bool(new.reason),
+            new.width,
+            new.height,
+        ):
+            continue
+        if old.reason and not new.reason:
+            kind = "was quarantined and is an image now"
+        elif new.reason and not old.reason:
+            kind = f"was an image and is quarantined now ({new.reason})"
+        else:
+            kind = "is another page of its file now"
+        changes.setdefault(kind, []).append(file.name)
+    for kind, names in changes.items():
+        logger.warning(
+            "Since an update of dino_pipeline %d unchanged files are read differently, such as %s, which %s: the data "
+            "set's digest changes",
+            len(names),
+            names[0],
+            kind,
+        )
 
 
 class FileIndex:
@@ -57,9 +93,14 @@ class FileIndex:
     Different limits use a different index, because refused files are never decoded.
     """
 
-    def __init__(self, cache_folder: Path, *, source: str, limits: Limits) -> None:
-        identity = json.dumps([_DECODER, source, asdict(limits)])
+    def __init__(self, cache_folder: Path, *, source: str, limits: Limits, decoder: int = _DECODER) -> None:
+        identity = json.dumps([decoder, source, asdict(limits)])
         self._file = cache_folder / f"index-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.parquet"
+
+    @property
+    def exists(self) -> bool:
+        """Whether a call with these limits was made before."""
+        return self._file.exists()
 
     def look_up(self, files: Sequence[SourceFile]) -> list[Facts | None]:
         """Facts of each file; None for new and changed files."""
@@ -76,7 +117,7 @@ class FileIndex:
     def save(self, files: Sequence[SourceFile], facts: Sequence[Facts]) -> None:
         """Replace the index by these files. Unreadable files are left out, so that the next call tries them again."""
         table = pd.concat([_keys(files), pd.DataFrame(facts, columns=list(Facts._fields))], axis="columns")
-        table = table[~table["reason"].str.startswith("cannot be read")]
+        table = table[~table["reason"].str.startswith(_PASSING)]
         self._file.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(self._file) as partial:
             table.to_parquet(partial, index=False)

@@ -132,8 +132,8 @@ def said_of_left_out(left_out: Sequence[tuple[str, str]]) -> str:
         by_kind.setdefault(what, []).append(name)
     parts = []
     for what, names in by_kind.items():
-        more = f" and {len(names) - 3:,} more" if len(names) > 4 else ""
-        parts.append(f"{', '.join(names[: 3 if more else 4])}{more} ({what})")
+        more = f" and {len(names) - 6:,} more" if len(names) > 7 else ""
+        parts.append(f"{', '.join(names[: 6 if more else 7])}{more} ({what})")
     return ", ".join(parts)
 
 

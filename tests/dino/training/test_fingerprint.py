@@ -25,6 +25,7 @@ OUTSIDE_THE_CORE = {
     "dino_pipeline.dino": "the package itself",
     "dino_pipeline.dino.file_kinds": "words about files that cannot be decoded",
     "dino_pipeline.dino.partial": "names files that are not whole yet",
+    "dino_pipeline.dino.progress": "shows how far work is, and counts its rounds for the watchdog",
     "dino_pipeline.dino.launching": "starts and stops processes, passes on what they log, and lets them read one file",
     "dino_pipeline.dino.features": "images of evaluations as tensors",
     "dino_pipeline.dino.metrics": "numbers about the training",

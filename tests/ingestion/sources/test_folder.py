@@ -45,8 +45,7 @@ def test_a_project_in_the_photo_folder_is_no_input(photos: Path, write_image: Wr
     assert {
         "conf",
         "mlruns",
-        "data/01_raw",
-        "data/08_reporting",
+        "data/0*",
         "dvc.yaml",
         "dvc.lock",
         "pyproject.toml",

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from dino_pipeline.dino.core.data.images import Pixels, UnreadableImageError, decode_rgb
+from dino_pipeline.dino.core.data.images import Pixels
+from dino_pipeline.dino.evaluation.image_files import read_rgb
 from dino_pipeline.dino.tables.reading import read_text
 
 MaskFolder = Literal["SegmentationClass", "SegmentationObject"]
@@ -52,13 +53,7 @@ class MaskedImages:
         Raises:
             ValueError: the file does not decode.
         """
-        path = self.folder / _IMAGES / f"{name}.jpg"
-        try:
-            return decode_rgb(path.read_bytes())
-        except UnreadableImageError as error:
-            raise ValueError(
-                f"{path} cannot be read ({error}): repair it or remove its id from the list"
-            ) from error
+        return read_rgb(self.folder / _IMAGES / f"{name}.jpg")
 
     def mask(self, name: str) -> NDArray[np.uint8]:
         """Classes or objects, uint8 [height, width].

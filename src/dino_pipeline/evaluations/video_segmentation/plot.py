@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from dino_pipeline.dino.core.data.images import decode_rgb
+from dino_pipeline.dino.evaluation.image_files import read_rgb
 from dino_pipeline.dino.evaluation.video_segmentation.config import VideoSegmentationConfig
 from dino_pipeline.dino.evaluation.video_segmentation.videos import Labels, Video, palette, read_annotation
 from dino_pipeline.plotting.grids import rasterised
@@ -38,7 +38,7 @@ def picture(videos: Sequence[Video], masks: Path, config: VideoSegmentationConfi
             for axes, index in zip(row, shown, strict=True):
                 annotation = video.annotations[index]
                 file = annotation if source == "annotation" else masks / source / video.name / annotation.name
-                axes.imshow(overlay(decode_rgb(video.frames[index].read_bytes()), read_annotation(file)))
+                axes.imshow(overlay(read_rgb(video.frames[index]), read_annotation(file)))
                 if source == "annotation":
                     axes.set_title(video.frames[index].stem, fontsize=7)
     return rasterised(figure)

@@ -74,7 +74,9 @@ def _walk(
             continue
         name = prefix + entry.name
         if own := rules.what_it_is(name, entry.path):
-            rules.left_out.append((name, own))
+            shown = f"{_LAYERS}*" if name.startswith(_LAYERS) else name
+            if (shown, own) not in rules.left_out[-1:]:
+                rules.left_out.append((shown, own))
             continue
         try:
             status = entry.stat()

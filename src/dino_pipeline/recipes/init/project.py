@@ -64,8 +64,10 @@ def prepare_project(folder: Path, *, recipe: str) -> bool:
         (folder / layer).mkdir(parents=True, exist_ok=True)
         (folder / layer / ".gitkeep").touch()
     shipped = conf_folder()
-    shutil.copytree(shipped / "base", folder / "conf" / "base", dirs_exist_ok=True)
-    shutil.copy(shipped / "logging.yml", folder / "conf" / "logging.yml")
+    (folder / "conf" / "base").mkdir(exist_ok=True)
+    # The content alone: an installed package may be read-only, and a mask may make files private.
+    for file in (*(shipped / "base").iterdir(), shipped / "logging.yml"):
+        shutil.copyfile(file, folder / "conf" / file.relative_to(shipped))
     (folder / "conf" / "dvc_recipe.yml").write_text(
         f"# What `dvc repro` runs: a folder of conf/.\nrecipe: {recipe}\n"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dino_pipeline.dino.core.data.manifest import Manifest
-from dino_pipeline.dino.evaluation.image_files import images_in
+from dino_pipeline.dino.evaluation.image_files import all_readable, images_in
 
 _GRADED = ("jpegqual", "crops")  # kinds of attack with a folder for each strength
 
@@ -31,14 +31,14 @@ def read_copydays(folder: Path) -> Copydays:
     """List the data set's files.
 
     Raises:
-        ValueError: the folder does not have this layout, or a copy has no original.
+        ValueError: the folder does not have this layout, a copy has no original, or an image cannot be read.
     """
     if not (folder / "original").is_dir():
         raise ValueError(
             f"copy_detection.folder: {folder} has no original/; give a folder in the layout of Copydays, with "
             "original/, strong/, jpegqual/<quality>/, crops/<percent>/"
         )
-    originals = images_in(folder / "original")
+    originals = all_readable(images_in(folder / "original"))
     groups = {_group(name): position for position, name in enumerate(_names(originals))}
     if len(groups) < len(originals):
         raise ValueError(
@@ -47,7 +47,7 @@ def read_copydays(folder: Path) -> Copydays:
         )
     attacks = {}
     for attack in _attacks(folder):
-        images = images_in(folder / attack)
+        images = all_readable(images_in(folder / attack))
         strangers = [name for name in _names(images) if _group(name) not in groups]
         if strangers:
             raise ValueError(

@@ -18,7 +18,7 @@ from dino_pipeline.dino.evaluation.copy_detection.descriptor import (
     learn_whitening,
 )
 from dino_pipeline.dino.evaluation.descriptors import describe_images
-from dino_pipeline.dino.evaluation.image_files import images_in
+from dino_pipeline.dino.evaluation.image_files import images_in, readable
 from dino_pipeline.dino.evaluation.networks import Networks
 from dino_pipeline.dino.evaluation.table import aligned
 from dino_pipeline.dino.features.sampling import evenly_spaced
@@ -153,8 +153,9 @@ def detect(
 
 def _chosen(key: str, manifest: Manifest, config: OtherImagesConfig, root: Path) -> Manifest | None:
     if config.folder is not None:
-        images = images_in(root / config.folder)
-    elif config.split is not None:
+        images = images_in(root / Path(config.folder).expanduser())
+        return readable(images.take(evenly_spaced(len(images), config.num_images)))
+    if config.split is not None:
         images = manifest.split(config.split)
         if len(images) == 0:
             raise ValueError(f"copy_detection.{key}.split: {config.split} has no images: give another split")

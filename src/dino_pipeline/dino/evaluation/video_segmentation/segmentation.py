@@ -5,7 +5,6 @@ https://github.com/facebookresearch/dino/blob/main/eval_video_segmentation.py
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,9 +13,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from dino_pipeline.dino.core.data.images import Pixels, decode_rgb
 from dino_pipeline.dino.core.models.backbone import Backbone
 from dino_pipeline.dino.core.models.backbones.vision_transformer import ViTBackbone
+from dino_pipeline.dino.evaluation.image_files import read_rgb
 from dino_pipeline.dino.evaluation.video_segmentation.config import VideoSegmentationConfig
 from dino_pipeline.dino.evaluation.video_segmentation.propagation import label_map, propagate
 from dino_pipeline.dino.evaluation.video_segmentation.videos import Labels, Video, read_first_annotation
@@ -49,7 +48,7 @@ def segment(
     first: tuple[Tensor, Tensor] | None = None
     last: deque[tuple[Tensor, Tensor]] = deque(maxlen=config.num_last_frames)
     for frame in video.frames:
-        pixels = _read_frame(frame)
+        pixels = read_rgb(frame)
         height, width = resized_shape(pixels.shape[0], pixels.shape[1], config)
         resized = torch.from_numpy(cv2.resize(pixels, (width, height))).permute(2, 0, 1)[None]
         features = _unit_features(backbone, normalise(resized.to(device), mean, std))
@@ -77,10 +76,6 @@ def resized_shape(height: int, width: int, config: VideoSegmentationConfig) -> t
     if height > width:
         return size * height // width // multiple * multiple, size
     return size, size * width // height // multiple * multiple
-
-
-def _read_frame(file: Path) -> Pixels:
-    return decode_rgb(file.read_bytes())
 
 
 def _unit_features(backbone: Backbone, images: Tensor) -> Tensor:

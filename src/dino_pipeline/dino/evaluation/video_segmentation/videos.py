@@ -49,15 +49,18 @@ def read_annotation(file: Path) -> Labels:
     """The object number of each pixel.
 
     Raises:
-        ValueError: the image is not indexed.
+        ValueError: the image is not indexed, or it cannot be read.
     """
-    with Image.open(file) as image:
-        if image.mode not in ("P", "L"):
-            raise ValueError(
-                f"{file} has mode {image.mode}: an annotation must be an indexed PNG whose pixels are object "
-                "numbers"
-            )
-        labels = np.array(image)
+    try:
+        with Image.open(file) as image:
+            if image.mode not in ("P", "L"):
+                raise ValueError(
+                    f"{file} has mode {image.mode}: an annotation must be an indexed PNG whose pixels are object "
+                    "numbers"
+                )
+            labels = np.array(image)
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f"{file} cannot be read ({error}): restore it") from error
     labels[labels == VOID] = 0
     return labels
 
