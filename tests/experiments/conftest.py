@@ -12,8 +12,8 @@ import pytest
 
 from dino_pipeline.dino.core.config import from_dict
 from dino_pipeline.experiments.compare.config import CompareConfig
-from dino_pipeline.recipes.reading import conf_folder
 from dino_pipeline.workspace.config_loader import shared_parameters
+from dino_pipeline.workspace.project_folder import conf_folder
 from tests.dino.conftest import LAUNCH, MONITORING, PRETRAIN
 
 SUMMARY = {

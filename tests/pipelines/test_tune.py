@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from dino_pipeline.recipes.init.project import prepare_project
-from dino_pipeline.recipes.reading import conf_folder
 from dino_pipeline.workspace.config_loader import shared_parameters
+from dino_pipeline.workspace.project_folder import conf_folder
 
 STUDY = {
     "tune": {

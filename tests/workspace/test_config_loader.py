@@ -1,5 +1,6 @@
 """Three layers merge key by key, and --params stands above them."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,10 @@ import yaml
 from kedro.config import MissingConfigException
 
 from dino_pipeline.dino.weights import older_files
-from dino_pipeline.recipes.reading import conf_folder
+from dino_pipeline.project.catalog import generated_catalog
+from dino_pipeline.recipes.reading import recipe_parameters
 from dino_pipeline.workspace.config_loader import MERGE_STRATEGY, LayeredConfigLoader
+from dino_pipeline.workspace.project_folder import conf_folder
 
 
 @pytest.fixture
@@ -168,3 +171,33 @@ def test_what_came_later_stands_in_conf_base_all_the_same() -> None:
         for key in name.split("."):
             assert key in group, f"{name} is in LATER_FIELDS, and in no file of conf/base"
             group = group[key]
+
+
+def test_a_project_of_an_older_version_gets_later_groups_and_entries_from_the_package(tmp_path: Path) -> None:
+    shutil.copytree(conf_folder() / "base", tmp_path / "base")
+    (tmp_path / "photos").mkdir()
+    for later in ("parameters_cost.yml", "parameters_results.yml", "parameters_lineage.yml"):
+        (tmp_path / "base" / later).unlink()
+    catalog = tmp_path / "base" / "catalog.yml"
+    entries = yaml.safe_load(catalog.read_text())
+    del entries["frozen_teacher_features"], entries["duplicates"]
+    entries["report"]["filepath"] = "elsewhere/report.html"
+    catalog.write_text(yaml.safe_dump(entries))
+    old = LayeredConfigLoader(
+        tmp_path,
+        "photos",
+        base_env="base",
+        default_run_env="local",
+        merge_strategy=MERGE_STRATEGY,
+        generated_catalog=generated_catalog,
+    )
+    assert old["parameters"].keys() == recipe_parameters("base").keys()
+    assert old["parameters"]["cost"] == recipe_parameters("base")["cost"]
+    assert old["catalog"]["duplicates"]["filepath"].endswith("/photos/duplicates.csv")
+    assert old["catalog"]["report"]["filepath"] == "elsewhere/report.html"
+
+
+def test_a_group_that_decides_a_model_is_never_taken_from_the_package(tmp_path: Path) -> None:
+    shutil.copytree(conf_folder() / "base", tmp_path / "base")
+    (tmp_path / "base" / "parameters_extract.yml").unlink()
+    assert recipe_parameters("base", conf=tmp_path)["extract"] == {}, "as conf/base/parameters.yml has it"

@@ -8,13 +8,7 @@ import yaml
 from kedro.config import MissingConfigException
 
 from dino_pipeline.workspace.config_loader import MERGE_STRATEGY, LayeredConfigLoader
-
-
-def conf_folder() -> Path:
-    """The folder of recipes: the package's own after an installation from a wheel, else the checkout's."""
-    package = Path(__file__).parents[1]
-    shipped = package / "conf"
-    return shipped if shipped.is_dir() else package.parents[1] / "conf"
+from dino_pipeline.workspace.project_folder import conf_folder
 
 
 def conf_of(project: Path | None) -> Path:

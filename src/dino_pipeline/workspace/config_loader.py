@@ -6,6 +6,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+import yaml
 from kedro.config import MissingConfigException, OmegaConfigLoader
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -15,6 +16,7 @@ from dino_pipeline.workspace.experiment_copy import outside_copy
 from dino_pipeline.workspace.names import check_recipe_name
 from dino_pipeline.workspace.overlays import merged
 from dino_pipeline.workspace.parameter_errors import nearest
+from dino_pipeline.workspace.project_folder import conf_folder
 from dino_pipeline.workspace.yaml_files import line_of, slip
 
 _USER_LAYER = "local"
@@ -120,7 +122,8 @@ class LayeredConfigLoader(OmegaConfigLoader):
         if key in self:  # set by hand
             return values
         if key == "catalog" and self._generated_catalog:
-            values = merged(self._generated_catalog(self["globals"]["recipe"]), values)
+            later = self._later_entries(values)
+            values = merged(merged(later, self._generated_catalog(self["globals"]["recipe"])), values)
         if (self.env or self.default_run_env) != self.user_layer:
             values = merged(values, self._user_values(key))
         if key == "catalog":
@@ -129,11 +132,37 @@ class LayeredConfigLoader(OmegaConfigLoader):
             own = self.base_env != self._recipe or self.user_layer
             if own and not all(isinstance(group, Mapping) for group in values.values()):
                 self._refuse_slips(key, groups=self._groups)
-            # A project from an older version has its own conf/base, without later fields.
-            values = {"recipe": self["globals"]["recipe"]} | completed(values)
+            # A project from an older version has its own conf/base, without later fields and groups.
+            values = self._later_groups(values) | {"recipe": self["globals"]["recipe"]} | completed(values)
             if self.user_layer:
                 self._refuse_unknown_groups(values)
         return values
+
+    def _later_groups(self, values: dict[str, Any]) -> dict[str, Any]:
+        """The package's groups that the project lacks, except those that decide about data, models and measures."""
+        if not values.keys() & set(self._watched_groups):
+            return {}  # no conf/base of a project
+        return {
+            name: group
+            for name, group in self._shipped_values("parameters").items()
+            if name not in values and name not in self._watched_groups
+        }
+
+    def _later_entries(self, values: dict[str, Any]) -> dict[str, Any]:
+        """The package's entries of the catalog that the project's own lacks."""
+        if not values.keys() & {"project_folder", "training_folder"}:
+            return {}  # no catalog of a project
+        return {name: entry for name, entry in self._shipped_values("catalog").items() if name not in values}
+
+    @cached_property
+    def _watched_groups(self) -> list[str]:
+        return list(yaml.safe_load((conf_folder() / "base" / "parameters.yml").read_text(encoding="utf-8")))
+
+    def _shipped_values(self, key: str) -> dict[str, Any]:
+        """Of the package's conf/base, which a project from an older version may lack."""
+        shipped = conf_folder()
+        is_own = Path(self.conf_source).absolute() == shipped
+        return {} if is_own else self._values_of(shipped / "base", key)
 
     def _files(self, key: str) -> Iterator[Path]:
         """The files of all layers that parameters or other entries come from."""

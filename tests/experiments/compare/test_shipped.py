@@ -10,8 +10,8 @@ from dino_pipeline.dino.training.config import LaunchConfig, MonitoringConfig
 from dino_pipeline.experiments.compare.config import CompareConfig
 from dino_pipeline.experiments.compare.prediction import predict
 from dino_pipeline.experiments.compare.rows import OverlayTraining, read_comparison, trainings
-from dino_pipeline.recipes.reading import conf_folder
 from dino_pipeline.workspace.config_loader import shared_parameters
+from dino_pipeline.workspace.project_folder import conf_folder
 
 ROOT = Path(__file__).parents[3]
 SHIPPED = sorted(path.stem for path in (ROOT / "conf" / "comparisons").glob("*.yml"))

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from dino_pipeline.dino.partial import written_whole
-from dino_pipeline.recipes.reading import conf_folder
+from dino_pipeline.workspace.project_folder import conf_folder
 
 _LAYERS = (
     "01_raw",
