@@ -3,8 +3,8 @@
 It clones what is committed, trains and evaluates forty tiny images undisturbed, and then starts the same commands again
 and again. Each gets one signal at a random moment of its life. Afterwards every process must be gone within seconds,
 and what the command said must be true. The command that follows continues. When it comes to its end, its products must
-have the bits of the undisturbed ones. What is otherwise is kept as a `problem`. The outcomes go to
-benchmarks/results/random_kills.json, and the table to standard output.
+have the bits of the undisturbed ones. What is otherwise is kept as a `problem`. The outcomes are added to those in
+benchmarks/results/random_kills.json, and the table of all goes to standard output.
 """
 
 import argparse
@@ -208,8 +208,9 @@ def kill_once(
     }
 
 
-def table(outcomes: list[dict[str, Any]]) -> str:
+def table(results: Path = RESULTS) -> str:
     """One row for each moment, process and signal."""
+    outcomes = json.loads(results.read_text())
     counts = Counter((one["during"], f"{one['signal']} to {one['role']}", one["outcome"]) for one in outcomes)
     slowest: dict[tuple[str, str, str], float] = defaultdict(float)
     for one in outcomes:
@@ -220,8 +221,15 @@ def table(outcomes: list[dict[str, Any]]) -> str:
         + (f"{slowest[(where, kill, outcome)]:.1f} |" if outcome != "went on to its end" else "|")
         for (where, kill, outcome), number in sorted(counts.items())
     ]
-    head = "| during | kill | kills | the command | all ended after, s |"
-    return "\n".join([head, "|---|---|---|---|---|", *rows])
+    commits = sorted({one["commit"][:12] for one in outcomes})
+    problems = sum(bool(one["problem"]) for one in outcomes)
+    head = [
+        f"{len(outcomes)} kills, at {', '.join(commits)}; with a problem: {problems}.",
+        "",
+        "| during | kill | kills | the command | all ended after, s |",
+        "|---|---|---|---|---|",
+    ]
+    return "\n".join([*head, *rows])
 
 
 def main() -> None:
@@ -236,6 +244,7 @@ def main() -> None:
     commit = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.strip()
+    earlier = json.loads(arguments.results.read_text()) if arguments.results.is_file() else []
     outcomes: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="random-kills-") as name:
         project = make_project(Path(name) / "clone")
@@ -267,8 +276,8 @@ def main() -> None:
             assert started.end() == 0, started.words()
             if project.products(pipeline) != undisturbed[pipeline]:
                 outcomes[-1]["problem"] += "the command that followed made other bits"
-            arguments.results.write_text(json.dumps(outcomes, indent=1) + "\n")
-    sys.stdout.write(table(outcomes) + "\n")
+            arguments.results.write_text(json.dumps([*earlier, *outcomes], indent=1) + "\n")
+    sys.stdout.write(table(arguments.results) + "\n")
 
 
 if __name__ == "__main__":

@@ -89,6 +89,23 @@ def test_a_killed_parent_takes_all_with_it(code: str, count: int, tmp_path: Path
     assert not alive
 
 
+def test_elsewhere_than_on_linux_a_thread_watches_the_parent(tmp_path: Path) -> None:
+    (tmp_path / "waiting_module.py").write_text(SLEEPS)
+    (tmp_path / "ids").mkdir()
+    elsewhere = "from dino_pipeline.dino.launching import bound; bound._IS_LINUX = False; bound.main()"
+    start = PARENT_OF_ONE.replace('"-m", "dino_pipeline.dino.launching.bound"', f'"-c", {elsewhere!r}')
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-c", start, "waiting_module", str(tmp_path / "ids")]
+    parent = subprocess.Popen(command, env=environment)
+    (started,) = wait_for(1, tmp_path / "ids")
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 20
+    while psutil.pid_exists(started):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def test_a_process_whose_parent_has_ended_before_its_first_instruction_does_nothing(tmp_path: Path) -> None:
     (tmp_path / "writing_module.py").write_text("import sys; open(sys.argv[1], 'w')")
     gone = subprocess.Popen([sys.executable, "-c", ""])

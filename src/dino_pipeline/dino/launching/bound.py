@@ -49,9 +49,7 @@ def main() -> None:
 def end_with_parent() -> None:
     """From now on, this process gets SIGTERM when its parent has ended. If that has happened already, it ends now."""
     parent = int(os.environ.pop(PARENT, os.getppid()))
-    if _IS_LINUX:
-        _signal_after_parent(signal.SIGTERM)
-    else:
+    if not _signal_after_parent(signal.SIGTERM):
         threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
     if os.getppid() != parent:
         os._exit(STOPPED)
@@ -121,8 +119,9 @@ def _end_with_forking() -> None:
             os._exit(STOPPED)
 
 
-def _signal_after_parent(number: signal.Signals) -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(number), 0, 0, 0)
+def _signal_after_parent(number: signal.Signals) -> bool:
+    """Whether this process will get the signal; other systems than Linux, and some sandboxes, send none."""
+    return _IS_LINUX and ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(number), 0, 0, 0) == 0
 
 
 def _end_after(parent: int) -> None:

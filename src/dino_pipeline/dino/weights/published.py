@@ -2,23 +2,26 @@
 
 Imported weights have no history, and may have no student. A distilled model also has frozen_teacher.safetensors: the
 backbone, of another architecture, that was its teacher.
+
+Most callers read the description alone, and import no PyTorch for it.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, get_args
-
-from safetensors.torch import load_file, save
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from dino_pipeline.dino.core.config import from_dict, frozen, to_dict
-from dino_pipeline.dino.core.models.backbone import Backbone, build_backbone
 from dino_pipeline.dino.core.models.backbone_config import BackboneConfig
 from dino_pipeline.dino.features.evaluation_transform_config import EvaluationTransformConfig
 from dino_pipeline.dino.partial import written_whole
 from dino_pipeline.dino.weights.older_files import completed
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from dino_pipeline.dino.core.models.backbone import Backbone
 
 DESCRIPTION = "model.json"
 IMPORTED = "imported"
@@ -50,9 +53,9 @@ class PublishedModel:
 def write_model(
     folder: Path,
     description: PublishedModel,
-    networks: Mapping[Network, Mapping[str, Tensor]],
+    networks: Mapping[Network, "Mapping[str, Tensor]"],
     *,
-    frozen_teacher: Mapping[str, Tensor] | None = None,
+    frozen_teacher: "Mapping[str, Tensor] | None" = None,
 ) -> None:
     """Write description and state dictionaries (float32, `backbone.model.*` and `head.*`) into an existing folder.
 
@@ -82,7 +85,9 @@ def add_identity(folder: Path, *, earlier: str, fingerprint: str) -> None:
         )
 
 
-def _write_weights(file: Path, state: Mapping[str, Tensor]) -> None:
+def _write_weights(file: Path, state: "Mapping[str, Tensor]") -> None:
+    from safetensors.torch import save
+
     weights = {key: value.detach().cpu().contiguous() for key, value in state.items()}
     weights = {key: value.float() if value.is_floating_point() else value for key, value in weights.items()}
     file.write_bytes(save(weights))  # save_file would make it unreadable for other users (0600)
@@ -116,7 +121,7 @@ def architecture(model: PublishedModel) -> BackboneConfig:
     return from_dict(BackboneConfig, model.config["backbone"])
 
 
-def load_backbone(folder: Path, network: Network = "teacher") -> Backbone:
+def load_backbone(folder: Path, network: Network = "teacher") -> "Backbone":
     """Load a published backbone in evaluation mode, on CPU, in float32."""
     return _loaded(architecture(read_model(folder)), folder / f"{network}.safetensors")
 
@@ -127,14 +132,18 @@ def frozen_teacher_config(model: PublishedModel) -> BackboneConfig | None:
     return from_dict(BackboneConfig, own).for_images(model.config["images"]["channels"]) if own else None
 
 
-def load_frozen_teacher(folder: Path) -> Backbone:
+def load_frozen_teacher(folder: Path) -> "Backbone":
     """Load the teacher that a distilled model was distilled from, in evaluation mode, on CPU, in float32."""
     config = frozen_teacher_config(read_model(folder))
     assert config is not None, "the model was not distilled"
     return _loaded(config, folder / f"{FROZEN_TEACHER}.safetensors")
 
 
-def _loaded(config: BackboneConfig, file: Path) -> Backbone:
+def _loaded(config: BackboneConfig, file: Path) -> "Backbone":
+    from safetensors.torch import load_file
+
+    from dino_pipeline.dino.core.models.backbone import build_backbone
+
     backbone = build_backbone(config)
     prefix = "backbone."
     weights = load_file(file)
