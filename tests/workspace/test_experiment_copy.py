@@ -49,7 +49,7 @@ def test_the_runs_of_a_copy_are_kept_with_the_projects(
 
 def test_the_users_settings_hold_in_a_copy(original: Path, copy: Path) -> None:
     for folder, values in (
-        (copy / "conf" / "base", {"launch": {"cpu_processes": 2, "grace_seconds": 5}}),
+        (copy / "conf" / "base", {"launch": {"cpu_processes": 2, "stall_minutes": 5}}),
         (original / "conf" / "local", {"launch": {"cpu_processes": 1}}),
     ):
         folder.mkdir(parents=True)
@@ -57,7 +57,7 @@ def test_the_users_settings_hold_in_a_copy(original: Path, copy: Path) -> None:
     loader = LayeredConfigLoader(
         copy / "conf", "base", base_env="base", default_run_env="local", merge_strategy=MERGE_STRATEGY
     )
-    assert loader["parameters"] == {"recipe": "base", "launch": {"cpu_processes": 1, "grace_seconds": 5}}
+    assert loader["parameters"] == {"recipe": "base", "launch": {"cpu_processes": 1, "stall_minutes": 5}}
 
 
 def test_a_copy_sees_raw_images_and_trainings_and_keeps_what_it_has(original: Path, copy: Path) -> None:

@@ -114,8 +114,11 @@ def path_of_weights(name: str, project: Path | None, *, here: Path) -> Path | No
     for path in _paths(name, project, here):
         if path.is_file() or _holds_weights(path):
             return path
+    first = _paths(name, project, here)[0]
+    if first.is_dir():
+        return first if any(file.suffix in WEIGHT_FILES for file in first.iterdir()) else None
     is_path = Path(name).suffix.lower() in WEIGHT_FILES or name.startswith((".", "/", "~"))
-    return _paths(name, project, here)[0] if is_path else None
+    return first if is_path else None
 
 
 def find_weights(name: str, project: Path | None, *, here: Path = Path()) -> PublishedWeights:

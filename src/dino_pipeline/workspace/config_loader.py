@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from kedro.config import MissingConfigException, OmegaConfigLoader
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from dino_pipeline.dino.weights.older_files import completed
 from dino_pipeline.workspace.experiment_copy import outside_copy
@@ -175,7 +176,7 @@ class LayeredConfigLoader(OmegaConfigLoader):
     def _refuse_slips(self, key: str, error: Exception | None = None, groups: Collection[str] = ()) -> None:
         """Refuse the first file of the layers with a slip, by its line."""
         for file in self._files(key):
-            if wrong := slip(file, groups, plain=key == "parameters"):
+            if wrong := slip(file, groups, plain=isinstance(error, OmegaConfBaseException)):
                 raise ValueError(wrong) from error
 
     def _recipe_name(self) -> str:

@@ -54,7 +54,7 @@ _SAMPLE = 20  # cells
 logger = logging.getLogger(__name__)
 
 
-class Table(NamedTuple):
+class ListTable(NamedTuple):
     """The columns of a list that have a meaning.
 
     Attributes:
@@ -80,7 +80,7 @@ def read_table(
     given: Mapping[Role, str | None] | None = None,
     *,
     parameter: str | None = None,
-) -> Table:
+) -> ListTable:
     """Read the columns of a list that have one of these roles. A guess is logged, a doubt is an error.
 
     Args:
@@ -95,7 +95,7 @@ def read_table(
     finder = _Finder(file, cells, dict(given or {}), parameter)
     found = finder.by_name(roles) if finder.has_header() else finder.by_content(roles)
     columns = {role: finder.cells.column(position) for role, position in found.items()}
-    table = Table(file, cells.unit, finder.cells.lines, columns)
+    table = ListTable(file, cells.unit, finder.cells.lines, columns)
     for role in columns:
         _clean(table, role)
     return table
@@ -274,7 +274,7 @@ class _Finder:
         return _INDEX.fullmatch(self._plain(position)) is not None
 
 
-def _clean(table: Table, role: Role) -> None:
+def _clean(table: ListTable, role: Role) -> None:
     """Cells without what software writes in place of nothing, and whole numbers without the `.0` of pandas."""
     cells = table.columns[role]
     for record, cell in enumerate(cells):

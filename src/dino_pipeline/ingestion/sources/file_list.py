@@ -5,7 +5,7 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import NamedTuple
 
-from dino_pipeline.dino.tables.columns import ROLES, Table, read_table
+from dino_pipeline.dino.tables.columns import ROLES, ListTable, read_table
 from dino_pipeline.dino.tables.paths import foreign, spellings
 from dino_pipeline.ingestion.config import IngestConfig
 from dino_pipeline.ingestion.layout import Place
@@ -39,7 +39,8 @@ def list_table(file: Path, config: IngestConfig) -> Listing:
             groups[record] if groups else None,
         )
         earlier, _, before = first.setdefault(identity(found.path), (record, found, facts))
-        _refuse_contradiction(table, (earlier, before), (record, facts), path)
+        if before != facts:
+            _refuse_contradiction(table, (earlier, before), (record, facts), path)
     files = [found for _, found, _ in first.values()]
     if files and all(found.problem for found in files):
         raise ValueError(
@@ -63,7 +64,7 @@ class _Facts(NamedTuple):
 
 
 def _refuse_contradiction(
-    table: Table, earlier: tuple[int, _Facts], later: tuple[int, _Facts], path: str
+    table: ListTable, earlier: tuple[int, _Facts], later: tuple[int, _Facts], path: str
 ) -> None:
     for name in _Facts._fields:
         was, now = (getattr(facts, name) for _, facts in (earlier, later))
@@ -76,7 +77,7 @@ def _refuse_contradiction(
             )
 
 
-def _splits(table: Table, config: IngestConfig) -> list[str] | None:
+def _splits(table: ListTable, config: IngestConfig) -> list[str] | None:
     """The split of each record; None without such a column.
 
     Raises:
@@ -105,7 +106,7 @@ def _splits(table: Table, config: IngestConfig) -> list[str] | None:
     return splits
 
 
-def _found(path: str, folder: Path, table: Table, record: int) -> SourceFile:
+def _found(path: str, folder: Path, table: ListTable, record: int) -> SourceFile:
     """The file of a path in any spelling.
 
     Raises:
@@ -129,7 +130,7 @@ def _is_missing(file: SourceFile) -> bool:
 
 def _file(spelled: str, folder: Path) -> SourceFile:
     path = folder / Path(spelled).expanduser() if spelled.startswith("~") else folder / spelled
-    name = str(Path(spelled))  # without ./ and //
+    name = str(Path(spelled)) if "./" in spelled or "//" in spelled else spelled
     if ".." in path.parts:
         path = path.resolve()
     try:
