@@ -38,7 +38,7 @@ _ALLOWED: list[Any] = [
     _numpy_scalar,
     (_numpy_scalar, "numpy.core.multiarray.scalar"),  # the name in files written by numpy 1
 ]
-# Classes of settings that trainers store beside the weights. Each is read as a `StoredSettings`, which has no behaviour.
+# Classes of settings that trainers store beside the weights. Each is read as a `StoredSettings`, without behaviour.
 _SETTINGS = re.compile(
     r"(omegaconf|yacs|easydict|addict|mmengine|mmcv|pathlib|typing|enum|datetime|pytorch_lightning|lightning|"
     r"lightning_fabric|lightning_utilities|solo|lightly|lightly_train|timm|transformers|dinov2|dinov3|__main__)\..+"
