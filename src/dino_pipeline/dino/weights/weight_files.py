@@ -38,7 +38,7 @@ _ALLOWED: list[Any] = [
     _numpy_scalar,
     (_numpy_scalar, "numpy.core.multiarray.scalar"),  # the name in files written by numpy 1
 ]
-# Classes of settings that trainers store beside the weights. Each is read as a `Settings`, which has no behaviour.
+# Classes of settings that trainers store beside the weights. Each is read as a `StoredSettings`, without behaviour.
 _SETTINGS = re.compile(
     r"(omegaconf|yacs|easydict|addict|mmengine|mmcv|pathlib|typing|enum|datetime|pytorch_lightning|lightning|"
     r"lightning_fabric|lightning_utilities|solo|lightly|lightly_train|timm|transformers|dinov2|dinov3|__main__)\..+"
@@ -59,10 +59,10 @@ _AS_STATE_DICT = (
 )
 
 
-class Settings:
+class StoredSettings:
     """The place of an object that a trainer stored beside its weights. It keeps nothing and does nothing."""
 
-    def __new__(cls, *_: Any) -> "Settings":
+    def __new__(cls, *_: Any) -> "StoredSettings":
         return super().__new__(cls)
 
     def __setstate__(self, state: Any) -> None:
@@ -132,7 +132,7 @@ def load_data_only(path: Path) -> Any:
     """
     settings = _settings_in(path)
     try:
-        with torch.serialization.safe_globals([*_ALLOWED, *((Settings, name) for name in settings)]):
+        with torch.serialization.safe_globals([*_ALLOWED, *((StoredSettings, name) for name in settings)]):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         # torch's own message is long, and ends with advice to execute the file anyway
@@ -156,7 +156,7 @@ def load_data_only(path: Path) -> Any:
 
 
 def _settings_in(path: Path) -> list[str]:
-    """Names of the classes in a file that are read as `Settings`.
+    """Names of the classes in a file that are read as `StoredSettings`.
 
     Raises:
         ValueError: the file is a program, a whole module or another archive.

@@ -40,7 +40,7 @@ class WhitenedConvNet(nn.Module):
         filters = rows.view(dim, in_chans, PATCH, PATCH)
         self.register_buffer("whitening", torch.cat([filters, -filters]))  # GELU keeps one sign of each
         widths = (2 * dim, max(width // 4, 1), width, width)
-        self.blocks = nn.Sequential(*(_Block(*ends) for ends in pairwise(widths)))
+        self.blocks = nn.Sequential(*(_HalvingBlock(*ends) for ends in pairwise(widths)))
         self.num_features = width
 
     def forward(self, images: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ class WhitenedConvNet(nn.Module):
             raise ValueError("whitened_convnet has no gradient checkpointing: set it to false")
 
 
-class _Block(nn.Module):
+class _HalvingBlock(nn.Module):
     def __init__(self, num_in: int, num_out: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(num_in, num_out, 3, padding=1, bias=False)
