@@ -7,7 +7,9 @@ from pydantic import Field
 
 from dino_pipeline.dino.core.config import frozen
 
-BackboneOptions = dict[str, bool | int | float | str | tuple[float, ...] | None]
+# The shortest list is the whitening of grey patches of 2 x 2 pixels (backbones/whitened_convnet.py).
+Numbers = Annotated[tuple[float, ...], Field(min_length=16)]
+BackboneOptions = dict[str, bool | int | float | str | Numbers | None]
 
 
 @frozen
