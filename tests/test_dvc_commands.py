@@ -221,7 +221,12 @@ def test_an_interrupted_stage_resumes(project: Path) -> None:
     (project / PRETRAIN).write_text(settings.replace("epochs: 2", "epochs: 16"))
     try:
         stopped = subprocess.Popen(
-            ["dvc", "repro", "pretrain"], cwd=project, env=environment(), start_new_session=True
+            ["dvc", "repro", "pretrain"],
+            cwd=project,
+            env=environment(),
+            start_new_session=True,
+            # A shell's background job, as the tests may be, ignores Ctrl-C, and its processes would, too.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         checkpoint = wait_for_checkpoint(project / TRAININGS, before)
         os.killpg(stopped.pid, signal.SIGINT)  # as a terminal's Ctrl-C does

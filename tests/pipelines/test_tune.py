@@ -40,7 +40,10 @@ def test_a_study_is_run_continued_and_written_as_a_recipe(tmp_path: Path) -> Non
 
     wrong = run("--params=tune.tuned_recipe=base")
     assert wrong.returncode != 0
-    assert "conf/base is a recipe that was not written by a study" in wrong.stdout + wrong.stderr
+    assert "the name 'base' cannot be used for a recipe" in wrong.stdout + wrong.stderr
+    wrong = run("--params=tune.tuned_recipe=smoke")
+    assert wrong.returncode != 0
+    assert "conf/smoke is a recipe that was not written by a study" in wrong.stdout + wrong.stderr
 
     done = run()
     assert done.returncode == 0, done.stdout + done.stderr
