@@ -10,6 +10,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
 PLANTED = "DINO_FAULTS_CASE"  # inherited by every process that a command starts, however deep
 _PATIENCE = 600.0  # seconds, on a machine that does much else
 
@@ -120,3 +124,15 @@ def wait_for(
 def hashes(files: Iterable[Path], *, root: Path) -> dict[str, str]:
     """sha256 by name below the root."""
     return {str(file.relative_to(root)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def clone_with_images(folder: Path) -> Path:
+    """A clone of what is committed, with forty images of its own below data/01_raw/tiles."""
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
+    for index in range(40):
+        pixels = np.random.default_rng(index).integers(0, 256, (24, 28, 3), dtype=np.uint8)
+        pixels[:, :, index % 3] //= 2 + index % 4
+        tiles = folder / "data" / "01_raw" / "tiles" / f"class {index % 2}"
+        tiles.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(tiles / f"{index}.png")
+    return folder

@@ -22,13 +22,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import psutil
-from PIL import Image
 
-from .injection import Started, hashes, wait_for
+from .injection import ROOT, Started, clone_with_images, hashes, wait_for
 
-ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "random_kills.json"
 ROLES = ("parent", "agent", "worker", "loader worker")
 SECONDS_TO_GO_ON = 300.0
@@ -85,18 +82,6 @@ class Project(NamedTuple):
             shutil.rmtree(path, ignore_errors=True)
         if pipeline == "pretrain":
             shutil.rmtree(data / "06_models" / ".in_progress", ignore_errors=True)
-
-
-def make_project(folder: Path) -> Project:
-    """A clone of what is committed, with forty images of its own."""
-    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
-    for index in range(40):
-        pixels = np.random.default_rng(index).integers(0, 256, (24, 28, 3), dtype=np.uint8)
-        pixels[:, :, index % 3] //= 2 + index % 4
-        tiles = folder / "data" / "01_raw" / "tiles" / f"class {index % 2}"
-        tiles.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(tiles / f"{index}.png")
-    return Project(folder)
 
 
 def processes_by_role(started: Started) -> dict[str, list[int]]:
@@ -247,7 +232,7 @@ def main() -> None:
     earlier = json.loads(arguments.results.read_text()) if arguments.results.is_file() else []
     outcomes: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="random-kills-") as name:
-        project = make_project(Path(name) / "clone")
+        project = Project(clone_with_images(Path(name) / "clone"))
         undisturbed, durations = {}, {}
         for pipeline in arguments.pipelines:
             begun = time.monotonic()

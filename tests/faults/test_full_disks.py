@@ -10,17 +10,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from kedro.io import DatasetError
 from kedro_datasets.json import JSONDataset
 from PIL import Image
 
 from dino_pipeline import tracking
 from dino_pipeline.__main__ import main
+from dino_pipeline.dino.training.kept_checkpoints import load_newest
+from dino_pipeline.dino.training.run import pretrain
 from dino_pipeline.project.catalog import WholeFileCatalog
 from dino_pipeline.project.results import ResultStore
 from dino_pipeline.recipes.init.project import prepare_project
 from dino_pipeline.tracking import tracker
 from dino_pipeline.workspace.full_disk import in_words
+from tests.dino.conftest import MakeSpec
+
+CPU = torch.device("cpu")
 
 
 @contextmanager
@@ -36,6 +42,17 @@ def filled(disk: Path, *, room: int = 0) -> Iterator[None]:
 
 def leftovers(disk: Path) -> list[str]:
     return [str(file.relative_to(disk)) for file in disk.rglob("*") if ".partial" in file.name]
+
+
+@pytest.fixture
+def run(small_disk: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> tracking.ModelRun:
+    """A model's run, whose store lies on the small disk."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(tracker, "_store", None)
+    (small_disk / "mlruns").mkdir()
+    shutil.copy(empty_database, small_disk / "mlruns" / "mlflow.db")
+    tracking.configure(small_disk)
+    return tracking.model_run("abc")
 
 
 def test_the_full_disk_is_named(small_disk: Path) -> None:
@@ -113,14 +130,8 @@ def test_an_output_of_a_stage_stays_the_earlier_one(small_disk: Path) -> None:
 
 
 def test_mlflow_on_a_full_disk_stops_nothing_and_has_the_rest_later(
-    small_disk: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    small_disk: Path, run: tracking.ModelRun, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setattr(tracker, "_store", None)
-    (small_disk / "mlruns").mkdir()
-    shutil.copy(empty_database, small_disk / "mlruns" / "mlflow.db")
-    tracking.configure(small_disk)
-    run = tracking.model_run("abc")
     with filled(small_disk), caplog.at_level(logging.WARNING):
         run.log_text("x" * 100_000, "note.txt")
         run.set_tags({"one": "1" * 4000})
@@ -133,17 +144,46 @@ def test_mlflow_on_a_full_disk_stops_nothing_and_has_the_rest_later(
     assert run.tags()["two"] == "2"
 
 
-def test_half_a_kept_record_does_not_stop_the_others(
-    small_disk: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setattr(tracker, "_store", None)
-    (small_disk / "mlruns").mkdir()
-    shutil.copy(empty_database, small_disk / "mlruns" / "mlflow.db")
-    tracking.configure(small_disk)
-    run = tracking.model_run("abc")
+def test_half_a_kept_record_does_not_stop_the_others(small_disk: Path, run: tracking.ModelRun) -> None:
     for content in ("", '{"kind": "te'):  # as a full disk and a kill leave it
         run._spool.append("artifacts", {"kind": "text", "text": "x", "name": "a.txt"}, None)
         (run._spool.folder / "artifacts.jsonl").write_text(content)
         assert tracker.send_spooled_runs() == ["imported-abc"]
         assert not list((small_disk / "data" / ".unsent").glob("*/*"))
+
+
+class StopAfter:
+    """Stops after a number of steps, as a signal would."""
+
+    def __init__(self, steps: float) -> None:
+        self.steps = steps
+
+    def agreed(self) -> bool:
+        self.steps -= 1
+        return self.steps <= 0
+
+
+def test_a_full_disk_stops_the_training_which_goes_on_when_there_is_room(
+    make_spec: MakeSpec, tmp_path: Path, small_disk: Path
+) -> None:
+    changes = {"pretrain": {"precision": "fp32"}, "monitoring": {"checkpoint_every_steps": 3}}
+    undisturbed, spec = make_spec(tmp_path / "undisturbed", **changes), make_spec(small_disk, **changes)
+    assert pretrain(undisturbed, CPU, StopAfter(float("inf")))
+    assert not pretrain(spec, CPU, StopAfter(4))
+    room = 20_480  # for a line of history, not for a checkpoint
+    with (
+        filled(small_disk, room=room),
+        pytest.raises(
+            OSError, match=r"the previous one is intact\. Solve this, then the same command continues"
+        ),
+    ):
+        pretrain(spec, CPU, StopAfter(float("inf")))
+    newest = load_newest(small_disk, CPU)
+    assert newest is not None
+    assert newest["state"]["step"] == 4
+    assert not list(small_disk.glob(".partial-*")), "what could not be written does not fill the disk"
+
+    assert pretrain(spec, CPU, StopAfter(float("inf")))
+    for name in ("teacher.safetensors", "student.safetensors", "history.csv"):
+        whole, resumed = (Path(run.folder) / "finished" / name for run in (undisturbed, spec))
+        assert whole.read_bytes() == resumed.read_bytes(), name

@@ -3,16 +3,13 @@
 import random
 import shutil
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from .conftest import Record
-from .injection import Kill, Started, hashes
+from .injection import Kill, Started, clone_with_images, hashes
 
 pytestmark = [
     pytest.mark.full,
@@ -20,7 +17,6 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="processes are found in /proc"),
 ]
 
-ROOT = Path(__file__).parents[2]
 # The line that says a stage has begun, and how long its delay may be.
 STAGES = {
     "ingest": 0.5,
@@ -37,16 +33,7 @@ TIMES_AND_IDS = "report.html"  # says when the run began
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone of what is committed, with forty images of its own."""
-    folder = tmp_path_factory.mktemp("killed") / "clone"
-    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
-    for index in range(40):
-        pixels = np.random.default_rng(index).integers(0, 256, (24, 28, 3), dtype=np.uint8)
-        pixels[:, :, index % 3] //= 2 + index % 4
-        tiles = folder / "data" / "01_raw" / "tiles" / f"class {index % 2}"
-        tiles.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(tiles / f"{index}.png")
-    return folder
+    return clone_with_images(tmp_path_factory.mktemp("killed") / "clone")
 
 
 def start(project: Path) -> Started:
