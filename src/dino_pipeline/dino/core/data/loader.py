@@ -53,13 +53,16 @@ def worker_deaths_explained(num_workers: int, batch_size: int) -> Iterator[None]
         MemoryError: a loader worker was killed; the message says which settings need less memory.
     """
     try:
-        yield
+        try:
+            yield
+        except (RuntimeError, ConnectionError, EOFError):
+            # torch's SIGCHLD handler raises wherever the signal arrives: it must not replace the explanation.
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            raise
     except (RuntimeError, ConnectionError, EOFError) as error:
         # During the transfer of a batch, the connection fails before torch notices the dead worker.
         if isinstance(error, RuntimeError) and _WORKER not in str(error):
             raise
-        # torch's handler raises again when the signal arrives, even while this error is being printed.
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         raise MemoryError(
             f"a loader worker was killed, probably because memory ran out ({' '.join(str(error).split())}): lower "
             f"launch.loader_workers (now {num_workers} per process) or pretrain.batch_size (now {batch_size}), or "
