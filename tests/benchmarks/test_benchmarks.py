@@ -10,7 +10,7 @@ import pytest
 import torch
 
 ROOT = Path(__file__).parents[2]
-QUICK = ("loss", "label_propagation", "extraction", "knn")
+QUICK = ("knn", "loss", "label_propagation", "extraction")
 LONG = (
     "input_pipeline",
     "training_step",
@@ -47,7 +47,7 @@ def assert_says_on_what_it_ran(result):
 def test_a_benchmark_writes_what_it_measured_and_on_what(name, tmp_path):
     result = run(name, tmp_path)
     assert_says_on_what_it_ran(result)
-    assert result["seconds"]["ours"]["wall"]["median"] > 0
+    assert all(measured["wall"]["median"] > 0 for measured in result["seconds"].values())
 
 
 @pytest.mark.full

@@ -33,7 +33,7 @@ from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.launch import launch
 launch(from_dict(TrainingSpec, json.loads(Path(sys.argv[1]).read_text())), on_progress=lambda: None)
 """
-STEPS = 150
+STEPS = 80
 PRODUCTS = ("model.json", "student.safetensors", "teacher.safetensors", "history.csv")
 
 PARENT = [("parent", number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGKILL)]

@@ -66,11 +66,6 @@ def check(
     with torch.device("meta"):  # shapes without memory
         backbone = build_backbone(config.network)
     is_bf16_here = num_processes is not None and config.precision == "bf16"
-    if is_bf16_here and not isinstance(backbone, ViTBackbone) and not torch.cuda.is_available():
-        # Observed with torch 2.15: single weight gradients of 3e20 from bfloat16 convolutions on CPU.
-        raise ValueError(
-            "pretrain.precision is bf16, but convolutions on CPU give wrong gradients in bf16: use fp32"
-        )
     if is_bf16_here and not multiplies_bfloat16("cuda" if torch.cuda.is_available() else "cpu"):
         # Only a warning, because a training started on another machine may have to continue on this one.
         logger.warning(
