@@ -1,7 +1,8 @@
 """Make DINO collapse on purpose, beside a healthy run: python benchmarks/collapse.py train|draw.
 
-`train` needs the demo's manifest (kedro run --pipeline=ingest), takes about two minutes of one core for each run, and
-writes benchmarks/results/collapse.json; `draw` makes the figures of docs/healthy_and_unhealthy.md from it.
+`train` needs the manifest of base (kedro run --env=base --pipeline=ingest), takes about two minutes of one core for
+each run, and writes benchmarks/results/collapse.json; `draw` makes the figures of
+docs/healthy_and_unhealthy.md from it.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """Does the diagnosis of collapse tell healthy trainings from collapsing ones? python benchmarks/collapse_diagnosis.py
 
-Needs the demo's manifest (kedro run --pipeline=ingest), takes half a minute of one core a run at most, and writes
-benchmarks/results/collapse_diagnosis.json: of each run, its rows, and which collapse was diagnosed at which of them
-first. Runs that the file holds already are not made again.
+Needs the manifest of base (kedro run --env=base --pipeline=ingest), takes half a minute of one core a run at most, and
+writes benchmarks/results/collapse_diagnosis.json: of each run, its rows, and which collapse was diagnosed at which of
+them first. Runs that the file holds already are not made again.
 """
 
 import json

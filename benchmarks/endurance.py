@@ -1,10 +1,10 @@
 """Do memory and open files stay flat in a long training? python benchmarks/endurance.py --minutes=30
 
-Needs the demo's manifest (kedro run --pipeline=ingest). Trains the demo's network under torchrun on two processes with
-two loader workers each, writes a checkpoint every 50 steps, and samples every process every five seconds. Slopes are
-Theil-Sen's, the median of all pairs' (the online evaluation opens a dozen files for a second, which would tilt least
-squares), over the second half of the time: of the memory a process holds (RSS, shared pages counted in full) and of its
-open files. Writes benchmarks/results/endurance.json.
+Needs the manifest of base (kedro run --env=base --pipeline=ingest). Trains the network of base under torchrun
+on two processes with two loader workers each, writes a checkpoint every 50 steps, and samples every process
+every five seconds. Slopes are Theil-Sen's, the median of all pairs' (the online evaluation opens a dozen files for a
+second, which would tilt least squares), over the second half of the time: of the memory a process holds (RSS,
+shared pages counted in full) and of its open files. Writes benchmarks/results/endurance.json.
 """
 
 import argparse

@@ -162,4 +162,4 @@ def test_all_of_the_core_that_a_fingerprint_hashes_is_watched() -> None:
 
 
 def test_the_demo_is_what_dvc_runs_until_told_otherwise() -> None:
-    assert yaml.safe_load((ROOT / "conf" / "dvc_recipe.yml").read_text()) == {"recipe": "base"}
+    assert yaml.safe_load((ROOT / "conf" / "dvc_recipe.yml").read_text()) == {"recipe": "demo"}

@@ -21,7 +21,7 @@ DATA_CATALOG_CLASS = WholeFileCatalog
 CONFIG_LOADER_CLASS = LayeredConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
-    "default_run_env": "local",
+    "default_run_env": "demo",
     "merge_strategy": MERGE_STRATEGY,
     "generated_catalog": generated_catalog,
 }

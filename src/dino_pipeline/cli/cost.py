@@ -15,7 +15,7 @@ def add_command(commands: Any) -> None:
         description="Measure this machine for some seconds and print, stage by stage, predicted time, memory of a "
         "GPU or process, disk, and price. kedro run --env=RECIPE --tags=dry_run prints the same table.",
     )
-    parser.add_argument("recipe", nargs="?", default="base", help="a folder of conf/ (base)")
+    parser.add_argument("recipe", nargs="?", default="demo", help="a folder of conf/ (demo)")
     parser.add_argument("--price-per-hour", type=float, metavar="X", help="of this machine; adds prices")
     parser.add_argument("--images", type=int, metavar="N", help="train images to assume, if none are here")
     parser.add_argument(

@@ -78,7 +78,8 @@ def export_backbone(backbone: "Backbone", path: Path, *, crop: int, channels: in
     """
     import torch
 
-    backbone = backbone.cpu().eval()
+    # torch.export warns of weights whose channels come last, as if they were parts of others.
+    backbone = backbone.cpu().to(memory_format=torch.contiguous_format).eval()
     # Two images, because a batch of one would become a constant.
     example = torch.zeros(2, channels, crop, crop)
     batch = torch.export.Dim("batch")

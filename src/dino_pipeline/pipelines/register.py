@@ -89,13 +89,12 @@ def register_model(
 def next_commands(project: Path, recipe: str) -> str:
     """What to do next: only files, recipes and commands that this project has."""
     conf = project / "conf"
-    env = "" if recipe == "base" else f" --env={recipe}"
     dvc_recipe = conf / "dvc_recipe.yml"
     is_dvcs = (project / ".dvc").is_dir() and dvc_recipe.is_file()
     again = (
         "dvc repro"
         if is_dvcs and yaml.safe_load(dvc_recipe.read_text()) == {"recipe": recipe}
-        else f"kedro run{env}"
+        else f"kedro run --env={recipe}"
     )
     lines = {
         f"data/08_reporting/{recipe}/report.html": "what the model learned, on one page",

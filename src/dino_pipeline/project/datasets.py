@@ -40,10 +40,10 @@ class FolderDataset(AbstractDataset[Path, Path]):
                     "its permissions, or give another folder in conf/local/catalog.yml."
                 ) from error
         elif not self._exists():
-            env = "" if self._filepath.name == "base" else f" --env={self._filepath.name}"
+            command = f"kedro run --env={self._filepath.name}"
             raise DatasetError(
                 f"There is no {self._filepath.name}/{self._marker} in {self._filepath.parent} yet. Create it with "
-                f"`kedro run{env}`, or with `kedro run{env} --pipeline=NAME`, which runs all stages that it needs."
+                f"`{command}`, or with `{command} --pipeline=NAME`, which runs all stages that it needs."
             )
         return self._filepath.absolute()
 

@@ -29,9 +29,9 @@ class _StoredFile(AbstractDataset[T, T], Generic[T]):
         """
         if not self._exists():
             recipe = self._filepath.parent.name  # the catalog has data/<layer>/<recipe>/<file>
-            env = "" if recipe == "base" else f" --env={recipe}"
             raise DatasetError(
-                f"There are no {self.what} at {self._filepath} yet: run kedro run{env} --pipeline={self.stage}."
+                f"There are no {self.what} at {self._filepath} yet: run kedro run --env={recipe} "
+                f"--pipeline={self.stage}."
             )
         return self.read(self._filepath)
 

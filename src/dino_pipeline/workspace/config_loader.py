@@ -91,6 +91,8 @@ class LayeredConfigLoader(OmegaConfigLoader):
             raise MissingConfigException(f"There is no recipe {env!r}; conf/ has: {', '.join(recipes)}.")
         self.user_layer = user_layer
         self._generated_catalog = generated_catalog
+        if not (folder / str(options.get("default_run_env"))).is_dir():  # projects of `init` have no demo
+            options["default_run_env"] = options.get("base_env")
         super().__init__(conf_source, env, **options)
         layer = self.env or self.default_run_env
         self._recipe = self.base_env if layer == _USER_LAYER else layer

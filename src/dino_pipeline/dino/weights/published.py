@@ -100,8 +100,7 @@ def read_model(folder: Path) -> PublishedModel:
         FileNotFoundError: the folder has no finished model.
     """
     if not (folder / DESCRIPTION).is_file():
-        is_recipes = folder.parent.name == "06_models" and folder.name != "base"
-        env = f" --env={folder.name}" if is_recipes else ""
+        env = f" --env={folder.name}" if folder.parent.name == "06_models" else ""
         raise FileNotFoundError(
             f"there is no finished model in {folder}; train one with: kedro run{env} --pipeline=pretrain"
         )

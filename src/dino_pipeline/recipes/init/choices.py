@@ -75,7 +75,7 @@ def schedule(data: Measurement, hardware: Hardware, length: Length, *, batch: in
             + (
                 "The paper's. "
                 if hardware.num_gpus
-                else "Four times the paper's, as in the demo and on CIFAR-10, because the run is short. "
+                else "Four times the paper's, as on CIFAR-10, because the run is short. "
             )
             + "Warm-up of 12,500 steps, at most a tenth of the run (lightly-train).",
         ),
