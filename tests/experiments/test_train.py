@@ -134,6 +134,7 @@ def contents(run: Run, client: MlflowClient, project: Path) -> dict[str, Any]:
     }
 
 
+@pytest.mark.full
 def test_a_model_has_the_same_run_and_lineage_whichever_command_trained_it(
     with_images: Path, client: MlflowClient, parameters: dict[str, Any]
 ) -> None:

@@ -36,6 +36,7 @@ def is_free(lock: Path) -> bool:
         return False
 
 
+@pytest.mark.full
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are found in /proc")
 def test_no_run_begins_while_workers_of_a_killed_one_still_write(make_spec: MakeSpec, tmp_path: Path) -> None:
     spec = make_spec(

@@ -21,6 +21,7 @@ from .conftest import Record
 from .injection import Kill, Started, hashes
 
 pytestmark = [
+    pytest.mark.full,
     pytest.mark.early,
     pytest.mark.skipif(sys.platform != "linux", reason="processes are found in /proc"),
 ]
@@ -143,7 +144,6 @@ def test_a_kill_while_a_checkpoint_is_written_costs_nothing(
     disturb(specification(make_spec, tmp_path), plan, 1, record, undisturbed)
 
 
-@pytest.mark.full
 def test_a_training_that_stands_still_is_ended_and_the_same_command_ends_with_the_same_bits(
     make_spec: MakeSpec, tmp_path: Path, undisturbed: dict[str, str]
 ) -> None:
@@ -160,7 +160,6 @@ def test_a_training_that_stands_still_is_ended_and_the_same_command_ends_with_th
     assert finished(spec) == undisturbed
 
 
-@pytest.mark.full
 def test_loader_workers_hand_their_batches_over_below_a_long_temporary_folder(
     make_spec: MakeSpec, tmp_path: Path
 ) -> None:
@@ -176,7 +175,6 @@ def test_loader_workers_hand_their_batches_over_below_a_long_temporary_folder(
     assert not list(folder.glob("pymp-*"))
 
 
-@pytest.mark.full
 @pytest.mark.parametrize("seed", range(8))
 def test_kills_at_random_moments_end_with_the_bits_of_an_undisturbed_training(
     make_spec: MakeSpec, tmp_path: Path, undisturbed: dict[str, str], record: Record, seed: int
@@ -189,7 +187,6 @@ def test_kills_at_random_moments_end_with_the_bits_of_an_undisturbed_training(
     disturb(specification(make_spec, tmp_path), plan, seed, record, undisturbed)
 
 
-@pytest.mark.full
 @pytest.mark.parametrize("seed", range(3))
 def test_workers_are_lost_in_every_phase_and_the_training_ends_by_itself(
     make_spec: MakeSpec, tmp_path: Path, undisturbed: dict[str, str], record: Record, seed: int

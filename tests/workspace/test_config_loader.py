@@ -28,13 +28,13 @@ def conf(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def load(conf: Path, env: str | None = None, **params: Any) -> LayeredConfigLoader:
+def load(conf: Path, env: str | None = None, *, default: str = "local", **params: Any) -> LayeredConfigLoader:
     return LayeredConfigLoader(
         conf,
         env,
         runtime_params=params,
         base_env="base",
-        default_run_env="local",
+        default_run_env=default,
         merge_strategy=MERGE_STRATEGY,
     )
 
@@ -48,6 +48,15 @@ def test_a_recipe_changes_only_what_it_names_and_local_stands_above_it(conf: Pat
 def test_without_a_recipe_local_stands_above_base(conf: Path, env: str | None) -> None:
     values = load(conf, env)["parameters"]["train"]
     assert values == {"epochs": 10, "seed": 7, "loss": {"temperature": 0.1, "momentum": 0.9}}
+
+
+@pytest.mark.parametrize(("default", "recipe", "epochs"), [("tiny", "tiny", 1), ("absent", "base", 10)])
+def test_a_default_recipe_runs_where_it_exists(conf: Path, default: str, recipe: str, epochs: int) -> None:
+    loader = load(conf, default=default)
+    assert loader["parameters"]["recipe"] == recipe
+    train = loader["parameters"]["train"]
+    assert (train["epochs"], train["seed"]) == (epochs, 7), "local stands above it"
+    assert load(conf, "base", default=default)["parameters"]["recipe"] == "base"
 
 
 def test_params_stand_above_local(conf: Path) -> None:

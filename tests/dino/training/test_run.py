@@ -176,6 +176,7 @@ def test_two_parts_accumulated_are_one_batch(
         )
 
 
+@pytest.mark.full
 def test_accumulation_over_two_processes_is_one_batch(
     without_batch_norm: tuple[dict[str, object], Path], make_spec: MakeSpec, tmp_path: Path
 ) -> None:
