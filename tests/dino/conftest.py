@@ -27,6 +27,17 @@ VIEW = {
 }
 
 
+class StopAfter:
+    """Stops after a number of steps, as a signal would."""
+
+    def __init__(self, steps: float) -> None:
+        self.steps = steps
+
+    def agreed(self) -> bool:
+        self.steps -= 1
+        return self.steps <= 0
+
+
 def constant(value: float) -> dict[str, float]:
     return {"warmup_from": value, "start": value, "end": value, "warmup_fraction": 0.0}
 

@@ -24,7 +24,7 @@ from dino_pipeline.project.results import ResultStore
 from dino_pipeline.recipes.init.project import prepare_project
 from dino_pipeline.tracking import tracker
 from dino_pipeline.workspace.full_disk import in_words
-from tests.dino.conftest import MakeSpec
+from tests.dino.conftest import MakeSpec, StopAfter
 
 CPU = torch.device("cpu")
 
@@ -150,17 +150,6 @@ def test_half_a_kept_record_does_not_stop_the_others(small_disk: Path, run: trac
         (run._spool.folder / "artifacts.jsonl").write_text(content)
         assert tracker.send_spooled_runs() == ["imported-abc"]
         assert not list((small_disk / "data" / ".unsent").glob("*/*"))
-
-
-class StopAfter:
-    """Stops after a number of steps, as a signal would."""
-
-    def __init__(self, steps: float) -> None:
-        self.steps = steps
-
-    def agreed(self) -> bool:
-        self.steps -= 1
-        return self.steps <= 0
 
 
 def test_a_full_disk_stops_the_training_which_goes_on_when_there_is_room(

@@ -7,13 +7,18 @@ from typing import Any
 import yaml
 from kedro.config import MissingConfigException
 
-from dino_pipeline.workspace.config_loader import MERGE_STRATEGY, LayeredConfigLoader
+from dino_pipeline.workspace.config_loader import DEMO, MERGE_STRATEGY, LayeredConfigLoader
 from dino_pipeline.workspace.project_folder import conf_folder
 
 
 def conf_of(project: Path | None) -> Path:
     """The recipes of a project; those of this package without one, or if it has none."""
     return project / "conf" if project and (project / "conf" / "base").is_dir() else conf_folder()
+
+
+def default_recipe(conf: Path) -> str:
+    """What `kedro run` runs without `--env`: the demo, or conf/base in a project without it."""
+    return DEMO if (conf / DEMO).is_dir() else "base"
 
 
 def recipe_names(conf: Path) -> list[str]:

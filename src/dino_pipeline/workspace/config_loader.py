@@ -20,6 +20,7 @@ from dino_pipeline.workspace.project_folder import conf_folder
 from dino_pipeline.workspace.yaml_files import line_of, slip
 
 _USER_LAYER = "local"
+DEMO = "demo"  # the recipe that `kedro run` runs without `--env`, in projects that have it
 MERGE_STRATEGY = {"parameters": "soft", "globals": "soft", "catalog": "soft"}
 
 # Earlier modules of dataset types: catalogs of projects from older versions name them.
@@ -59,8 +60,9 @@ class LayeredConfigLoader(OmegaConfigLoader):
     Kedro's own loader has two layers, so `--env` would leave conf/local out. The entries that `generated_catalog` makes
     for the recipe's name lie below the files of the catalog.
 
-    The folder names the recipe: `${globals:recipe}` in the catalog and `params:recipe` are its name, or the base
-    layer's name without a recipe. A `globals.yml` in a recipe of several files overrides it.
+    The folder names the recipe: `${globals:recipe}` in the catalog and `params:recipe` are its name. Without `--env` it
+    is `default_run_env`'s, or the base layer's where that folder is missing or is the user's own. A `globals.yml` in a
+    recipe of several files overrides it.
 
     Args:
         user_layer: the folder of the user's own layer; None leaves it out and allows unknown groups.
@@ -91,7 +93,7 @@ class LayeredConfigLoader(OmegaConfigLoader):
             raise MissingConfigException(f"There is no recipe {env!r}; conf/ has: {', '.join(recipes)}.")
         self.user_layer = user_layer
         self._generated_catalog = generated_catalog
-        if not (folder / str(options.get("default_run_env"))).is_dir():  # projects of `init` have no demo
+        if not (folder / str(options.get("default_run_env"))).is_dir():
             options["default_run_env"] = options.get("base_env")
         super().__init__(conf_source, env, **options)
         layer = self.env or self.default_run_env

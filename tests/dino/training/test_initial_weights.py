@@ -19,7 +19,7 @@ from dino_pipeline.dino.training.fingerprint import fingerprint
 from dino_pipeline.dino.training.initial_weights import resolve, store
 from dino_pipeline.dino.training.online_evaluation import FeatureQuality
 from dino_pipeline.dino.training.run import pretrain
-from tests.dino.conftest import PRETRAIN, MakeSpec
+from tests.dino.conftest import PRETRAIN, MakeSpec, StopAfter
 from tests.dino.weights.official_files import official_state, write_full_checkpoint
 
 CPU = torch.device("cpu")
@@ -31,17 +31,6 @@ class Never:
 
     def agreed(self) -> bool:
         return False
-
-
-class StopAfter:
-    """Stops after a number of steps, as a signal would."""
-
-    def __init__(self, steps: int) -> None:
-        self.steps = steps
-
-    def agreed(self) -> bool:
-        self.steps -= 1
-        return self.steps <= 0
 
 
 @pytest.fixture

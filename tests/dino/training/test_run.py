@@ -16,20 +16,9 @@ from dino_pipeline.dino.core.config import to_dict
 from dino_pipeline.dino.training.config import TrainingSpec
 from dino_pipeline.dino.training.history import numbers, read_rows
 from dino_pipeline.dino.training.run import pretrain
-from tests.dino.conftest import PRETRAIN, MakeSpec
+from tests.dino.conftest import PRETRAIN, MakeSpec, StopAfter
 
 CPU = torch.device("cpu")
-
-
-class StopAfter:
-    """Stops after a number of steps, as a signal would."""
-
-    def __init__(self, steps: float) -> None:
-        self.steps = steps
-
-    def agreed(self) -> bool:
-        self.steps -= 1
-        return self.steps <= 0
 
 
 def train(spec: TrainingSpec, *, stop_after: float = float("inf")) -> bool:

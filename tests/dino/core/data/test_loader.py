@@ -23,7 +23,7 @@ def restored() -> Iterator[None]:
     sys.settrace(trace)
 
 
-def _killed(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  the signature of handlers
+def _killed(_number: int, _frame: FrameType | None) -> None:
     raise RuntimeError("DataLoader worker (pid 1) is killed by signal: Killed.")
 
 

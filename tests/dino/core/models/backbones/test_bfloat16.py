@@ -1,4 +1,4 @@
-"""ConvNets in bfloat16 on a CPU have the gradients that they have in float32."""
+"""ConvNets in bfloat16 on a CPU have float32's gradients, within what rounding and batch norm make of 8 bits."""
 
 import pytest
 import torch
@@ -30,4 +30,4 @@ def test_gradients_are_those_of_float32(name: str, size: int) -> None:
         half, full = (gradients(network, images, half=half) for half in (True, False))
         assert half.keys() == full.keys()
         for parameter, expected in full.items():
-            assert half[parameter].norm() == pytest.approx(expected.norm().item(), rel=0.3), parameter
+            assert (half[parameter] - expected).norm() <= 0.5 * expected.norm(), parameter
